@@ -1,0 +1,125 @@
+"""The error tree. What an error *is* decides the exit code, never the text of its message.
+
+    OverweaveError
+    +-- UsageError           2   the command line or the inventory is wrong; nothing was contacted
+    |   +-- InventoryError       ... at a path of the inventory file
+    +-- ConnectionProblem    3   a host can't be reached, or would not let us in
+    |   +-- HostKeyProblem       ... because its key is unknown or has changed
+    |   +-- SudoProblem          ... as root
+    +-- Refused              4   what was found on the hosts forbids the wanted state; nothing was changed
+    |   +-- LabUnavailable       ... this machine can't run a lab
+    +-- CommandFailed        5   a command on a host failed
+    +-- EngineError          5   the engine refused a call
+    +-- StoreError           5   the cluster store refused a call
+    +-- GossipError          5   an engine's gossip port gave no usable answer
+    +-- DeadlineExceeded     6   a condition did not come true in time
+    +-- FleetError           *   several hosts failed; carries every host's outcome, exit code of the gravest
+    +-- Interrupted        130   Ctrl-C or SIGTERM
+
+Exit code 1 is not an error: the work was done and the proof is red.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class OverweaveError(Exception):
+    """Anything Overweave can say about what went wrong.
+
+    ``message`` names the thing and the reason, ``hint`` the next thing to do, ``host`` the host it
+    happened on (its inventory name), where there is one.
+    """
+
+    exit_code = 5
+
+    def __init__(self, message: str, *, hint: str = "", host: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.host = host
+
+    def __str__(self) -> str:
+        text = f"{self.host}: {self.message}" if self.host else self.message
+        return f"{text}\n  -> {self.hint}" if self.hint else text
+
+
+class UsageError(OverweaveError):
+    exit_code = 2
+
+
+class InventoryError(UsageError):
+    """``where`` is the path of the value inside the file, as in ``hosts.web2.address``."""
+
+    def __init__(self, where: str, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{where}: {message}" if where else message, hint=hint)
+        self.where = where
+
+
+class ConnectionProblem(OverweaveError):
+    exit_code = 3
+
+
+class HostKeyProblem(ConnectionProblem):
+    pass
+
+
+class SudoProblem(ConnectionProblem):
+    pass
+
+
+class Refused(OverweaveError):
+    exit_code = 4
+
+
+class LabUnavailable(Refused):
+    pass
+
+
+class CommandFailed(OverweaveError):
+    """A command ended with an exit code that its caller did not expect."""
+
+    def __init__(self, command: str, exit_code: int, output: str, *, host: str = "", hint: str = "") -> None:
+        tail = "\n".join(f"    {line}" for line in output.strip().splitlines()[-5:])
+        super().__init__(
+            f"`{command}` ended with exit code {exit_code}" + (f":\n{tail}" if tail else " and said nothing"),
+            host=host,
+            hint=hint,
+        )
+        self.command = command
+        self.status = exit_code
+        self.output = output
+
+
+class EngineError(OverweaveError):
+    """The engine answered a call with an error; ``status`` is its HTTP status, 0 if there was none."""
+
+    def __init__(self, message: str, *, status: int = 0, host: str = "", hint: str = "") -> None:
+        super().__init__(message, host=host, hint=hint)
+        self.status = status
+
+
+class StoreError(OverweaveError):
+    pass
+
+
+class GossipError(OverweaveError):
+    pass
+
+
+class DeadlineExceeded(OverweaveError):
+    exit_code = 6
+
+
+class Interrupted(OverweaveError):
+    exit_code = 130
+
+
+class FleetError(OverweaveError):
+    """Some hosts failed: ``failures`` maps each of them to its own error, in the order of the fleet."""
+
+    def __init__(self, failures: Mapping[str, OverweaveError]) -> None:
+        self.failures = dict(failures)
+        lines = [str(e) if e.host else f"{name}: {e}" for name, e in self.failures.items()]
+        super().__init__("\n".join(dict.fromkeys(lines)))
+        self.exit_code = max(e.exit_code for e in self.failures.values())
