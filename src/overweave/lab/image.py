@@ -1,0 +1,94 @@
+"""A suite's image: a root file system and two container images, built once and kept in the cache."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import archives, recipe
+from .locking import locked
+from .shell import must, write_atomically
+from .spec import cache_root
+
+BUILD_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Image:
+    """A finished image in the cache."""
+
+    folder: Path
+
+    @property
+    def rootfs(self) -> Path:
+        return self.folder / "rootfs"
+
+    @property
+    def archives(self) -> Mapping[str, Path]:
+        """Container images by name, as files that ``docker load`` takes."""
+        names: dict[str, str] = json.loads((self.folder / "images.json").read_text())
+        return {name: self.folder / file for name, file in names.items()}
+
+    def container_image(self, repository: str) -> str:
+        """Name and tag of the one image of ``repository``, as in ``consul:1.8.7``."""
+        return next(name for name in self.archives if name.partition(":")[0] == repository)
+
+
+def cached(suite: str) -> Image | None:
+    """The image of a suite if it was built already. Raises `UsageError` for an unknown suite."""
+    image = Image(cache_root() / recipe.key(recipe.recipe(suite)))
+    return image if image.folder.is_dir() else None
+
+
+def ensure(suite: str, progress: Callable[[str], None]) -> Image:
+    """The image of a suite, built now if the cache has none of this recipe.
+
+    Two builders wait for each other. A build that is killed leaves a folder that nobody takes for an
+    image, and that the next build removes.
+    """
+    wanted = recipe.recipe(suite)
+    image = Image(cache_root() / recipe.key(wanted))
+    if image.folder.is_dir():
+        return image
+    with locked(cache_root() / f"{suite}.lock"):
+        for stale in cache_root().glob(f".{suite}-*.partial"):
+            shutil.rmtree(stale)
+        if image.folder.is_dir():
+            return image
+        partial = image.folder.with_name(f".{image.folder.name}.partial")
+        partial.mkdir(parents=True)
+        try:
+            _build(wanted, Image(partial), progress)
+            partial.rename(image.folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return image
+
+
+def _build(wanted: recipe.Recipe, image: Image, progress: Callable[[str], None]) -> None:
+    progress(f"building the image of {wanted.suite}: about half a minute, once")
+    hook = image.folder / "customize"
+    hook.write_text(wanted.customize)
+    # In a pid namespace of its own, and killed with us: nothing of a killed build goes on downloading.
+    must(
+        *("setpriv", "--pdeathsig", "KILL"),
+        *("unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc"),
+        *("mmdebstrap", "--quiet", "--variant=minbase", "--format=directory"),
+        f"--include={','.join(wanted.packages)}",
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in wanted.exclude),
+        f'--customize-hook=chroot "$1" sh -eu < {hook}',
+        wanted.suite,
+        str(image.rootfs),
+        timeout=BUILD_SECONDS,
+    )
+    hook.unlink()
+    for name, (mode, text) in wanted.files.items():
+        path = image.rootfs / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+    progress("packing the container images")
+    write_atomically(image.folder / "images.json", json.dumps(archives.make(image.rootfs, image.folder)))

@@ -1,0 +1,215 @@
+"""Labs: made, found again, grown and removed as a whole."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from overweave.errors import LabUnavailable, UsageError
+
+from . import cgroups, describe, image, network, recipe, requirements, sysctls
+from .host import LabHost
+from .locking import locked
+from .readiness import wait_until_up
+from .shell import must, write_atomically
+from .spec import Spec, check_name, state_root
+
+Progress = Callable[[str], None]
+WIDTH = 8
+"""Hosts that are started or removed at once."""
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab as it was asked for; its hosts may be off."""
+
+    spec: Spec
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def hosts(self) -> tuple[LabHost, ...]:
+        return tuple(LabHost(self.spec, number) for number in self.spec.numbers)
+
+    def host(self, name: str) -> LabHost:
+        """Raises `UsageError` if the lab has no host of that name."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise UsageError(
+            f"lab '{self.name}' has no host '{name}'", hint=f"it has host1 to host{self.spec.count}"
+        )
+
+    @property
+    def key(self) -> Path:
+        """The operator's private ssh key."""
+        return self.spec.folder / "id_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.spec.folder / "known_hosts"
+
+    @classmethod
+    def load(cls, name: str = "lab") -> Lab:
+        """Find a lab that was begun, also one whose `up` was killed. Raises `UsageError` if there is none."""
+        spec = Spec.read(check_name(name))
+        if spec is None:
+            raise UsageError(
+                f"there is no lab '{name}'", hint="lab.list shows those there are, lab.up makes one"
+            )
+        return cls(spec)
+
+    @classmethod
+    def all(cls) -> list[Lab]:
+        """Every lab that was begun, by name."""
+        names = sorted(path.parent.name for path in state_root().glob("*/lab.json"))
+        return [cls(spec) for name in names if (spec := Spec.read(name))]
+
+    @classmethod
+    def up(
+        cls,
+        name: str = "lab",
+        hosts: int | None = None,
+        suite: str = "bullseye",
+        subnet: str | None = None,
+        progress: Progress = _silent,
+    ) -> Lab:
+        """Make a lab, or make an existing one whole: hosts that are off are booted, missing ones are added.
+
+        ``hosts`` is their number (None: as many as there are, 3 in a new lab), ``subnet`` an IPv4 range
+        in CIDR form (None: as it is, the next free one of 10.96.0.0/16 in a new lab). Returns when
+        every host answers ssh and has an active engine. What a failed or interrupted `up` made is removed.
+
+        Raises `LabUnavailable` if this machine can't carry a lab, `UsageError` for arguments that make no
+        sense or contradict the existing lab, `DeadlineExceeded` if a host does not come up.
+        """
+        check_name(name)
+        requirements.check(building=image.cached(suite) is None)
+        with locked(state_root() / f"{name}.lock") as lock:
+            before = Spec.read(name)
+            if before is None:
+                lab = cls._begin(name, hosts or 3, suite, subnet, progress)
+            else:
+                lab = cls(_grown(before, hosts, suite, subnet))
+                lab.spec.save()
+            with lab._undone_on_failure(before):
+                lab._make(lock, progress)
+        return lab
+
+    def down(self, progress: Progress = _silent) -> None:
+        """Remove the lab and all that it made, whatever state it is in."""
+        with locked(state_root() / f"{self.name}.lock"):
+            current = Spec.read(self.name)
+            if current is not None:
+                Lab(current)._remove()
+                progress(f"lab '{self.name}' is gone")
+        if not any(state_root().iterdir()):
+            state_root().rmdir()
+
+    def inventory(self) -> str:
+        """Text of an inventory file of this lab."""
+        made = image.Image(Path(self.spec.image))
+        return describe.inventory(
+            hosts={host.name: host.address for host in self.hosts},
+            key=self.key,
+            known_hosts=self.known_hosts,
+            store=made.container_image("consul"),
+            probe=made.container_image("busybox"),
+            archives=made.archives,
+        )
+
+    def write_inventory(self, path: Path) -> None:
+        """Write `inventory` to ``path`` in one step."""
+        write_atomically(path, self.inventory())
+
+    @classmethod
+    def _begin(cls, name: str, hosts: int, suite: str, subnet: str | None, progress: Progress) -> Lab:
+        made = image.ensure(suite, progress)
+        with locked(state_root() / "subnets.lock"):
+            promised = [lab.spec.network for lab in cls.all()]
+            free = network.free_subnet(subnet, promised)
+            spec = Spec(name, suite, free, hosts, str(made.folder), cgroups.lab_folders(name))
+            if strangers := network.strangers(spec):
+                raise LabUnavailable(
+                    f"lab '{name}' did not make {', '.join(strangers)}, but would need the name",
+                    hint="remove it, or give the lab another name",
+                )
+            spec.save()
+        return cls(spec)
+
+    def _make(self, lock: int, progress: Progress) -> None:
+        sysctls.raise_limits(self.spec.folder)
+        if not self.key.with_suffix(".pub").exists():
+            self.key.unlink(missing_ok=True)
+            must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab {self.name}", "-f", str(self.key))
+        public = self.key.with_suffix(".pub").read_text()
+        network.make_bridge(self.spec)
+        off = [host for host in self.hosts if not host.running]
+        _each(off, lambda host: host.prepare(public))
+        self._tell_names()
+        if off:
+            progress(f"starting {', '.join(host.name for host in off)} in {self.spec.subnet}")
+        _each(off, lambda host: _restart(host, lock))
+        wait_until_up(self.hosts, 60 + 2 * self.spec.count, progress if off else _silent)
+
+    def _tell_names(self) -> None:
+        addresses = {host.name: host.address for host in self.hosts}
+        for host in self.hosts:
+            etc = Path("/proc", str(host.pid), "root/etc") if host.running else host.folder / "upper/etc"
+            (etc / "hosts").write_text(describe.etc_hosts(addresses, host.name))
+        keys = {host.name: (host.address, host.public_key) for host in self.hosts}
+        write_atomically(self.known_hosts, describe.known_hosts(keys))
+
+    @contextmanager
+    def _undone_on_failure(self, before: Spec | None) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            if before is None:
+                self._remove()
+            else:
+                _each(self.hosts[before.count :], LabHost.erase)
+                before.save()
+            raise
+
+    def _remove(self) -> None:
+        _each(self.hosts, LabHost.erase)
+        network.remove_bridge(self.spec)
+        cgroups.remove(map(Path, self.spec.cgroups))
+        shutil.rmtree(self.spec.folder)
+        sysctls.release(self.spec.folder)
+
+
+def _restart(host: LabHost, lock: int) -> None:
+    host.kill()
+    host.start(lock)
+
+
+def _grown(before: Spec, hosts: int | None, suite: str, subnet: str | None) -> Spec:
+    """``before`` with the wanted number of hosts, if nothing else is wanted otherwise."""
+    same = suite == before.suite and (subnet is None or IPv4Network(subnet) == before.network)
+    if not same or (hosts or before.count) < before.count:
+        raise UsageError(
+            f"lab '{before.name}' is there already: {before.count} hosts, {before.suite}, {before.subnet}",
+            hint="it can grow, but nothing else of it can change: lab.down first, or take another --name",
+        )
+    recipe.recipe(suite)
+    return replace(before, count=hosts or before.count)
+
+
+def _each(hosts: Iterable[LabHost], work: Callable[[LabHost], None]) -> None:
+    """Do ``work`` for every host, a few at once; the first error is raised when all have ended."""
+    with ThreadPoolExecutor(WIDTH) as pool:
+        for future in [pool.submit(work, host) for host in hosts]:
+            future.result()

@@ -1,0 +1,37 @@
+"""Locks between processes: they vanish with their holder, so a killed run leaves none behind."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[int]:
+    """Hold the lock file ``path``, waiting for it as long as it takes, and remove it afterwards.
+
+    Gives its file descriptor: a child that inherits it keeps the lock until it closes it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if _still_names(path, descriptor):
+            break
+        os.close(descriptor)
+    try:
+        yield descriptor
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _still_names(path: Path, descriptor: int) -> bool:
+    """Whether the file that we waited for was not removed by its last holder meanwhile."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

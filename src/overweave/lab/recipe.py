@@ -1,0 +1,145 @@
+"""What is inside a host's image, as data: a changed recipe has another key and is built anew."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from overweave.errors import UsageError
+
+SUDO_PASSWORD = "overweave-lab"  # noqa: S105 - of a throw-away host that only this machine can reach
+"""What the user ``pwops`` must tell sudo."""
+
+PACKAGES = (
+    *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "docker.io", "busybox-static"),
+    *(
+        "iproute2",
+        "iptables",
+        "iputils-ping",
+        "curl",
+        "ca-certificates",
+        "procps",
+        "kmod",
+        "tcpdump",
+        "ethtool",
+    ),
+)
+
+# Nobody logs in at a console here, nothing needs updating, and every unit costs boot time N times over.
+MASKED = (
+    *("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "e2scrub_reap.service"),
+    *(
+        "fstrim.timer",
+        "logrotate.timer",
+        "dpkg-db-backup.timer",
+        "man-db.timer",
+        "systemd-tmpfiles-clean.timer",
+    ),
+    *("getty.target", "getty@.service", "console-getty.service", "systemd-ask-password-wall.path"),
+    *("systemd-logind.service", "systemd-resolved.service", "systemd-networkd.service"),
+    *("systemd-udevd.service", "systemd-hwdb-update.service", "systemd-pstore.service"),
+    *("ldconfig.service", "systemd-journal-catalog-update.service", "systemd-sysusers.service"),
+    *("systemd-update-done.service", "systemd-update-utmp.service", "remote-fs.target"),
+)
+
+CGROUPS_UNIT = """\
+[Unit]
+Description=Make version 1 control groups writable, which containers need
+DefaultDependencies=no
+After=local-fs.target
+Before=docker.service containerd.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/lib/lab-cgroups
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+CGROUPS_SCRIPT = """\
+#!/bin/sh
+# With version 2 alone there is one file system, and it is writable already.
+for controller in /sys/fs/cgroup/*/; do
+    mountpoint -q "$controller" || continue
+    mount -o remount,bind,rw "$controller" || exit 1
+done
+"""
+
+SSHD = """\
+HostKey /etc/ssh/ssh_host_ed25519_key
+AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/lab_authorized_keys
+PasswordAuthentication no
+PrintMotd no
+"""
+
+CUSTOMIZE = f"""\
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+for user in ops nosudo pwops; do
+    useradd --create-home --shell /bin/bash "$user"
+done
+echo 'pwops:{SUDO_PASSWORD}' | chpasswd
+usermod --append --groups sudo pwops
+rm -f /etc/ssh/ssh_host_* /etc/resolv.conf /etc/hostname
+: > /etc/resolv.conf
+: > /etc/machine-id
+rm -f /var/lib/dbus/machine-id
+ln -s /etc/machine-id /var/lib/dbus/machine-id
+systemctl set-default multi-user.target
+systemctl enable docker.service containerd.service ssh.service
+systemctl mask {" ".join(MASKED)}
+ln -s ../lab-cgroups.service /etc/systemd/system/multi-user.target.wants/lab-cgroups.service
+"""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """``customize`` is a shell script run in the image, ``files`` maps a path to (mode, text), and
+    ``consul`` and ``busybox`` are the Debian packages whose programs become container images."""
+
+    suite: str
+    packages: tuple[str, ...]
+    customize: str
+    files: Mapping[str, tuple[int, str]]
+    exclude: tuple[str, ...] = (
+        "/usr/share/man/*",
+        "/usr/share/doc/*",
+        "/usr/share/locale/*",
+        "/usr/share/info/*",
+    )
+
+
+_FILES: Mapping[str, tuple[int, str]] = {
+    "/etc/systemd/system/lab-cgroups.service": (0o644, CGROUPS_UNIT),
+    "/usr/local/lib/lab-cgroups": (0o755, CGROUPS_SCRIPT),
+    "/etc/ssh/sshd_config.d/lab.conf": (0o644, SSHD),
+    "/etc/sudoers.d/ops": (0o440, "ops ALL=(ALL:ALL) NOPASSWD: ALL\n"),
+    "/etc/systemd/journald.conf.d/lab.conf": (0o644, "[Journal]\nSystemMaxUse=32M\n"),
+}
+
+RECIPES: Mapping[str, Recipe] = {
+    "bullseye": Recipe("bullseye", (*PACKAGES, "consul"), CUSTOMIZE, _FILES),
+}
+"""Suites that a lab can be made of."""
+
+
+def recipe(suite: str) -> Recipe:
+    """Raises `UsageError` for a suite that there is no recipe for."""
+    if suite not in RECIPES:
+        raise UsageError(f"there is no lab of suite '{suite}'", hint=f"suites: {', '.join(RECIPES)}")
+    return RECIPES[suite]
+
+
+def key(recipe: Recipe) -> str:
+    """Name of the image in the cache: the suite and 12 hex digits of everything that decides its content.
+
+    The code that turns a recipe into files decides too, so it is part of the sum.
+    """
+    total = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode())
+    for module in ("image.py", "archives.py"):
+        total.update(Path(__file__).with_name(module).read_bytes())
+    return f"{recipe.suite}-{total.hexdigest()[:12]}"

@@ -1,0 +1,64 @@
+"""Programs of this machine, and files written so that nobody ever sees half of one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from overweave.command import Command, Result
+from overweave.errors import CommandFailed, DeadlineExceeded
+
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/root",
+}
+"""Only this reaches the lab: the operator's proxies, locale and tokens are none of its business."""
+
+
+def run(
+    *words: str, stdin: bytes = b"", timeout: float = 120, host: str = "", pass_fds: tuple[int, ...] = ()
+) -> Result:
+    """Run a program and return what came of it, whatever its exit code (127: there is no such program).
+
+    Raises `DeadlineExceeded` after ``timeout`` seconds; the program is killed then.
+    """
+    command = Command(words, stdin)
+    try:
+        done = subprocess.run(
+            words, input=stdin, capture_output=True, timeout=timeout, env=ENVIRONMENT, pass_fds=pass_fds
+        )
+    except FileNotFoundError:
+        return Result(command, 127, "", f"{words[0]}: not found")
+    except subprocess.TimeoutExpired:
+        raise DeadlineExceeded(f"`{command.shell()}`: not within {timeout:g} s", host=host) from None
+    return Result(command, done.returncode, _text(done.stdout), _text(done.stderr))
+
+
+def must(*words: str, stdin: bytes = b"", timeout: float = 120, pass_fds: tuple[int, ...] = ()) -> str:
+    """Standard output of a program. Raises `CommandFailed` unless it exits with 0."""
+    result = run(*words, stdin=stdin, timeout=timeout, pass_fds=pass_fds)
+    if not result.ok:
+        raise CommandFailed(result.command.shell(), result.status, result.output)
+    return result.stdout
+
+
+def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
+    """Replace a file in one step; a reader sees the old text or the new one, also after a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(
+            fresh, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, mode)
+        ) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

@@ -1,0 +1,98 @@
+"""What a lab consists of. Every name it uses on the machine follows from here, and so can be removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from overweave.errors import UsageError
+
+from .shell import write_atomically
+
+FIRST_ADDRESS = 11
+"""Offset of host1 in the subnet. The machine itself has offset 1."""
+
+
+def state_root() -> Path:
+    """Where labs are kept: ``OVERWEAVE_LAB_STATE``, else /var/lib/overweave/lab."""
+    return Path(os.environ.get("OVERWEAVE_LAB_STATE") or "/var/lib/overweave/lab").absolute()
+
+
+def cache_root() -> Path:
+    """Where images are kept: ``OVERWEAVE_LAB_CACHE``, else /var/cache/overweave/lab."""
+    return Path(os.environ.get("OVERWEAVE_LAB_CACHE") or "/var/cache/overweave/lab").absolute()
+
+
+def check_name(name: str) -> str:
+    """Raises `UsageError` unless ``name`` fits into a network interface's 15 characters."""
+    if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", name):
+        raise UsageError(
+            f"'{name}' can't be the name of a lab",
+            hint="1 to 8 lower-case letters and digits, a letter first: interface names are made of it",
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class Spec:
+    """``image`` is the folder of the suite's image in the cache, ``cgroups`` the lab's own folders in
+    the machine's control groups."""
+
+    name: str
+    suite: str
+    subnet: str
+    count: int
+    image: str
+    cgroups: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        room = self.network.num_addresses - FIRST_ADDRESS - 1
+        if not 1 <= self.count <= min(room, 999):
+            raise UsageError(f"a lab in {self.subnet} has 1 to {min(room, 999)} hosts, not {self.count}")
+
+    @property
+    def network(self) -> IPv4Network:
+        return IPv4Network(self.subnet)
+
+    @property
+    def folder(self) -> Path:
+        return state_root() / self.name
+
+    @property
+    def bridge(self) -> str:
+        return f"owbr-{self.name}"
+
+    @property
+    def gateway(self) -> IPv4Address:
+        """The machine's own address on the lab's bridge."""
+        return self.network[1]
+
+    @property
+    def numbers(self) -> range:
+        return range(1, self.count + 1)
+
+    def address(self, number: int) -> IPv4Address:
+        return self.network[FIRST_ADDRESS + number - 1]
+
+    def veth(self, number: int) -> str:
+        """The machine's end of a host's cable."""
+        return f"ow-{self.name}-{number}"
+
+    def namespace(self, number: int) -> str:
+        return f"overweave-{self.name}-host{number}"
+
+    def save(self) -> None:
+        write_atomically(self.folder / "lab.json", json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def read(cls, name: str) -> Spec | None:
+        """The spec that a lab of this name was begun with, None if there is none."""
+        try:
+            found = json.loads((state_root() / name / "lab.json").read_text())
+        except FileNotFoundError:
+            return None
+        return cls(**{**found, "cgroups": tuple(found["cgroups"])})
