@@ -1,0 +1,1 @@
+"""All I/O. Third-party exceptions end here, mapped to our tree with the cause kept."""

@@ -1,0 +1,55 @@
+"""The `KeyValue` of a Consul, by py-consul, over a stream from the host that carries it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import consul
+import requests.exceptions
+
+from overweave.errors import ConnectionProblem, StoreError
+
+from .http_stream import OpenStream, StreamAdapter
+
+SECONDS = 10
+
+
+class ConsulHttp:
+    """``where`` names the store in errors, as in ``Consul on host1``."""
+
+    def __init__(self, open_stream: OpenStream, where: str) -> None:
+        self._client = consul.Consul(host="localhost", connections_timeout=SECONDS)
+        self._client.http.session.mount("http://", StreamAdapter(open_stream, timeout=SECONDS))
+        self._where = where
+
+    @contextlib.contextmanager
+    def _call(self, doing: str) -> Iterator[consul.Consul]:
+        try:
+            yield self._client
+        except consul.ConsulException as e:
+            raise StoreError(f"{self._where}: {doing}: {e}") from e
+        except (requests.exceptions.RequestException, ConnectionProblem, OSError, EOFError) as e:
+            raise StoreError(
+                f"{self._where}: {doing}: no answer", hint="see `docker logs consul` on its host"
+            ) from e
+
+    def leader(self) -> str:
+        try:
+            with self._call("asking for the leader") as client:
+                return str(client.status.leader())
+        except StoreError:
+            return ""
+
+    def keys(self, prefix: str) -> list[str]:
+        with self._call(f"listing {prefix}") as client:
+            return list(client.kv.get(prefix, keys=True)[1] or [])
+
+    def get(self, key: str) -> bytes | None:
+        with self._call(f"reading {key}") as client:
+            found = client.kv.get(key)[1]
+            return None if found is None else bytes(found["Value"] or b"")
+
+    def put(self, key: str, value: bytes) -> None:
+        with self._call(f"writing {key}") as client:
+            client.kv.put(key, value)

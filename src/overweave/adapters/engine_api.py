@@ -1,0 +1,208 @@
+"""The engine API by the docker SDK, over a stream to the engine's socket. No TCP listener is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tarfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import docker
+import docker.errors
+import requests.exceptions
+
+from overweave.errors import ConnectionProblem, EngineError, UsageError
+from overweave.model import Archive, Host
+from overweave.ports import Json
+
+from .http_stream import OpenStream, StreamAdapter
+
+SECONDS = 120
+"""The longest that one call may stay silent: pulling, loading or unpacking an image on a slow disk."""
+CHUNK = 1 << 18
+
+
+class _Client(docker.APIClient):  # type: ignore[misc]
+    """The SDK's client, with the one adapter that knows the way."""
+
+    def __init__(self, adapter: StreamAdapter) -> None:
+        self._adapter = adapter
+        super().__init__(base_url="tcp://localhost:2375", version="auto", timeout=SECONDS)
+
+    def get_adapter(self, url: str) -> StreamAdapter:
+        return self._adapter
+
+    def send_json(self, path: str, body: Mapping[str, Json], **params: Any) -> Json:
+        response = self._post_json(self._url(path), data=dict(body), params=params)
+        return self._result(response, json=True)
+
+
+class EngineApi:
+    """`Engine` over a stream. It connects, and agrees on an API version, at the first call."""
+
+    def __init__(self, open_stream: OpenStream, host: Host) -> None:
+        self._adapter = StreamAdapter(open_stream, timeout=SECONDS)
+        self._host = host
+        self._made: _Client | None = None
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def _call(self, doing: str) -> Iterator[_Client]:
+        try:
+            with self._lock:
+                if self._made is None:
+                    self._made = _Client(self._adapter)
+            yield self._made
+        except docker.errors.APIError as e:
+            status = e.response.status_code if e.response is not None else 0
+            text = _printable(e.explanation or str(e))
+            raise EngineError(f"{doing}: {text}", status=status, host=self._host.name) from e
+        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, EOFError) as e:
+            cause = next((c for c in _chain(e) if isinstance(c, ConnectionProblem)), None)
+            if cause is not None:
+                raise cause from e
+            raise EngineError(
+                f"{doing}: the engine does not answer",
+                host=self._host.name,
+                hint="see `systemctl status docker` and `journalctl -u docker` on the host",
+            ) from e
+
+    def version(self) -> Json:
+        with self._call("asking for the version") as client:
+            return client.version()
+
+    def info(self) -> Json:
+        with self._call("asking for its state") as client:
+            return client.info()
+
+    def networks(self) -> list[Json]:
+        with self._call("listing networks") as client:
+            return list(client.networks())
+
+    def network(self, name: str) -> Json:
+        with self._call(f"looking at network {name}") as client:
+            return client.inspect_network(name)
+
+    def containers(self) -> list[Json]:
+        with self._call("listing containers") as client:
+            return list(client.containers(all=True))
+
+    def container(self, name: str) -> Json:
+        with self._call(f"looking at container {name}") as client:
+            return client.inspect_container(name)
+
+    def images(self) -> list[Json]:
+        with self._call("listing images") as client:
+            return list(client.images())
+
+    def volumes(self) -> list[Json]:
+        with self._call("listing volumes") as client:
+            return list(client.volumes()["Volumes"] or [])
+
+    def hang_up(self) -> None:
+        self._adapter.hang_up()
+
+    def load_image(self, image: str, archive: Archive, sent: Callable[[int, int], None]) -> None:
+        try:
+            saved = _is_saved(archive)
+            data = _read(archive, sent)
+            with self._call(f"loading image {image}") as client:
+                if saved:
+                    for answer in client.load_image(data, quiet=True):
+                        if "error" in answer:
+                            raise EngineError(
+                                f"loading image {image}: {_printable(answer['error'])}", host=self._host.name
+                            )
+                else:
+                    client.import_image_from_data(data, repository=image, changes=_changes(archive))
+        except (OSError, tarfile.TarError) as e:
+            raise UsageError(
+                f"image archive {archive.path}: {e.strerror if isinstance(e, OSError) and e.strerror else e}",
+                hint=f"make it with `docker save -o {archive.path.name} {image}`",
+            ) from e
+        if image not in self._tags():
+            raise UsageError(
+                f"image archive {archive.path} does not hold {image}",
+                hint=f"make it with `docker save -o {archive.path.name} {image}`",
+            )
+
+    def _tags(self) -> set[str]:
+        return {tag for image in self.images() for tag in image.get("RepoTags") or ()}
+
+    def pull_image(self, image: str) -> None:
+        repository, _, tag = (
+            image.rpartition(":") if ":" in image.rsplit("/", 1)[-1] else (image, "", "latest")
+        )
+        with self._call(f"pulling image {image}") as client:
+            client.pull(repository, tag=tag)
+
+    def remove_image(self, image: str) -> None:
+        with self._call(f"removing image {image}") as client:
+            client.remove_image(image)
+
+    def create_container(self, name: str, spec: Mapping[str, Json]) -> str:
+        with self._call(f"creating container {name}") as client:
+            return str(client.send_json("/containers/create", spec, name=name)["Id"])
+
+    def start_container(self, name: str) -> None:
+        with self._call(f"starting container {name}") as client:
+            client.start(name)
+
+    def remove_container(self, name: str) -> None:
+        try:
+            with self._call(f"removing container {name}") as client:
+                client.remove_container(name, force=True, v=True)
+        except EngineError as e:
+            # 409: "removal of container … is already in progress", which ends the same way.
+            if e.status not in (404, 409):
+                raise
+
+    def create_network(self, spec: Mapping[str, Json]) -> str:
+        with self._call(f"creating network {spec['Name']}") as client:
+            return str(client.send_json("/networks/create", spec)["Id"])
+
+    def remove_network(self, name: str) -> None:
+        with self._call(f"removing network {name}") as client:
+            client.remove_network(name)
+
+    def disconnect(self, network: str, endpoint: str) -> None:
+        with self._call(f"disconnecting {endpoint} from network {network}") as client:
+            client.disconnect_container_from_network(endpoint, network, force=True)
+
+    def remove_volume(self, name: str) -> None:
+        with self._call(f"removing volume {name}") as client:
+            client.remove_volume(name)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _printable(text: object) -> str:
+    """An engine's words are untrusted: no control characters, and not more than fits a screen."""
+    return "".join(c if c.isprintable() else " " for c in str(text))[:500].strip()
+
+
+def _is_saved(archive: Archive) -> bool:
+    """Whether this is ``docker save`` output; anything else is taken for a root file system."""
+    with tarfile.open(archive.path) as tar:
+        return any(member.name.lstrip("./") == "manifest.json" for member in tar)
+
+
+def _changes(archive: Archive) -> list[str]:
+    """A plain tar carries no metadata: what the inventory gives for it, as Dockerfile lines."""
+    given = {"ENTRYPOINT": archive.entrypoint, "CMD": archive.command}
+    return [f"{key} {json.dumps(list(words))}" for key, words in given.items() if words]
+
+
+def _read(archive: Archive, sent: Callable[[int, int], None]) -> Iterator[bytes]:
+    size, done = archive.path.stat().st_size, 0
+    with archive.path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            done += len(chunk)
+            sent(done, size)
+            yield chunk

@@ -1,0 +1,80 @@
+"""HTTP for requests over any `Stream`: the engine API and the store's API travel inside ssh with it."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from typing import Any
+
+import requests.adapters
+import urllib3
+import urllib3.connection
+
+from overweave.ports import Stream
+
+OpenStream = Callable[[], Stream]
+
+
+class _Connection(urllib3.connection.HTTPConnection):
+    def __init__(self, open_stream: OpenStream, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._open_stream = open_stream
+        self._seconds = timeout
+
+    def connect(self) -> None:
+        stream = self._open_stream()
+        stream.settimeout(self._seconds)
+        self.sock = stream  # a paramiko channel has all that http.client uses of a socket
+
+    @property
+    def dropped(self) -> bool:
+        """The other end hung up, as `dial-stdio` does when its engine stops."""
+        return self.sock is not None and (
+            getattr(self.sock, "closed", False) or getattr(self.sock, "eof_received", False)
+        )
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    def __init__(self, open_stream: OpenStream, timeout: float) -> None:
+        super().__init__("localhost", maxsize=4)
+        self._open_stream = open_stream
+        self._seconds = timeout
+
+    def fresh(self) -> _Pool:
+        return _Pool(self._open_stream, self._seconds)
+
+    def _new_conn(self) -> Any:
+        return _Connection(self._open_stream, self._seconds)
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        """As the parent's, whose check for dropped connections selects on a file descriptor."""
+        try:
+            connection = self.pool.get_nowait() if self.pool else None
+        except queue.Empty:
+            connection = None
+        if connection is not None and connection.dropped:
+            connection.close()
+        return connection or self._new_conn()
+
+
+class StreamAdapter(requests.adapters.HTTPAdapter):
+    """Sends every request of a session over streams that ``open_stream`` makes, kept open between calls."""
+
+    def __init__(self, open_stream: OpenStream, *, timeout: float) -> None:
+        self._pool = _Pool(open_stream, timeout)
+        super().__init__()
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        return self._pool
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        return str(request.path_url)
+
+    def hang_up(self) -> None:
+        """Close all kept connections; the next request makes a new one."""
+        old, self._pool = self._pool, self._pool.fresh()
+        old.close()
+
+    def close(self) -> None:
+        self._pool.close()
+        super().close()

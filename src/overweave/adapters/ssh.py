@@ -1,0 +1,306 @@
+"""One ssh connection a host for everything: commands on bare channels, streams to its ports.
+
+Fabric makes the connection (~/.ssh/config, ProxyJump, identities, prompts); commands then run on bare
+paramiko channels, because `Connection.run` polls: 13-58 ms against 3 ms a command (engine-facts).
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Callable, Sequence
+from secrets import token_hex
+
+import fabric
+import paramiko
+
+from overweave.command import Change, Command, Query, Result, Secret
+from overweave.errors import CommandFailed, ConnectionProblem, HostKeyProblem, OverweaveError, SudoProblem
+from overweave.fleet import Cancel
+from overweave.model import Host
+from overweave.ports import Engine, Stream
+
+from .host_keys import fingerprint, trust
+
+CONNECT_SECONDS = 10
+CHUNK = 1 << 16
+OUTPUT_LIMIT = 64 << 20
+"""Bytes of one command's output that are kept; a host that sends more is not answering a question."""
+
+EngineOver = Callable[[Callable[[], Stream], Host], Engine]
+
+
+class SshHost:
+    """A `Writer` over ssh. Use one from one thread at a time."""
+
+    def __init__(
+        self,
+        host: Host,
+        config: fabric.Config,
+        *,
+        cancel: Cancel,
+        engine_over: EngineOver,
+        accept_new_host_keys: bool = False,
+    ) -> None:
+        self._host = host
+        self._cancel = cancel
+        self._sudo: tuple[str, ...] = ()
+        self._password: Secret | None = None
+        password = config.sudo.password if "sudo" in config else None
+        self._given_password = Secret(password) if password else None
+        self._connection = _connection(host, config)
+        _verify_keys(self._connection, host, accept_new_host_keys)
+        self._engine = engine_over(self._dial_engine, host)
+
+    @property
+    def host(self) -> Host:
+        return self._host
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine
+
+    @property
+    def reached_at(self) -> str:
+        if self._connection.gateway:
+            return str(self._connection.host)
+        return str(self._transport().getpeername()[0])
+
+    def open(self) -> None:
+        """Connect, and find out how to become root. Raises `ConnectionProblem` and its kinds."""
+        try:
+            self._connection.open()
+        except Exception as e:
+            raise self._connection_problem(e) from e
+        self._transport().set_keepalive(15)
+        if self._connection.user != "root":
+            self._become_root()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def ask(self, *queries: Query) -> tuple[Result, ...]:
+        """All queries as one script; a random line between their outputs tells them apart."""
+        mark = token_hex(16)
+        script = "".join(
+            f"{query.shell()} </dev/null\nprintf '\\n{mark} %d\\n' $?; echo '{mark}' >&2\n"
+            for query in queries
+        )
+        whole = self._run(Command(("sh", "-c", script)))
+        results = []
+        stdout, stderr = whole.stdout, whole.stderr
+        for query in queries:
+            out, found, stdout = stdout.partition(f"\n{mark} ")
+            err, _, stderr = stderr.partition(f"{mark}\n")
+            status, _, stdout = stdout.partition("\n")
+            if not found or not status.isdigit():
+                raise CommandFailed(query.shell(), whole.status, whole.output, host=self._host.name)
+            results.append(Result(query, int(status), out, err))
+        return tuple(results)
+
+    def do(self, change: Change) -> Result:
+        result = self._run(change)
+        if not result.ok:
+            raise CommandFailed(change.shell(), result.status, result.output, host=self._host.name)
+        return result
+
+    def stream(self, address: str, port: int) -> Stream:
+        try:
+            channel = self._transport().open_channel(
+                "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS
+            )
+        except (paramiko.SSHException, EOFError, OSError) as e:
+            prohibited = isinstance(e, paramiko.ChannelException) and e.code == 1
+            raise ConnectionProblem(
+                f"no connection to {address} port {port} from the host: {e}",
+                host=self._host.name,
+                hint="the ssh server refuses port forwarding: set `AllowTcpForwarding yes` in its sshd_config"
+                if prohibited
+                else "",
+            ) from e
+        channel.settimeout(CONNECT_SECONDS)
+        return channel
+
+    def _transport(self) -> paramiko.Transport:
+        transport: paramiko.Transport | None = self._connection.transport
+        if transport is None or not transport.is_active():
+            raise ConnectionProblem(
+                "the ssh connection is gone", host=self._host.name, hint="run the same command again"
+            )
+        return transport
+
+    def _channel(self, words: Sequence[str], *, as_user: bool = False) -> paramiko.Channel:
+        line = Command((*(() if as_user else self._sudo), *words)).shell()
+        channel = None
+        try:
+            channel = self._transport().open_session(timeout=CONNECT_SECONDS)
+            channel.exec_command(line)
+            if self._password and not as_user:
+                channel.sendall(f"{self._password.reveal()}\n".encode())
+        except (paramiko.SSHException, EOFError, OSError) as e:
+            if channel is not None:
+                channel.close()
+            raise ConnectionProblem(f"`{line}` could not be started: {e}", host=self._host.name) from e
+        return channel
+
+    def _dial_engine(self) -> Stream:
+        return self._channel(("docker", "-H", "unix:///var/run/docker.sock", "system", "dial-stdio"))
+
+    def _run(self, command: Command, *, as_user: bool = False) -> Result:
+        channel = self._channel(command.words, as_user=as_user)
+        out, err = bytearray(), bytearray()
+        try:
+            stdin = command.stdin_bytes()
+            while not (channel.closed or (channel.eof_received and _drained(channel))):
+                if stdin and channel.send_ready():
+                    stdin = stdin[channel.send(stdin[:CHUNK]) :]
+                    if stdin:
+                        continue
+                if not stdin and not channel.eof_sent:
+                    channel.shutdown_write()
+                # The channel's descriptor becomes readable for both streams, and at the end.
+                select.select([channel], [], [], 0.2)
+                self._cancel.check()
+                while channel.recv_ready():
+                    out += channel.recv(CHUNK)
+                while channel.recv_stderr_ready():
+                    err += channel.recv_stderr(CHUNK)
+                if len(out) + len(err) > OUTPUT_LIMIT:
+                    raise CommandFailed(command.shell(), 0, "its output has no end", host=self._host.name)
+            while chunk := channel.recv(CHUNK):
+                out += chunk
+            while chunk := channel.recv_stderr(CHUNK):
+                err += chunk
+            status = channel.recv_exit_status()
+        except (paramiko.SSHException, EOFError, OSError) as e:
+            raise self._lost(command) from e
+        finally:
+            channel.close()
+        if status < 0:
+            raise self._lost(command)
+        return Result(command, status, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    def _lost(self, command: Command) -> ConnectionProblem:
+        return ConnectionProblem(
+            f"the ssh connection broke off during `{command.shell()[:200]}`",
+            host=self._host.name,
+            hint="run the same command again: it goes on from what it finds",
+        )
+
+    def _become_root(self) -> None:
+        user = self._connection.user
+        if self._run(Command(("sudo", "-n", "true")), as_user=True).ok:
+            self._sudo = ("sudo", "-n", "--")
+            return
+        if self._run(Command(("sh", "-c", "command -v sudo")), as_user=True).status != 0:
+            raise SudoProblem(
+                f"user {user} is not root and there is no sudo",
+                host=self._host.name,
+                hint="install sudo, or connect as root",
+            )
+        if self._given_password is None:
+            raise SudoProblem(
+                f"sudo asks user {user} for a password, or does not know the user",
+                host=self._host.name,
+                hint=f"add --prompt-for-sudo-password, or give {user} NOPASSWD in /etc/sudoers.d",
+            )
+        # -k: a password that sudo remembers would otherwise end up in the command's own input.
+        self._sudo, self._password = ("sudo", "-k", "-S", "-p", "", "--"), self._given_password
+        if not self._run(Command(("true",))).ok:
+            raise SudoProblem(
+                f"sudo does not take the password of user {user}",
+                host=self._host.name,
+                hint=f"try `sudo -v` as {user} on the host",
+            )
+
+    def _connection_problem(self, error: Exception) -> OverweaveError:
+        """Most specific first: several of these are subclasses of the ones below them."""
+        name, where = self._host.name, f"{self._connection.host} port {self._connection.port}"
+        user = self._connection.user
+        if isinstance(error, OverweaveError):
+            error.host = name
+            return error
+        if isinstance(error, paramiko.BadHostKeyException):
+            return HostKeyProblem(
+                f"the host key of {error.hostname} has CHANGED: it is {fingerprint(error.key)}, "
+                f"known was {fingerprint(error.expected_key)}",
+                host=name,
+                hint="either somebody listens in, or the host was reinstalled; if you are sure: "
+                f"`ssh-keygen -R {error.hostname}`, then --accept-new-host-keys",
+            )
+        if isinstance(error, paramiko.PasswordRequiredException):
+            return ConnectionProblem(
+                "the ssh key has a passphrase",
+                host=name,
+                hint="load it with ssh-add, or --prompt-for-passphrase",
+            )
+        if isinstance(error, paramiko.AuthenticationException) or "No authentication methods" in str(error):
+            return ConnectionProblem(
+                f"user {user} was not let in at {where}: no key or password was accepted",
+                host=name,
+                hint=f"try `ssh -p {self._connection.port} {user}@{self._connection.host}`; "
+                "give a key with -i FILE or `key:` in the inventory",
+            )
+        if isinstance(error, FileNotFoundError) and error.filename:
+            return ConnectionProblem(
+                f"ssh key {error.filename}: no such file", host=name, hint="check `key:` or -i"
+            )
+        if isinstance(error, socket.gaierror):
+            return ConnectionProblem(
+                f"unknown host: {self._connection.host} has no address",
+                host=name,
+                hint="check the spelling; it is not in the inventory, ~/.ssh/config or DNS",
+            )
+        if isinstance(error, TimeoutError):
+            return ConnectionProblem(
+                f"no answer from {where} within {CONNECT_SECONDS} s",
+                host=name,
+                hint="is the host up, and does a firewall let ssh through?",
+            )
+        reason = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
+            reason = "; ".join(
+                sorted({getattr(e, "strerror", None) or str(e) for e in error.errors.values()})
+            )
+        if isinstance(error, OSError | paramiko.SSHException | EOFError):
+            return ConnectionProblem(
+                f"unreachable: {where}: {reason}", host=name, hint="is the host up, and its sshd running?"
+            )
+        raise error
+
+
+def _connection(host: Host, config: fabric.Config) -> fabric.Connection:
+    access = host.access
+    # A fresh dictionary per host: Fabric appends key files to the one of the configuration.
+    kwargs = dict(config.connect_kwargs)
+    if access.key is not None:
+        kwargs["key_filename"] = [str(access.key)]
+        # Else every key of the agent is offered first, and sshd hangs up after six.
+        kwargs.setdefault("allow_agent", False)
+        kwargs.setdefault("look_for_keys", False)
+    timeout = kwargs.pop("timeout", None) or CONNECT_SECONDS
+    connection = fabric.Connection(
+        access.address,
+        user=access.user,
+        port=access.port,
+        config=config,
+        connect_kwargs=kwargs or {"allow_agent": True},
+    )
+    connection.connect_timeout = connection.connect_timeout or timeout
+    return connection
+
+
+def _verify_keys(connection: fabric.Connection, host: Host, accept_new: bool) -> None:
+    """Verify the host's key, and the key of every gateway on the way to it."""
+    hop = connection
+    while isinstance(hop, fabric.Connection):
+        try:
+            trust(hop.client, host.access.known_hosts, accept_new=accept_new)
+        except HostKeyProblem as e:
+            e.host = host.name
+            raise
+        hop = hop.gateway
+
+
+def _drained(channel: paramiko.Channel) -> bool:
+    return not channel.recv_ready() and not channel.recv_stderr_ready()

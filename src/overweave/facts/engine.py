@@ -1,0 +1,131 @@
+"""The engine of a host: version, cluster settings, what runs on it, what daemon.json says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from overweave.command import Result, query_script
+from overweave.errors import EngineError
+from overweave.ports import EngineReader, Json
+
+from .absent import Absent
+
+QUERIES = (
+    query_script("dockerd --version"),
+    # 20.10 of Debian 12 is built without Consul (engine-facts): ask the binary, not the version. An
+    # engine that runs with a Consul store has answered already, and reading 90 MB takes 0.1 s.
+    query_script(
+        "pid=$(systemctl show -p MainPID --value docker.service)\n"
+        "grep -q -- --cluster-store=consul: /proc/$pid/cmdline 2>/dev/null || "
+        'grep -q libkv/store/consul "$(command -v dockerd)"'
+    ),
+    query_script('test ! -e "$1" || cat "$1"', "/etc/docker/daemon.json"),
+)
+
+
+@dataclass(frozen=True)
+class Container:
+    name: str
+    image: str
+    running: bool
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """``speaks_consul``: built with the Consul store. While it is down, only the version is known."""
+
+    running: bool
+    version: str
+    speaks_consul: bool
+    reason: str
+    swarm: bool
+    containers: tuple[Container, ...]
+    images: frozenset[str]
+    volumes: frozenset[str]
+    networks: tuple[NetworkFact, ...]
+
+    def network(self, name: str) -> NetworkFact | None:
+        return next((n for n in self.networks if n.name == name), None)
+
+    def container(self, name: str) -> Container | None:
+        return next((c for c in self.containers if c.name == name), None)
+
+
+@dataclass(frozen=True)
+class NetworkFact:
+    """A network as one engine shows it. ``options`` are the driver's."""
+
+    id: str
+    name: str
+    driver: str
+    scope: str
+    subnets: tuple[str, ...]
+    options: dict[str, str]
+
+
+@dataclass(frozen=True)
+class DaemonJson:
+    """``settings`` of /etc/docker/daemon.json; ``error`` says why it can't be read, "" where it can."""
+
+    settings: dict[str, Any]
+    error: str = ""
+
+
+def parse_daemon_json(result: Result) -> DaemonJson:
+    text = result.stdout.strip()
+    try:
+        settings = json.loads(text) if text else {}
+    except (ValueError, RecursionError) as e:
+        return DaemonJson({}, f"/etc/docker/daemon.json is not JSON: {e}")
+    if not isinstance(settings, dict):
+        return DaemonJson({}, "/etc/docker/daemon.json is not a JSON object")
+    return DaemonJson(settings)
+
+
+def look(engine: EngineReader, results: Sequence[Result]) -> Engine | Absent:
+    """Ask the engine; `Absent` where Docker is not installed."""
+    installed, consul, _ = results
+    if not installed.ok:
+        return Absent("Docker is not installed: there is no dockerd")
+    version = installed.stdout.removeprefix("Docker version ").partition(",")[0].strip()
+    try:
+        info = engine.info()
+    except EngineError as e:
+        nothing: frozenset[str] = frozenset()
+        return Engine(False, version, consul.ok, e.message, False, (), nothing, nothing, ())
+    return Engine(
+        running=True,
+        version=str(info.get("ServerVersion") or version),
+        speaks_consul=consul.ok,
+        reason="",
+        swarm=(info.get("Swarm") or {}).get("LocalNodeState", "inactive") not in ("inactive", ""),
+        containers=tuple(_container(c) for c in engine.containers()),
+        images=frozenset(tag for image in engine.images() for tag in image.get("RepoTags") or ()),
+        volumes=frozenset(str(volume["Name"]) for volume in engine.volumes()),
+        networks=tuple(parse_network(n) for n in engine.networks()),
+    )
+
+
+def _container(raw: Json) -> Container:
+    return Container(
+        name=str((raw.get("Names") or ["/?"])[0]).lstrip("/"),
+        image=str(raw.get("Image") or ""),
+        running=raw.get("State") == "running",
+        labels=dict(raw.get("Labels") or {}),
+    )
+
+
+def parse_network(raw: Json) -> NetworkFact:
+    configs = (raw.get("IPAM") or {}).get("Config") or []
+    return NetworkFact(
+        id=str(raw["Id"]),
+        name=str(raw["Name"]),
+        driver=str(raw.get("Driver") or ""),
+        scope=str(raw.get("Scope") or ""),
+        subnets=tuple(str(c["Subnet"]) for c in configs if c.get("Subnet")),
+        options={str(k): str(v) for k, v in (raw.get("Options") or {}).items()},
+    )

@@ -1,0 +1,72 @@
+"""All facts of one host: one round trip of commands, and a few calls to its engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from overweave.command import query_script
+from overweave.errors import OverweaveError
+from overweave.ports import Reader
+
+from . import engine, identity, interfaces, record, unit
+from .absent import Absent
+from .engine import DaemonJson, Engine
+from .identity import Identity
+from .interfaces import Interfaces
+from .record import Before
+from .unit import Unit
+
+FOLDER_QUERY = query_script('test -d "$1"', unit.DROP_IN_FOLDER)
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """``drop_in_folder``: whether docker.service has a folder for drop-ins in /etc."""
+
+    name: str
+    reached_at: str
+    identity: Identity
+    unit: Unit | Absent
+    interfaces: Interfaces
+    engine: Engine | Absent
+    daemon_json: DaemonJson
+    before: Before | None
+    drop_in_folder: bool
+
+
+def look(reader: Reader) -> HostFacts:
+    """Raises `ConnectionProblem` where the host can't be asked."""
+    parts = (
+        unit.QUERIES,
+        identity.QUERIES,
+        interfaces.QUERIES,
+        engine.QUERIES,
+        record.QUERIES,
+        (FOLDER_QUERY,),
+    )
+    answers = iter(reader.ask(*(query for part in parts for query in part)))
+    of_unit, of_identity, of_interfaces, of_engine, of_record, of_folder = (
+        [next(answers) for _ in part] for part in parts
+    )
+    name = reader.host.name
+    try:
+        return HostFacts(
+            name=name,
+            reached_at=reader.reached_at,
+            identity=identity.parse(of_identity),
+            unit=unit.parse(of_unit),
+            interfaces=interfaces.parse(of_interfaces),
+            engine=engine.look(reader.engine, of_engine),
+            daemon_json=engine.parse_daemon_json(of_engine[-1]),
+            before=record.parse(of_record[0]),
+            drop_in_folder=of_folder[0].ok,
+        )
+    except OverweaveError as e:
+        e.host = e.host or name
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise OverweaveError(
+            f"the host answered something that makes no sense: {type(e).__name__}: {e}",
+            host=name,
+            hint="please report this with the output of `ip -json address` and `docker info`",
+        ) from e

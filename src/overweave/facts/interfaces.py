@@ -1,0 +1,71 @@
+"""IPv4 addresses and routes of a host."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv4Network
+
+from overweave.command import Result, query
+from overweave.errors import CommandFailed
+
+QUERIES = (query("ip", "-json", "-4", "address", "show"), query("ip", "-json", "-4", "route", "show"))
+
+
+@dataclass(frozen=True)
+class Interface:
+    """``mtu`` in bytes. ``addresses`` are those of global scope, the kernel's first one first."""
+
+    name: str
+    mtu: int
+    addresses: tuple[IPv4Interface, ...]
+
+
+@dataclass(frozen=True)
+class Route:
+    destination: IPv4Network
+    interface: str
+
+
+@dataclass(frozen=True)
+class Interfaces:
+    all: tuple[Interface, ...]
+    routes: tuple[Route, ...]
+
+    def named(self, name: str) -> Interface | None:
+        return next((interface for interface in self.all if interface.name == name), None)
+
+    def holding(self, address: str) -> Interface | None:
+        """The interface that has an address, or None where the host does not own it."""
+        return next((i for i in self.all if any(str(a.ip) == address for a in i.addresses)), None)
+
+
+def parse(results: Sequence[Result]) -> Interfaces:
+    """Raises `CommandFailed` where iproute2 is missing or too old for JSON (before 4.13)."""
+    for result in results:
+        if not result.ok:
+            raise CommandFailed(
+                result.command.shell(), result.status, result.output, hint="install iproute2 4.13 or later"
+            )
+    links, routes = (json.loads(result.stdout or "[]") for result in results)
+    return Interfaces(
+        tuple(
+            Interface(
+                link["ifname"],
+                link["mtu"],
+                tuple(
+                    IPv4Interface(f"{a['local']}/{a['prefixlen']}")
+                    for a in link["addr_info"]
+                    if a["family"] == "inet" and a["scope"] == "global"
+                ),
+            )
+            for link in links
+            if link.get("ifname")
+        ),
+        tuple(
+            Route(IPv4Network("0.0.0.0/0" if r["dst"] == "default" else r["dst"]), r.get("dev", ""))
+            for r in routes
+            if r.get("type", "unicast") == "unicast"
+        ),
+    )

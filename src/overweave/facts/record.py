@@ -1,0 +1,41 @@
+"""What was on a host before Overweave came, so that it can be left that way again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from overweave.command import Result, query_script
+
+FOLDER = "/var/lib/overweave"
+PATH = f"{FOLDER}/before.json"
+
+QUERIES = (query_script('test ! -e "$1" || cat "$1"', PATH),)
+
+
+@dataclass(frozen=True)
+class Before:
+    """Names of the networks and tags of the images that were there, and whether the folder of
+    docker.service's drop-ins was."""
+
+    networks: frozenset[str]
+    images: frozenset[str]
+    drop_in_folder: bool
+
+    def text(self) -> str:
+        return json.dumps(
+            {
+                "networks": sorted(self.networks),
+                "images": sorted(self.images),
+                "drop_in_folder": self.drop_in_folder,
+            }
+        )
+
+
+def parse(result: Result) -> Before | None:
+    """None where there is no record, or none that can be read: then nothing is known to be ours."""
+    try:
+        raw = json.loads(result.stdout)
+        return Before(frozenset(raw["networks"]), frozenset(raw["images"]), bool(raw["drop_in_folder"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None

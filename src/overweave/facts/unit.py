@@ -1,0 +1,96 @@
+"""docker.service as systemd sees it: its files, its effective ExecStart, its process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from overweave.command import Result, query, query_script
+
+from .absent import Absent
+
+UNIT = "docker.service"
+DROP_IN_FOLDER = "/etc/systemd/system/docker.service.d"
+DROP_IN = f"{DROP_IN_FOLDER}/90-overweave.conf"
+
+QUERIES = (
+    query("systemctl", "show", UNIT, "-p", "LoadState,ActiveState,MainPID,ExecMainStartTimestampMonotonic"),
+    query("systemctl", "cat", UNIT),
+    query_script('test ! -e "$1" || cat "$1"', DROP_IN),
+    query_script('pid=$(systemctl show -p MainPID --value "$1"); cat "/proc/$pid/cmdline" 2>/dev/null', UNIT),
+    # What EnvironmentFile= gives to ExecStart, such as $DOCKER_OPTS of Debian's unit.
+    query_script('cat /etc/default/docker /etc/sysconfig/docker 2>/dev/null | grep -v "^ *#"; true'),
+)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """``exec_start`` is the effective line without Overweave's own drop-in, as systemd would read it.
+
+    ``drop_in`` is the text of Overweave's drop-in, "" where there is none. ``overridden_by`` is a
+    drop-in of somebody else that sorts after it and sets ExecStart, "" where there is none.
+    ``arguments`` are those of the running engine, empty while it is down. ``started`` tells two starts
+    of one boot apart (microseconds since the boot).
+    """
+
+    exec_start: str
+    drop_in: str
+    overridden_by: str
+    active: bool
+    main_pid: int
+    started: int
+    arguments: tuple[str, ...]
+    environment: str
+
+
+def parse(results: Sequence[Result]) -> Unit | Absent:
+    shown, files, drop_in, arguments, environment = results
+    properties = dict(line.partition("=")[::2] for line in shown.stdout.splitlines())
+    if properties.get("LoadState") != "loaded" or not files.ok:
+        return Absent(f"systemd has no unit {UNIT}")
+    settings = exec_starts(files.stdout)
+    own_at = next((i for i, (path, _) in enumerate(settings) if path == DROP_IN), len(settings))
+    later = [path for path, value in settings[own_at:] if path != DROP_IN and value]
+    return Unit(
+        exec_start=effective([value for path, value in settings if path != DROP_IN]),
+        drop_in=drop_in.stdout,
+        overridden_by=later[-1] if later else "",
+        active=properties.get("ActiveState") in ("active", "reloading"),
+        main_pid=int(properties.get("MainPID") or 0),
+        started=int(properties.get("ExecMainStartTimestampMonotonic") or 0),
+        arguments=tuple(arguments.stdout.rstrip("\0").split("\0")) if arguments.stdout else (),
+        environment=environment.stdout,
+    )
+
+
+def exec_starts(cat: str) -> list[tuple[str, str]]:
+    """Every ``ExecStart=`` of ``systemctl cat``, in order, with the file that it stands in.
+
+    `systemctl show` is no source for this: it prints the words without their quotes.
+    """
+    found: list[tuple[str, str]] = []
+    path, section, pending = "", "", ""
+    for raw in cat.splitlines():
+        line = pending + raw.strip() if pending else raw
+        pending = ""
+        if line.startswith("# /"):
+            path, section = line[2:].strip(), ""
+        elif line.lstrip().startswith(("#", ";")):
+            continue
+        elif line.endswith("\\"):
+            pending = line[:-1].rstrip() + " "
+        elif line.startswith("["):
+            section = line.strip()
+        elif section == "[Service]":
+            key, separator, value = line.partition("=")
+            if separator and key.strip() == "ExecStart":
+                found.append((path, value.strip()))
+    return found
+
+
+def effective(values: Sequence[str]) -> str:
+    """The line that systemd would run: an empty assignment forgets those before it."""
+    line = ""
+    for value in values:
+        line = value if value else ""
+    return line

@@ -1,0 +1,142 @@
+"""What the inner layers may ask of the world. The adapters implement it, mypy holds them to it.
+
+Facts and checks are given a `Reader`: it has no method that changes a host. Only apply is given a
+`Writer`. All methods raise errors of the `errors` tree, with ``host`` set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from .command import Change, Query, Result
+from .model import Archive, Host
+
+Json = Any
+"""Decoded JSON from an engine or a store: untrusted, of any shape."""
+
+Progress = Callable[[str, str], None]
+"""Told the host's name (or "") and what is going on there, in a few words."""
+
+
+class Stream(Protocol):
+    """A byte stream to something on a host's side of the ssh connection."""
+
+    def sendall(self, data: bytes, /) -> None: ...
+
+    def recv(self, size: int, /) -> bytes:
+        """At most ``size`` bytes; ``b""`` at the end."""
+
+    def settimeout(self, seconds: float | None, /) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class EngineReader(Protocol):
+    """The read-only half of the engine API. Objects are as the engine documents them."""
+
+    def version(self) -> Json: ...
+
+    def info(self) -> Json: ...
+
+    def networks(self) -> list[Json]: ...
+
+    def network(self, name: str) -> Json:
+        """One network with its containers. Raises `EngineError` (404) where there is none."""
+
+    def containers(self) -> list[Json]:
+        """All containers, stopped ones too."""
+
+    def container(self, name: str) -> Json:
+        """Raises `EngineError` (404) where there is none."""
+
+    def images(self) -> list[Json]: ...
+
+    def volumes(self) -> list[Json]: ...
+
+
+class Engine(EngineReader, Protocol):
+    """The engine API with what apply needs to change."""
+
+    def hang_up(self) -> None:
+        """Drop kept connections, as after a restart of the engine."""
+
+    def load_image(self, image: str, archive: Archive, sent: Callable[[int, int], None]) -> None:
+        """Upload an archive and make sure that it gave ``image``; ``sent`` gets (bytes sent, bytes in all).
+
+        Raises `UsageError` where the archive can't be read or holds another image.
+        """
+
+    def pull_image(self, image: str) -> None: ...
+
+    def remove_image(self, image: str) -> None: ...
+
+    def create_container(self, name: str, spec: Mapping[str, Json]) -> str:
+        """Create from a body of ``POST /containers/create``; returns the id."""
+
+    def start_container(self, name: str) -> None: ...
+
+    def remove_container(self, name: str) -> None:
+        """Kill and remove, with its anonymous volumes. A container that is gone already is no error."""
+
+    def create_network(self, spec: Mapping[str, Json]) -> str:
+        """Create from a body of ``POST /networks/create``; returns the id."""
+
+    def remove_network(self, name: str) -> None: ...
+
+    def disconnect(self, network: str, endpoint: str) -> None:
+        """Forcibly remove an endpoint, also one whose container is gone."""
+
+    def remove_volume(self, name: str) -> None: ...
+
+
+class Reader(Protocol):
+    """One host, to look at."""
+
+    @property
+    def host(self) -> Host: ...
+
+    @property
+    def reached_at(self) -> str:
+        """The address that the ssh connection goes to: the host's own, unless there is NAT between."""
+
+    def ask(self, *queries: Query) -> tuple[Result, ...]:
+        """Run all queries as root in one round trip. A query that fails is a `Result`, not an error."""
+
+    def stream(self, address: str, port: int) -> Stream:
+        """A TCP connection made from the host. Raises `ConnectionProblem` where nothing listens."""
+
+    @property
+    def engine(self) -> EngineReader: ...
+
+
+class Writer(Reader, Protocol):
+    """One host, to change."""
+
+    def do(self, change: Change) -> Result:
+        """Run as root. Raises `CommandFailed` unless it exits with 0."""
+
+    @property
+    def engine(self) -> Engine: ...
+
+
+class KeyValue(Protocol):
+    """The cluster store's keys, whatever store it is."""
+
+    def leader(self) -> str:
+        """Address of the elected leader, ``""`` while there is none or nobody answers."""
+
+    def keys(self, prefix: str) -> list[str]:
+        """Names of all keys under a prefix; none is an empty list."""
+
+    def get(self, key: str) -> bytes | None: ...
+
+    def put(self, key: str, value: bytes) -> None: ...
+
+
+class Clock(Protocol):
+    def monotonic(self) -> float:
+        """Seconds since any fixed moment."""
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass. Raises `Interrupted` at once when the run is cancelled."""

@@ -1,0 +1,24 @@
+"""The only place that fills templates."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import jinja2
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    # Unit files and JSON are no HTML: escaping would corrupt them.
+    return jinja2.Environment(  # noqa: S701
+        loader=jinja2.PackageLoader("overweave"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(template: str, **values: object) -> str:
+    """A template of ``src/overweave/templates``, filled. A missing value is a bug and raises."""
+    return _environment().get_template(template).render(**values)

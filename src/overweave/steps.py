@@ -1,0 +1,216 @@
+"""Everything that apply can do to a host, as data. A step says where, what and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from .facts.record import Before
+from .model import Archive
+
+
+@dataclass(frozen=True)
+class _Step:
+    """``restarts`` names what stops running for a moment; ``destructive`` steps lose data or state."""
+
+    host: str
+    why: str
+    destructive: ClassVar[bool] = False
+
+    @property
+    def restarts(self) -> tuple[str, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class RecordBefore(_Step):
+    """Note on the host what was there before, once."""
+
+    before: Before
+
+    def __str__(self) -> str:
+        return "note what is there now, so that it can be left that way again"
+
+
+@dataclass(frozen=True)
+class WriteFile(_Step):
+    path: str
+    content: str
+    previous: str = ""
+
+    def __str__(self) -> str:
+        return f"{'change' if self.previous else 'write'} {self.path}"
+
+
+@dataclass(frozen=True)
+class RemoveFile(_Step):
+    """``with_folder``: and its folder, if that is empty then."""
+
+    path: str
+    with_folder: bool = False
+
+    def __str__(self) -> str:
+        return f"remove {self.path}"
+
+
+@dataclass(frozen=True)
+class RestartEngine(_Step):
+    """daemon-reload and restart. ``stops`` are the running containers that stop with the engine."""
+
+    stops: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "restart the engine" + (f", and with it {', '.join(self.stops)}" if self.stops else "")
+
+    @property
+    def restarts(self) -> tuple[str, ...]:
+        return ("engine", *self.stops)
+
+
+@dataclass(frozen=True)
+class ProvideImage(_Step):
+    """``archive`` None: pull."""
+
+    image: str
+    archive: Archive | None = None
+
+    def __str__(self) -> str:
+        return f"upload image {self.image}" if self.archive else f"pull image {self.image}"
+
+
+@dataclass(frozen=True)
+class RunContainer(_Step):
+    """Create and start; ``replace`` removes the one that has the name. Volumes stay."""
+
+    name: str
+    spec: Mapping[str, Any] = field(repr=False)
+    replace: bool = False
+
+    def __str__(self) -> str:
+        return f"{'replace' if self.replace else 'run'} container {self.name} from {self.spec['Image']}"
+
+    @property
+    def restarts(self) -> tuple[str, ...]:
+        return (self.name,) if self.replace else ()
+
+
+@dataclass(frozen=True)
+class StartContainer(_Step):
+    name: str
+
+    def __str__(self) -> str:
+        return f"start container {self.name}"
+
+
+@dataclass(frozen=True)
+class AwaitLeader(_Step):
+    """Wait until the store has a leader."""
+
+    def __str__(self) -> str:
+        return "wait until the store has elected a leader"
+
+
+@dataclass(frozen=True)
+class JoinGossip(_Step):
+    """Make every engine see every other one: ``addresses`` are the gossip addresses by host."""
+
+    addresses: Mapping[str, str] = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"make the gossip whole: {len(self.addresses)} engines"
+
+
+@dataclass(frozen=True)
+class CreateNetwork(_Step):
+    name: str
+    spec: Mapping[str, Any] = field(repr=False)
+
+    def __str__(self) -> str:
+        subnets = ", ".join(c["Subnet"] for c in self.spec["IPAM"]["Config"])
+        options = "".join(f", {key}={value}" for key, value in sorted(self.spec["Options"].items()))
+        return f"create {self.spec['Driver']} network {self.name} ({subnets}{options})"
+
+
+@dataclass(frozen=True)
+class RemoveNetwork(_Step):
+    name: str
+    destructive: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return f"remove network {self.name}"
+
+
+@dataclass(frozen=True)
+class RemoveContainer(_Step):
+    name: str
+    destructive: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return f"remove container {self.name}"
+
+    @property
+    def restarts(self) -> tuple[str, ...]:
+        return (self.name,)
+
+
+@dataclass(frozen=True)
+class RemoveVolume(_Step):
+    name: str
+    destructive: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return f"remove volume {self.name}"
+
+
+@dataclass(frozen=True)
+class RemoveImage(_Step):
+    name: str
+
+    def __str__(self) -> str:
+        return f"remove image {self.name}"
+
+
+Step = (
+    RecordBefore
+    | WriteFile
+    | RemoveFile
+    | RestartEngine
+    | ProvideImage
+    | RunContainer
+    | StartContainer
+    | AwaitLeader
+    | JoinGossip
+    | CreateNetwork
+    | RemoveNetwork
+    | RemoveContainer
+    | RemoveVolume
+    | RemoveImage
+)
+"""Closed: a new step is added here and in apply, and mypy finds every place that must know it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Steps of one host are done in their order, hosts side by side; the next stage waits for all."""
+
+    title: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would change. Empty stages are not part of a plan, so one without stages changes nothing."""
+
+    stages: tuple[Stage, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.stages)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(step for stage in self.stages for step in stage.steps)
+
+
+def make_plan(*stages: Stage) -> Plan:
+    return Plan(tuple(stage for stage in stages if stage.steps))

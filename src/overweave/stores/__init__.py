@@ -1,0 +1,1 @@
+"""How a cluster store is run and addressed. Pure: values in, values out."""
