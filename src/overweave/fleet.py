@@ -21,13 +21,22 @@ class Cancel:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._breakers: list[Callable[[], None]] = []
 
     def set(self) -> None:
         self._event.set()
+        for breaker in self._breakers:
+            breaker()
 
-    def clear(self) -> None:
-        """Let work go on again, for the tidying up after an interruption."""
+    def break_with(self, breaker: Callable[[], None]) -> None:
+        """Call ``breaker`` at the moment of cancellation, to end a call that can't look at the flag."""
+        self._breakers.append(breaker)
+
+    def lift(self) -> bool:
+        """Let work go on, for the tidying up after an interruption. Says whether there was one."""
+        was = self._event.is_set()
         self._event.clear()
+        return was
 
     def pause(self, seconds: float) -> None:
         """Wait, and raise `Interrupted` as soon as the run is cancelled."""

@@ -51,6 +51,8 @@ class SshHost:
         self._connection = _connection(host, config)
         _verify_keys(self._connection, host, accept_new_host_keys)
         self._engine = engine_over(self._dial_engine, host)
+        self._dialed: list[paramiko.Channel] = []
+        cancel.break_with(self._break_off)
 
     @property
     def host(self) -> Host:
@@ -73,6 +75,12 @@ class SshHost:
         except Exception as e:
             raise self._connection_problem(e) from e
         self._transport().set_keepalive(15)
+        hop = self._connection
+        while isinstance(hop, fabric.Connection):
+            # paramiko leaves Nagle's algorithm on: 50 ms a command, against 5 ms without it (measured).
+            if isinstance(sock := hop.transport.sock, socket.socket):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            hop = hop.gateway
         if self._connection.user != "root":
             self._become_root()
 
@@ -144,7 +152,14 @@ class SshHost:
         return channel
 
     def _dial_engine(self) -> Stream:
-        return self._channel(("docker", "-H", "unix:///var/run/docker.sock", "system", "dial-stdio"))
+        channel = self._channel(("docker", "-H", "unix:///var/run/docker.sock", "system", "dial-stdio"))
+        self._dialed = [*(c for c in self._dialed if not c.closed), channel]
+        return channel
+
+    def _break_off(self) -> None:
+        """End calls to the engine that are under way, such as a pull; later calls dial again."""
+        for channel in self._dialed:
+            channel.close()
 
     def _run(self, command: Command, *, as_user: bool = False) -> Result:
         channel = self._channel(command.words, as_user=as_user)

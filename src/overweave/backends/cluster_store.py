@@ -107,7 +107,7 @@ def _of_engine(its: HostFacts) -> list[Refused]:
             Refused(
                 f"Docker {engine.version} has no cluster store: it was removed after 20.10",
                 host=its.name,
-                hint="the backend for this engine is Swarm mode: `docker swarm init`, then an attachable overlay",
+                hint="the backend for this engine is Swarm mode: see `docker swarm init`",
             )
         ]
     if not engine.speaks_consul:
@@ -136,7 +136,7 @@ def _of_configuration(its: HostFacts) -> list[Refused]:
         return [Refused(its.daemon_json.error, host=its.name, hint="mend it before the engine restarts")]
     found = [
         Refused(
-            f"{key} is set in /etc/docker/daemon.json, and an engine that gets it as a flag too does not start",
+            f"{key} is set in /etc/docker/daemon.json: given as a flag too, the engine would not start",
             host=its.name,
             hint=f"remove {key} from /etc/docker/daemon.json",
         )

@@ -39,7 +39,7 @@ def decompress(data: bytes) -> bytes:
         # A full table stays as it is until the next clear code.
         if previous and len(table) + FIRST < 1 << WIDEST:
             table.append(previous + entry[:1])
-        if len(table) + FIRST + 1 >= 1 << width and width < WIDEST:
+        if len(table) + FIRST >= 1 << width and width < WIDEST:
             width += 1
         previous = entry
         out += entry

@@ -1,0 +1,268 @@
+"""inventory -> facts -> plan -> apply -> prove -> report: the stages, put together."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import fabric
+
+from . import apply as applying
+from .adapters.clock import SystemClock
+from .adapters.consul_http import ConsulHttp
+from .adapters.engine_api import EngineApi
+from .adapters.ssh import SshHost
+from .apply import Done, World
+from .backends import cluster_store
+from .errors import FleetError, OverweaveError, Refused, StoreError
+from .facts import host as host_facts
+from .facts.engine import Engine
+from .facts.fleet import FleetFacts, StoreFacts
+from .facts.unit import Unit
+from .fleet import Cancel, each
+from .gossip.islands import View
+from .model import SPEC_LABEL, Fleet, Host
+from .ports import KeyValue, Progress
+from .prove.matrix import Matrix
+from .prove.proof import prove as run_proof
+from .steps import Plan, ProvideImage, Stage, Step, make_plan
+from .stores import consul
+
+ROUNDS = 3
+"""Plans that may follow each other until nothing differs: one when engines run, one more when not."""
+PROVEN = "overweave/proven/"
+"""Store keys under which a proof is noted, by network."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """``plan`` is empty where nothing had to change; ``matrix`` is None where the last proof still holds,
+    which was at ``proven_at`` (the store's note, free text)."""
+
+    plan: Plan
+    done: Done
+    matrix: Matrix | None
+    facts: FleetFacts
+
+
+@dataclass(frozen=True)
+class Session:
+    """Open connections to all hosts of a fleet."""
+
+    fleet: Fleet
+    hosts: Mapping[str, SshHost]
+    cancel: Cancel
+    clock: SystemClock
+    progress: Progress
+
+    def store(self) -> KeyValue:
+        """The store, reached at loopback of the host that carries it."""
+        host = self.hosts[self.fleet.store_host.name]
+        port = self.fleet.store.port
+        return ConsulHttp(lambda: host.stream("127.0.0.1", port), f"Consul on {host.host.name}")
+
+
+def _silent(host: str, what: str) -> None:
+    pass
+
+
+@contextlib.contextmanager
+def connect(
+    fleet: Fleet,
+    config: fabric.Config,
+    *,
+    progress: Progress = _silent,
+    accept_new_host_keys: bool = False,
+) -> Iterator[Session]:
+    """Connect to all hosts at once. Raises `FleetError` with the reason of each that can't be reached."""
+    cancel = Cancel()
+    made: dict[str, SshHost] = {}
+
+    def open_one(host: Host) -> None:
+        made[host.name] = SshHost(
+            host,
+            config.clone(),
+            cancel=cancel,
+            engine_over=EngineApi,
+            accept_new_host_keys=accept_new_host_keys,
+        )
+        made[host.name].open()
+
+    progress("", f"connecting to {len(fleet.hosts)} hosts")
+    try:
+        each(fleet.hosts, open_one, cancel=cancel).all()
+        hosts = {name: made[name] for name in fleet.names}
+        yield Session(fleet, hosts, cancel, SystemClock(cancel), progress)
+    finally:
+        for host in made.values():
+            host.close()
+
+
+def look(session: Session) -> FleetFacts:
+    """All facts: hosts side by side, then the store and the gossip where they are up."""
+    session.progress("", "looking at all hosts")
+    hosts = each(
+        session.fleet.names, lambda name: host_facts.look(session.hosts[name]), cancel=session.cancel
+    ).all()
+    facts = FleetFacts(hosts)
+    advertise, refused = cluster_store.addresses(session.fleet, facts)
+    if refused:
+        return facts
+    carrying = [name for name in session.fleet.names if _has_cluster_flags(facts, name)]
+    views = each(
+        carrying,
+        lambda name: applying.view(session.hosts[name], advertise[name].address),
+        cancel=session.cancel,
+    ).all()
+    return FleetFacts(hosts, _look_at_store(session, facts), _answering(views))
+
+
+def _answering(views: Mapping[str, View | None]) -> dict[str, View]:
+    return {name: view for name, view in views.items() if view is not None}
+
+
+def _has_cluster_flags(facts: FleetFacts, name: str) -> bool:
+    unit = facts.hosts[name].unit
+    return isinstance(unit, Unit) and any(a.startswith("--cluster-store=") for a in unit.arguments)
+
+
+def _look_at_store(session: Session, facts: FleetFacts) -> StoreFacts | None:
+    engine = facts.hosts[session.fleet.store_host.name].engine
+    container = engine.container(consul.CONTAINER) if isinstance(engine, Engine) else None
+    if container is None or not container.running or SPEC_LABEL not in container.labels:
+        return None
+    store = session.store()
+    leader = store.leader()
+    if not leader:
+        return StoreFacts("", frozenset())
+    return StoreFacts(leader, frozenset(key.removeprefix(consul.NODES) for key in store.keys(consul.NODES)))
+
+
+def make(session: Session, facts: FleetFacts, *, replace_network: bool = False) -> Plan:
+    """The plan of a deployment. Raises `Refused` with everything that forbids it."""
+    found = cluster_store.obstacles(session.fleet, facts, replace_network=replace_network)
+    found += _missing_archives(session.fleet)
+    if found:
+        raise _one_of(found)
+    return cluster_store.deployment(session.fleet, facts, replace_network=replace_network)
+
+
+def _one_of(found: list[Refused]) -> OverweaveError:
+    if len(found) == 1:
+        return found[0]
+    return FleetError({f"{number} {error.host}": error for number, error in enumerate(found)})
+
+
+def _missing_archives(fleet: Fleet) -> list[Refused]:
+    wanted = (fleet.store.image, fleet.images.probe)
+    return [
+        Refused(
+            f"image archive {archive.path} for {image}: no such file",
+            hint=f"make it with `docker save -o {archive.path.name} {image}`",
+        )
+        for image, archive in fleet.images.archives.items()
+        if image in wanted and not archive.path.is_file()
+    ]
+
+
+def deploy(session: Session, *, replace_network: bool = False) -> Deployment:
+    """Make the wanted state true, and prove it, unless a proof of this very state is noted in the store."""
+    done = Done()
+    facts = look(session)
+    first = plan = make(session, facts, replace_network=replace_network)
+    for _ in range(ROUNDS):
+        if not plan:
+            break
+        step_done = applying.apply(plan, world(session))
+        done.steps += step_done.steps
+        done.islands = done.islands or step_done.islands
+        facts = look(session)
+        plan = make(session, facts)
+    if plan:
+        raise OverweaveError(
+            "after the changes the hosts still differ from what is wanted:\n"
+            + "\n".join(f"    {step.host}: {step} ({step.why})" for step in plan.steps),
+            hint="run the same command again; if it stays so, see `journalctl -u docker` on the hosts",
+        )
+    if not first and noted(session, facts):
+        return Deployment(first, done, None, facts)
+    return Deployment(first, done, prove(session, facts), facts)
+
+
+def world(session: Session) -> World:
+    return World(session.hosts, session.store(), session.clock, session.cancel, session.progress)
+
+
+def prove(session: Session, facts: FleetFacts) -> Matrix:
+    """Prove the network between all hosts, and note a green proof in the store.
+
+    A host without the probe image gets it for the proof. Raises `Refused` where there is no network.
+    """
+    fleet = session.fleet
+    advertise, refused = cluster_store.addresses(fleet, facts)
+    if refused:
+        raise _one_of(refused)
+    missing = [name for name in fleet.names if not _has_network(facts, name, fleet.network.name)]
+    if missing:
+        raise Refused(
+            f"there is no overlay network {fleet.network.name} on {', '.join(missing)}",
+            hint="`fab deploy-overlay` makes it; --network NAME proves another",
+        )
+    matrix = run_proof(
+        session.hosts,
+        network=fleet.network.name,
+        image=fleet.images.probe,
+        mtu=cluster_store.container_mtu(fleet, facts),
+        vteps={name: a.address for name, a in advertise.items()},
+        clock=session.clock,
+        cancel=session.cancel,
+        progress=session.progress,
+    )
+    with contextlib.suppress(StoreError):
+        if matrix.green:
+            session.store().put(PROVEN + fleet.network.name, fingerprint(session, facts).encode())
+        elif facts.store is not None:
+            session.store().put(PROVEN + fleet.network.name, b"")
+    return matrix
+
+
+def _has_network(facts: FleetFacts, host: str, name: str) -> bool:
+    engine = facts.hosts[host].engine
+    network = engine.network(name) if isinstance(engine, Engine) else None
+    return network is not None and network.driver == "overlay"
+
+
+def fingerprint(session: Session, facts: FleetFacts) -> str:
+    """What a proof is about: the network, the hosts, and each engine since its last start."""
+    network = session.fleet.network.name
+    about = []
+    for name in session.fleet.names:
+        its = facts.hosts[name]
+        engine, unit = its.engine, its.unit
+        there = engine.network(network) if isinstance(engine, Engine) else None
+        started = unit.started if isinstance(unit, Unit) else 0
+        about.append((its.identity.machine_id, started, there.id if there else ""))
+    return hashlib.sha256(json.dumps(sorted(about)).encode()).hexdigest()
+
+
+def noted(session: Session, facts: FleetFacts) -> bool:
+    """Whether the store holds a green proof of exactly this state."""
+    if facts.store is None or not facts.store.leader:
+        return False
+    return session.store().get(PROVEN + session.fleet.network.name) == fingerprint(session, facts).encode()
+
+
+def provide_probe_image(session: Session, facts: FleetFacts) -> Plan:
+    """The probe image for the hosts that lack it; removing it again is the caller's."""
+    image = session.fleet.images.probe
+    steps: list[Step] = []
+    for name in session.fleet.names:
+        engine = facts.hosts[name].engine
+        if isinstance(engine, Engine) and cluster_store.tagged(image) not in engine.images:
+            steps.append(
+                ProvideImage(name, "the proof runs it", image, session.fleet.images.archives.get(image))
+            )
+    return make_plan(Stage("probe image", tuple(steps)))

