@@ -159,7 +159,7 @@ class Lab:
         _each(off, lambda host: host.prepare(public))
         self._tell_names()
         if off:
-            progress(f"starting {', '.join(host.name for host in off)} in {self.spec.subnet}")
+            progress(f"starting {len(off)} of {self.spec.count} hosts in {self.spec.subnet}")
         _each(off, lambda host: _restart(host, lock))
         wait_until_up(self.hosts, 60 + 2 * self.spec.count, progress if off else _silent)
 

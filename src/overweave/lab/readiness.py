@@ -46,7 +46,7 @@ def wait_until_up(hosts: Sequence[LabHost], seconds: float, progress: Callable[[
 def greets(address: str) -> bool:
     """Whether an sshd answers at ``address``."""
     try:
-        with socket.create_connection((address, 22), timeout=0.5) as connection:
+        with socket.create_connection((address, 22), timeout=0.1) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False
@@ -56,7 +56,7 @@ def engine_active(host: LabHost) -> bool:
     """Whether the engine serves its API and systemd says that its unit is active."""
     try:
         with socket.socket(socket.AF_UNIX) as engine:
-            engine.settimeout(0.2)
+            engine.settimeout(0.1)
             engine.connect(f"/proc/{host.pid}/root/run/docker.sock")
             engine.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
             if b" 200 " not in engine.recv(64):

@@ -13,6 +13,7 @@ from overweave.errors import UsageError
 SUDO_PASSWORD = "overweave-lab"  # noqa: S105 - of a throw-away host that only this machine can reach
 """What the user ``pwops`` must tell sudo."""
 
+# pigz is not needed, but engines load images faster with it, and hosts with Docker's own packages have it.
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "docker.io", "busybox-static"),
     *(
@@ -43,6 +44,8 @@ MASKED = (
     *("systemd-udevd.service", "systemd-hwdb-update.service", "systemd-pstore.service"),
     *("ldconfig.service", "systemd-journal-catalog-update.service", "systemd-sysusers.service"),
     *("systemd-update-done.service", "systemd-update-utmp.service", "remote-fs.target"),
+    *("dev-hugepages.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"),
+    *("systemd-modules-load.service", "modprobe@.service"),
 )
 
 CGROUPS_UNIT = """\
@@ -86,6 +89,7 @@ echo 'pwops:{SUDO_PASSWORD}' | chpasswd
 usermod --append --groups sudo pwops
 rm -f /etc/ssh/ssh_host_* /etc/resolv.conf /etc/hostname
 : > /etc/resolv.conf
+: > /etc/default/locale
 : > /etc/machine-id
 rm -f /var/lib/dbus/machine-id
 ln -s /etc/machine-id /var/lib/dbus/machine-id
