@@ -96,3 +96,8 @@ class Fleet:
 
     def host(self, name: str) -> Host:
         return next(host for host in self.hosts if host.name == name)
+
+
+def tagged(image: str) -> str:
+    """As the engine lists it: ``busybox`` is ``busybox:latest``."""
+    return image if ":" in image.rsplit("/", 1)[-1] else f"{image}:latest"

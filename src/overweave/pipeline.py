@@ -16,15 +16,16 @@ from .adapters.consul_http import ConsulHttp
 from .adapters.engine_api import EngineApi
 from .adapters.ssh import SshHost
 from .apply import Done, World
-from .backends import cluster_store
-from .errors import FleetError, OverweaveError, Refused, StoreError
+from .errors import OverweaveError, Refused, StoreError
 from .facts import host as host_facts
 from .facts.engine import Engine
 from .facts.fleet import FleetFacts, StoreFacts
 from .facts.unit import Unit
 from .fleet import Cancel, each
 from .gossip.islands import View
-from .model import SPEC_LABEL, Fleet, Host
+from .model import SPEC_LABEL, Fleet, Host, tagged
+from .overlay import addresses, container_mtu
+from .plan import plan, refuse
 from .ports import KeyValue, Progress
 from .prove.matrix import Matrix
 from .prove.proof import prove as run_proof
@@ -108,7 +109,7 @@ def look(session: Session) -> FleetFacts:
         session.fleet.names, lambda name: host_facts.look(session.hosts[name]), cancel=session.cancel
     ).all()
     facts = FleetFacts(hosts)
-    advertise, refused = cluster_store.addresses(session.fleet, facts)
+    advertise, refused = addresses(session.fleet, facts)
     if refused:
         return facts
     carrying = [name for name in session.fleet.names if _has_cluster_flags(facts, name)]
@@ -143,20 +144,12 @@ def _look_at_store(session: Session, facts: FleetFacts) -> StoreFacts | None:
 
 def make(session: Session, facts: FleetFacts, *, replace_network: bool = False) -> Plan:
     """The plan of a deployment. Raises `Refused` with everything that forbids it."""
-    found = cluster_store.obstacles(session.fleet, facts, replace_network=replace_network)
-    found += _missing_archives(session.fleet)
-    if found:
-        raise _one_of(found)
-    return cluster_store.deployment(session.fleet, facts, replace_network=replace_network)
+    refuse(missing_archives(session.fleet))
+    return plan(session.fleet, facts, replace_network=replace_network)
 
 
-def _one_of(found: list[Refused]) -> OverweaveError:
-    if len(found) == 1:
-        return found[0]
-    return FleetError({f"{number} {error.host}": error for number, error in enumerate(found)})
-
-
-def _missing_archives(fleet: Fleet) -> list[Refused]:
+def missing_archives(fleet: Fleet) -> list[Refused]:
+    """A refusal for each image archive that is needed and isn't there."""
     wanted = (fleet.store.image, fleet.images.probe)
     return [
         Refused(
@@ -172,19 +165,19 @@ def deploy(session: Session, *, replace_network: bool = False) -> Deployment:
     """Make the wanted state true, and prove it, unless a proof of this very state is noted in the store."""
     done = Done()
     facts = look(session)
-    first = plan = make(session, facts, replace_network=replace_network)
+    first = left = make(session, facts, replace_network=replace_network)
     for _ in range(ROUNDS):
-        if not plan:
+        if not left:
             break
-        step_done = applying.apply(plan, world(session))
+        step_done = applying.apply(left, world(session))
         done.steps += step_done.steps
         done.islands = done.islands or step_done.islands
         facts = look(session)
-        plan = make(session, facts)
-    if plan:
+        left = make(session, facts)
+    if left:
         raise OverweaveError(
             "after the changes the hosts still differ from what is wanted:\n"
-            + "\n".join(f"    {step.host}: {step} ({step.why})" for step in plan.steps),
+            + "\n".join(f"    {step.host}: {step} ({step.why})" for step in left.steps),
             hint="run the same command again; if it stays so, see `journalctl -u docker` on the hosts",
         )
     if not first and noted(session, facts):
@@ -202,9 +195,8 @@ def prove(session: Session, facts: FleetFacts) -> Matrix:
     A host without the probe image gets it for the proof. Raises `Refused` where there is no network.
     """
     fleet = session.fleet
-    advertise, refused = cluster_store.addresses(fleet, facts)
-    if refused:
-        raise _one_of(refused)
+    advertise, refused = addresses(fleet, facts)
+    refuse(refused)
     missing = [name for name in fleet.names if not _has_network(facts, name, fleet.network.name)]
     if missing:
         raise Refused(
@@ -215,7 +207,7 @@ def prove(session: Session, facts: FleetFacts) -> Matrix:
         session.hosts,
         network=fleet.network.name,
         image=fleet.images.probe,
-        mtu=cluster_store.container_mtu(fleet, facts),
+        mtu=container_mtu(fleet, facts),
         vteps={name: a.address for name, a in advertise.items()},
         clock=session.clock,
         cancel=session.cancel,
@@ -261,7 +253,7 @@ def provide_probe_image(session: Session, facts: FleetFacts) -> Plan:
     steps: list[Step] = []
     for name in session.fleet.names:
         engine = facts.hosts[name].engine
-        if isinstance(engine, Engine) and cluster_store.tagged(image) not in engine.images:
+        if isinstance(engine, Engine) and tagged(image) not in engine.images:
             steps.append(
                 ProvideImage(name, "the proof runs it", image, session.fleet.images.archives.get(image))
             )

@@ -1,0 +1,72 @@
+"""The overlay network as it is wanted, and how one that is there differs. Pure."""
+
+from __future__ import annotations
+
+from .advertise import Advertise, choose
+from .errors import Refused
+from .facts.engine import Engine, NetworkFact
+from .facts.fleet import FleetFacts
+from .facts.host import HostFacts
+from .model import MTU_OPTION, PROBE_LABEL, VXLAN_OVERHEAD, Fleet
+from .steps import RemoveContainer
+
+
+def addresses(fleet: Fleet, facts: FleetFacts) -> tuple[dict[str, Advertise], list[Refused]]:
+    return choose(
+        {h.name: (h, facts.hosts[h.name].interfaces, facts.hosts[h.name].reached_at) for h in fleet.hosts}
+    )
+
+
+def network_spec(fleet: Fleet, facts: FleetFacts) -> dict[str, object]:
+    """The body of ``POST /networks/create``.
+
+    The MTU option is the underlay's; it is left out at 1500, which engines assume anyway.
+    """
+    advertise, _ = addresses(fleet, facts)
+    mtu = fleet.network.mtu or min(a.mtu for a in advertise.values())
+    options = dict(fleet.network.options)
+    if mtu != 1500:
+        options.setdefault(MTU_OPTION, str(mtu))
+    return {
+        "Name": fleet.network.name,
+        "Driver": "overlay",
+        "CheckDuplicate": True,
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": str(fleet.network.subnet)}]},
+        "Options": options,
+    }
+
+
+def container_mtu(fleet: Fleet, facts: FleetFacts) -> int:
+    """Bytes that a container on the network can send in one packet."""
+    options = network_spec(fleet, facts)["Options"]
+    assert isinstance(options, dict)
+    return int(options.get(MTU_OPTION, 1500)) - VXLAN_OVERHEAD
+
+
+def network_differences(fleet: Fleet, facts: FleetFacts, there: NetworkFact) -> list[str]:
+    """How a network differs from the wanted one, in words; empty where it is the wanted one."""
+    if there.driver != "overlay" or there.scope != "global":
+        return [f"it is a {there.driver} network of scope {there.scope}, wanted is overlay of scope global"]
+    found = []
+    wanted = str(fleet.network.subnet)
+    if there.subnets != (wanted,):
+        found.append(f"subnet {', '.join(there.subnets) or 'none'}, wanted {wanted}")
+    spec = network_spec(fleet, facts)["Options"]
+    assert isinstance(spec, dict)
+    default = {MTU_OPTION: "1500"}
+    for key in sorted(
+        spec.keys() | (there.options.keys() - {"com.docker.network.driver.overlay.vxlanid_list"})
+    ):
+        is_, should = (o.get(key, default.get(key, "unset")) for o in (there.options, spec))
+        if is_ != should:
+            found.append(f"option {key} {is_}, wanted {should}")
+    return found
+
+
+def left_over_probes(its: HostFacts) -> list[RemoveContainer]:
+    containers = its.engine.containers if isinstance(its.engine, Engine) else ()
+    return [
+        RemoveContainer(its.name, "a proof that was broken off left it", c.name)
+        for c in containers
+        if PROBE_LABEL in c.labels
+    ]

@@ -1,0 +1,29 @@
+"""The difference between what is wanted and what is there, as data. The only decider. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .backends import cluster_store
+from .errors import FleetError, Refused
+from .facts.fleet import FleetFacts
+from .model import Fleet
+from .obstacles import obstacles
+from .steps import Plan
+
+
+def plan(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False) -> Plan:
+    """What a deployment would do; empty where everything is as wanted.
+
+    Raises `Refused`, or `FleetError` of several, with everything that was found to forbid it.
+    """
+    refuse(obstacles(fleet, facts, replace_network=replace_network))
+    return cluster_store.deployment(fleet, facts, replace_network=replace_network)
+
+
+def refuse(found: Sequence[Refused]) -> None:
+    """Raise all refusals as one error; none is no error."""
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise FleetError({f"{number} {error.host}": error for number, error in enumerate(found)})

@@ -1,0 +1,108 @@
+"""Back to what was there before a deployment. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .facts.absent import Absent
+from .facts.engine import Engine
+from .facts.fleet import FleetFacts
+from .facts.host import HostFacts
+from .facts.record import PATH as RECORD_PATH
+from .facts.unit import DROP_IN, Unit
+from .model import PROBE_LABEL, SPEC_LABEL, Fleet, tagged
+from .overlay import left_over_probes
+from .steps import (
+    Plan,
+    RemoveContainer,
+    RemoveFile,
+    RemoveImage,
+    RemoveNetwork,
+    RemoveVolume,
+    RestartEngine,
+    Stage,
+    Step,
+    make_plan,
+)
+from .stores import consul
+
+GATEWAY_BRIDGE = "docker_gwbridge"
+"""Engines make this bridge when the first container joins an overlay, and never remove it."""
+
+
+def teardown(fleet: Fleet, facts: FleetFacts) -> Plan:
+    """Back to what was there before: network, store with its data, drop-ins, images, the record.
+
+    The network goes while the store still answers; the store goes before its engine restarts.
+    """
+    network: list[Step] = []
+    rest: list[Step] = []
+    for name in fleet.names:
+        its = facts.hosts[name]
+        if isinstance(its.engine, Absent):
+            continue
+        network += left_over_probes(its)
+    carrier = next((n for n in fleet.names if _has_network(facts.hosts[n], fleet.network.name)), None)
+    if carrier:
+        network.append(RemoveNetwork(carrier, "it was asked for", fleet.network.name))
+    for name in fleet.names:
+        rest += _undo(facts.hosts[name])
+    return make_plan(Stage("network", tuple(network)), Stage("store and configuration", tuple(rest)))
+
+
+def _has_network(its: HostFacts, name: str) -> bool:
+    network = its.engine.network(name) if isinstance(its.engine, Engine) else None
+    return network is not None and network.scope == "global"
+
+
+def _undo(its: HostFacts) -> list[Step]:
+    why = "it was made by the deployment"
+    steps: list[Step] = []
+    engine, unit, before = its.engine, its.unit, its.before
+    if isinstance(engine, Engine):
+        store = engine.container(consul.CONTAINER)
+        if store and SPEC_LABEL in store.labels:
+            steps.append(RemoveContainer(its.name, why, store.name))
+        if consul.VOLUME in engine.volumes and before is not None:
+            steps.append(RemoveVolume(its.name, why, consul.VOLUME))
+        if before is not None:
+            there = engine.networks
+            steps += [
+                RemoveNetwork(its.name, why, n.name)
+                for n in there
+                if n.name == GATEWAY_BRIDGE and n.name not in before.networks
+            ]
+    if isinstance(unit, Unit) and unit.drop_in:
+        keep = before is None or before.drop_in_folder
+        steps.append(RemoveFile(its.name, why, DROP_IN, with_folder=not keep))
+    carries = isinstance(unit, Unit) and any(a.startswith("--cluster-") for a in unit.arguments)
+    if isinstance(unit, Unit) and (unit.drop_in or carries) and "--cluster-" not in unit.environment:
+        stops: tuple[str, ...] = ()
+        if isinstance(engine, Engine):
+            stops = tuple(
+                sorted(
+                    c.name
+                    for c in engine.containers
+                    if c.running and not {PROBE_LABEL, SPEC_LABEL} & c.labels.keys()
+                )
+            )
+        steps.append(RestartEngine(its.name, "without the cluster flags", stops))
+    return steps
+
+
+def forget(fleet: Fleet, facts: FleetFacts) -> Plan:
+    """The last of a teardown: images that were brought along, and the record itself."""
+    steps: list[Step] = []
+    for name in fleet.names:
+        its = facts.hosts[name]
+        if its.before is None:
+            continue
+        if isinstance(its.engine, Engine):
+            ours: Mapping[str, None] = dict.fromkeys((tagged(fleet.store.image), tagged(fleet.images.probe)))
+            steps += [
+                RemoveImage(name, "it was brought along", image)
+                for image in ours
+                if image in its.engine.images and image not in its.before.images
+            ]
+        steps.append(RemoveFile(name, "the host is as it was", RECORD_PATH, with_folder=True))
+    return make_plan(Stage("what was brought along", tuple(steps)))
