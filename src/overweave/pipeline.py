@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import fabric
 
 from . import apply as applying
+from . import teardown
 from .adapters.clock import SystemClock
 from .adapters.consul_http import ConsulHttp
 from .adapters.engine_api import EngineApi
@@ -24,12 +25,12 @@ from .facts.unit import Unit
 from .fleet import Cancel, each
 from .gossip.islands import View
 from .model import SPEC_LABEL, Fleet, Host, tagged
-from .overlay import addresses, container_mtu
+from .overlay import addresses, container_mtu, left_over_probes
 from .plan import plan, refuse
 from .ports import KeyValue, Progress
 from .prove.matrix import Matrix
 from .prove.proof import prove as run_proof
-from .steps import Plan, ProvideImage, Stage, Step, make_plan
+from .steps import Plan, ProvideImage, Stage, make_plan
 from .stores import consul
 
 ROUNDS = 3
@@ -58,6 +59,13 @@ class Session:
     cancel: Cancel
     clock: SystemClock
     progress: Progress
+
+    def wait_for_ever(self) -> None:
+        """Until Ctrl-C, or until a connection is gone (`ConnectionProblem`)."""
+        while True:
+            self.clock.pause(1)
+            for host in self.hosts.values():
+                host.check()
 
     def store(self) -> KeyValue:
         """The store, reached at loopback of the host that carries it."""
@@ -161,11 +169,17 @@ def missing_archives(fleet: Fleet) -> list[Refused]:
     ]
 
 
-def deploy(session: Session, *, replace_network: bool = False) -> Deployment:
-    """Make the wanted state true, and prove it, unless a proof of this very state is noted in the store."""
+def deploy(
+    session: Session, *, replace_network: bool = False, before: Callable[[Plan], None] = lambda plan: None
+) -> Deployment:
+    """Make the wanted state true, and prove it, unless a proof of this very state is noted in the store.
+
+    ``before`` is shown the plan and may raise: then nothing has changed.
+    """
     done = Done()
     facts = look(session)
     first = left = make(session, facts, replace_network=replace_network)
+    before(first)
     for _ in range(ROUNDS):
         if not left:
             break
@@ -247,14 +261,40 @@ def noted(session: Session, facts: FleetFacts) -> bool:
     return session.store().get(PROVEN + session.fleet.network.name) == fingerprint(session, facts).encode()
 
 
-def provide_probe_image(session: Session, facts: FleetFacts) -> Plan:
-    """The probe image for the hosts that lack it; removing it again is the caller's."""
+def validate(session: Session) -> Matrix:
+    """Prove without deploying. Probes that a killed run left, and a probe image that a host lacks, are
+    the only things that change; the image is removed again."""
+    facts = look(session)
     image = session.fleet.images.probe
-    steps: list[Step] = []
-    for name in session.fleet.names:
-        engine = facts.hosts[name].engine
-        if isinstance(engine, Engine) and tagged(image) not in engine.images:
-            steps.append(
-                ProvideImage(name, "the proof runs it", image, session.fleet.images.archives.get(image))
-            )
-    return make_plan(Stage("probe image", tuple(steps)))
+    refuse(missing_archives(session.fleet))
+    lacking = [
+        name
+        for name in session.fleet.names
+        if isinstance(engine := facts.hosts[name].engine, Engine)
+        and engine.running
+        and tagged(image) not in engine.images
+    ]
+    archive = session.fleet.images.archives.get(image)
+    applying.apply(
+        make_plan(
+            Stage("left over", tuple(p for its in facts.hosts.values() for p in left_over_probes(its))),
+            Stage(
+                "image", tuple(ProvideImage(name, "the proof runs it", image, archive) for name in lacking)
+            ),
+        ),
+        world(session),
+    )
+    try:
+        return prove(session, facts)
+    finally:
+        each(lacking, lambda name: session.hosts[name].engine.remove_image(image), cancel=session.cancel)
+
+
+def make_teardown(session: Session, facts: FleetFacts) -> Plan:
+    """Everything that a teardown removes, in its order."""
+    first = teardown.teardown(session.fleet, facts)
+    return Plan(first.stages + teardown.forget(session.fleet, facts).stages)
+
+
+def tear_down(session: Session, plan: Plan) -> Done:
+    return applying.apply(plan, world(session))

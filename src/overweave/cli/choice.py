@@ -1,0 +1,58 @@
+"""From the command line to a fleet: which inventory, which hosts of it, what the options change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from overweave import inventory
+from overweave.errors import UsageError
+from overweave.model import Fleet
+
+VARIABLE = "OVERWEAVE_INVENTORY"
+LAB = Path("inventory/lab.yml")
+
+
+def fleet(
+    hosts: Sequence[str],
+    file: str | None = None,
+    *,
+    network: str | None = None,
+    subnet: str | None = None,
+    mtu: int | None = None,
+) -> Fleet:
+    """The fleet that a command is about.
+
+    The inventory is ``file``, else the one that ``OVERWEAVE_INVENTORY`` names, else that of a running
+    lab, if ``hosts`` has one of its hosts or none at all. Raises `UsageError` and `InventoryError`.
+    """
+    given = file or os.environ.get(VARIABLE)
+    lab = None if given else _lab_inventory()
+    known = inventory.load(Path(given).expanduser()) if given else inventory.load(lab) if lab else None
+    if known and lab and hosts and not _any_known(hosts, known):
+        known = None
+    chosen = inventory.choose(hosts, known)
+    changes: dict[str, Any] = {}
+    if network is not None:
+        changes["name"] = network
+    if subnet is not None:
+        try:
+            changes["subnet"] = inventory.parse_subnet(subnet)
+        except ValueError as e:
+            raise UsageError(f"--subnet: {e}") from e
+    if mtu is not None:
+        changes["mtu"] = mtu
+    return replace(chosen, network=replace(chosen.network, **changes))
+
+
+def _any_known(hosts: Sequence[str], known: Fleet) -> bool:
+    names = {inventory.parse_host(host).name for host in hosts}
+    return any(host.name in names or host.access.address in names for host in known.hosts)
+
+
+def _lab_inventory() -> Path | None:
+    here = Path.cwd()
+    return next((path for folder in (here, *here.parents) if (path := folder / LAB).is_file()), None)

@@ -1,0 +1,20 @@
+"""All tasks under one roof: the same for `fab` in a checkout and for `overweave` anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke.collection import Collection
+
+from . import lab, playbooks, tasks
+
+
+def collect(folder: Path) -> Collection:
+    """The tasks of a fleet, the lab under ``lab.``, and the runbooks of ``folder``/playbooks."""
+    root = Collection.from_module(tasks)
+    root.name = None
+    root.add_collection(Collection.from_module(lab), name="lab")
+    runbooks = playbooks.find(folder / "playbooks")
+    if runbooks.task_names:
+        root.add_collection(runbooks, name="runbook")
+    return root

@@ -1,0 +1,85 @@
+"""How tasks meet hosts: a cluster task once for the whole ``-H`` list, any other once per host.
+
+`fabric.yaml` names `FleetExecutor` in ``tasks.executor_class``, so the stock `fab` command uses it.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import fabric
+from fabric.executor import Executor
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import Call, Task
+
+from overweave.errors import Interrupted, OverweaveError
+
+
+class FleetContext(Context):
+    """Given to a cluster task instead of a connection.
+
+    ``host_names`` is the ``-H`` list as it was typed, ``remainder`` what stood after ``--``.
+    """
+
+    def __init__(self, config: fabric.Config, host_names: tuple[str, ...], remainder: str) -> None:
+        super().__init__(config=config)
+        # Context keeps unknown attributes in its configuration; _set is its way around that.
+        self._set(host_names=host_names, remainder=remainder)
+
+
+class FleetCall(Call):
+    """A call that is made once, with all hosts."""
+
+    def __init__(self, *args: Any, host_names: tuple[str, ...], remainder: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.host_names = host_names
+        self.remainder = remainder
+
+    def make_context(self, config: fabric.Config) -> FleetContext:
+        return FleetContext(config, self.host_names, self.remainder)
+
+
+class ClusterTask(fabric.tasks.Task):  # type: ignore[misc]
+    """A task of the whole fleet."""
+
+
+def cluster_task(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+    """As `fabric.task`, for a task that takes the whole fleet at once. Its first argument is a
+    `FleetContext`."""
+    made: Callable[..., Any] = fabric.task(*args, klass=ClusterTask, **kwargs)
+    return made
+
+
+class FleetExecutor(Executor):  # type: ignore[misc]
+    """Fabric's executor, with cluster tasks, and with our errors as messages and exit codes."""
+
+    def expand_calls(self, calls: list[Any], apply_hosts: bool = True) -> list[Any]:
+        names = tuple(
+            name.strip() for name in (self.core[0].args.hosts.value or "").split(",") if name.strip()
+        )
+        expanded: list[Any] = []
+        rest: list[Any] = []
+        for given in calls:
+            call = Call(task=given) if isinstance(given, Task) else given
+            if isinstance(call.task, ClusterTask):
+                options = {"host_names": names, "remainder": self.core.remainder}
+                expanded.append(call.clone(into=FleetCall, with_=options))
+            else:
+                rest.append(call)
+        # Fabric runs what stands after -- on every host; with a cluster task it belongs to the task.
+        if rest or not expanded:
+            expanded += super().expand_calls(rest, apply_hosts)
+        return expanded
+
+    def execute(self, *tasks: Any) -> Any:
+        # A task that is stopped by a service manager tidies up as after Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            return super().execute(*tasks)
+        except OverweaveError as e:
+            raise Exit(message=f"overweave: {e}", code=e.exit_code) from e
+        except KeyboardInterrupt:
+            raise Exit(message="overweave: interrupted", code=Interrupted.exit_code) from None

@@ -1,0 +1,165 @@
+"""Tasks of the lab: real hosts on this one machine, to try, test and break things."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from invoke.exceptions import Exit
+from rich.table import Table
+
+from overweave.errors import UsageError
+from overweave.lab import Lab, LabHost, faults
+from overweave.report import text
+
+from .executor import FleetContext, cluster_task
+from .run import Progress
+
+NAME = {"name": "of the lab; several can stand side by side (default: lab)"}
+
+
+def inventory_path(name: str) -> Path:
+    """Where a lab's inventory goes: inventory/lab.yml for the default lab, else inventory/lab-NAME.yml."""
+    return Path("inventory") / ("lab.yml" if name == "lab" else f"lab-{name}.yml")
+
+
+@cluster_task(
+    help=NAME
+    | {
+        "hosts": "how many (default: as many as there are, else 3)",
+        "subnet": "IPv4 range of its network (default: the next free one of 10.96.0.0/16)",
+    }
+)
+def up(c: FleetContext, hosts: int | None = None, name: str = "lab", subnet: str | None = None) -> None:
+    """
+    Boot real hosts (Debian 11, systemd, sshd, Docker) on this machine.
+
+    Needs root and Linux. Writes inventory/lab.yml, which the other tasks then use by themselves.
+
+    Example: fab lab.up --hosts 3
+    """
+    progress = Progress()
+    lab = Lab.up(name, hosts, subnet=subnet, progress=lambda what: progress("", what))
+    path = inventory_path(name)
+    path.parent.mkdir(exist_ok=True)
+    lab.write_inventory(path)
+    progress("", f"{len(lab.hosts)} hosts are up; their inventory is {path}")
+    host_list = ",".join(host.name for host in lab.hosts[:3])
+    option = "" if name == "lab" else f"--inventory {path} "
+    text.console().print(f"next: fab deploy-overlay {option}-H {host_list}")
+
+
+@cluster_task(name="list")
+def list_(c: FleetContext) -> None:
+    """
+    Show all labs and their hosts.
+
+    Example: fab lab.list
+    """
+    labs = Lab.all()
+    if not labs:
+        text.console().print("no lab is up; `fab lab.up --hosts 3` makes one")
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("lab", "host", "address", "power"):
+        table.add_column(column)
+    for lab in labs:
+        for host in lab.hosts:
+            table.add_row(lab.name, host.name, host.address, "on" if host.running else "OFF")
+    text.console().print(table)
+
+
+@cluster_task(name="run", help=NAME, positional=["host"])
+def run_(c: FleetContext, host: str, name: str = "lab") -> None:
+    """
+    Run a command as root on a lab host: lab.run HOST -- CMD.
+
+    Its exit code becomes that of this command.
+
+    Example: fab lab.run host1 -- docker ps
+    """
+    if not c.remainder:
+        raise UsageError("no command was given", hint="write it after two dashes: lab.run host1 -- docker ps")
+    result = Lab.load(name).host(host).run(("sh", "-c", c.remainder))
+    sys.stdout.write(result.stdout)
+    sys.stderr.write(result.stderr)
+    if result.status:
+        raise Exit(code=result.status)
+
+
+@cluster_task(help=NAME)
+def down(c: FleetContext, name: str = "lab") -> None:
+    """
+    Remove a lab and everything it made on this machine.
+
+    Example: fab lab.down
+    """
+    progress = Progress()
+    Lab.load(name).down(lambda what: progress("", what))
+    inventory_path(name).unlink(missing_ok=True)
+
+
+def _port(text: str) -> tuple[str, int]:
+    protocol, _, port = text.partition("/")
+    if protocol not in ("tcp", "udp") or not port.isdigit():
+        raise UsageError(f"'{text}' is not a port", hint="write it as udp/4789 or tcp/7946")
+    return protocol, int(port)
+
+
+@cluster_task(
+    name="fault",
+    help=NAME
+    | {
+        "kill-engine": "SIGKILL the engine",
+        "power-off": "at once, without a sync",
+        "power-on": "boot it again",
+        "drop": "a port, as in udp/4789",
+        "peer": "with --drop: only from and to this address",
+        "loss": "per cent of packets",
+        "delay": "milliseconds",
+        "mtu": "of the host's eth0, in bytes",
+        "clear": "undo drops, loss, delay and MTU",
+    },
+    positional=["host"],
+)
+def fault(
+    c: FleetContext,
+    host: str,
+    name: str = "lab",
+    kill_engine: bool = False,
+    power_off: bool = False,
+    power_on: bool = False,
+    drop: str | None = None,
+    peer: str | None = None,
+    loss: float = 0.0,
+    delay: float = 0.0,
+    mtu: int = 0,
+    clear: bool = False,
+) -> None:
+    """
+    Break a lab host in ways that can be undone.
+
+    Example: fab lab.fault host1 --drop udp/4789
+    """
+    target = Lab.load(name).host(host)
+    done = []
+
+    def do(wanted: bool, what: str, act: Callable[[LabHost], None]) -> None:
+        if wanted:
+            act(target)
+            done.append(what)
+
+    do(clear, "cleared", faults.clear)
+    do(power_on, "powered on", faults.power_on)
+    do(kill_engine, "engine killed", faults.kill_engine)
+    if drop:
+        protocol, port = _port(drop)
+        do(True, f"{drop} dropped", lambda it: faults.drop(it, protocol, port, peer))
+    slow = bool(loss or delay)
+    do(slow, "link degraded", lambda it: faults.netem(it, loss_percent=loss, delay_ms=delay))
+    do(bool(mtu), f"MTU {mtu}", lambda it: faults.mtu(it, mtu))
+    do(power_off, "powered off", faults.power_off)
+    if not done:
+        raise UsageError("no fault was named", hint="`fab --help lab.fault` lists them")
+    text.console().print(f"{host}: {', '.join(done)}")

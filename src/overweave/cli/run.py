@@ -1,0 +1,91 @@
+"""What every cluster task does around its own work: choose hosts, connect, show progress, write JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import fabric
+from rich.console import RenderableType
+from rich.text import Text
+
+from overweave import pipeline
+from overweave.errors import UsageError
+from overweave.report import text
+
+from .choice import fleet
+from .executor import FleetContext
+
+
+class Progress:
+    """One line for each thing that happens, on stderr, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._console = text.console(stderr=True)
+        self._started = time.monotonic()
+        self._lock = threading.Lock()
+
+    def __call__(self, host: str, what: str) -> None:
+        with self._lock:
+            self._console.print(
+                Text.assemble(
+                    (f"{self.seconds:5.1f} s  ", "dim"), (f"{host:<10}" if host else "", "bold"), what
+                )
+            )
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+
+@contextlib.contextmanager
+def session(
+    c: FleetContext,
+    inventory: str | None,
+    *,
+    accept_new_host_keys: bool = False,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> Iterator[pipeline.Session]:
+    """Connections to the hosts that the command line asks for."""
+    wanted = fleet(c.host_names, inventory, **changes)
+    config: fabric.Config = c.config
+    with pipeline.connect(
+        wanted, config, progress=progress or Progress(), accept_new_host_keys=accept_new_host_keys
+    ) as opened:
+        yield opened
+
+
+def show(report: RenderableType, data: Mapping[str, Any], json_file: str | None) -> None:
+    """Print the report, and write the data where ``--json`` says; ``-`` is stdout, without the report.
+
+    Raises `UsageError` where the file can't be written.
+    """
+    if json_file == "-":
+        sys.stdout.write(json.dumps(data, indent=2) + "\n")
+        return
+    text.console().print(report)
+    if json_file:
+        try:
+            Path(json_file).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        except OSError as e:
+            raise UsageError(
+                f"--json {json_file}: {e.strerror}", hint="name a file that can be written"
+            ) from e
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask, unless ``--yes`` was given. Raises `UsageError` for a no, and where nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is there to ask.", hint="add --yes to go on without asking")
+    answer = input(f"{question} [y/N] ")
+    if answer.strip().lower() not in ("y", "yes"):
+        raise UsageError("not confirmed: nothing was changed")

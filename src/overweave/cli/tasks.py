@@ -1,0 +1,216 @@
+"""The tasks of a fleet. Each is one line of `fab --list`; its docstring is its help."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from invoke.exceptions import Exit
+from rich.text import Text
+
+from overweave import pipeline
+from overweave.errors import Refused
+from overweave.model import Fleet
+from overweave.prove.matrix import Matrix
+from overweave.report import data, text
+from overweave.state import summarize
+from overweave.steps import Plan, RestartEngine
+
+from . import run
+from .executor import FleetContext, cluster_task
+
+NOT_PROVEN = 1
+"""Exit code where the work was done and the proof is red."""
+
+HOSTS = {
+    "inventory": "inventory file; default: $OVERWEAVE_INVENTORY, else that of a running lab",
+    "accept-new-host-keys": "write unknown ssh host keys to known_hosts instead of refusing them",
+}
+NETWORK = {"network": "name of the overlay network (default: overweave)"}
+WANTED = NETWORK | {
+    "subnet": "its IPv4 subnet, as in 10.211.0.0/16",
+    "mtu": "MTU of the underlay in bytes; containers get 50 less",
+    "replace-network": "remove a network of that name whose attributes differ, and make it anew",
+}
+JSON = {"json": "write the result as JSON to this file; - for stdout"}
+
+
+@cluster_task(name="deploy-overlay", help=HOSTS | WANTED | JSON | {"yes": "don't ask before containers stop"})
+def deploy_overlay(
+    c: FleetContext,
+    inventory: str | None = None,
+    network: str | None = None,
+    subnet: str | None = None,
+    mtu: int | None = None,
+    replace_network: bool = False,
+    yes: bool = False,
+    json: str | None = None,
+    accept_new_host_keys: bool = False,
+) -> None:
+    """
+    Make one proven overlay network across all hosts.
+
+    Looks first, changes only what differs, heals the gossip, and ends with the proof of every
+    directed pair. Again on the same hosts it changes and restarts nothing.
+
+    Example: fab deploy-overlay -H host1,host2
+    """
+    progress = run.Progress()
+    with run.session(
+        c,
+        inventory,
+        accept_new_host_keys=accept_new_host_keys,
+        progress=progress,
+        network=network,
+        subnet=subnet,
+        mtu=mtu,
+    ) as session:
+
+        def ask(plan: Plan) -> None:
+            stops = [
+                f"{name} on {s.host}" for s in plan.steps if isinstance(s, RestartEngine) for name in s.stops
+            ]
+            if stops:
+                run.confirm(f"Engines restart, and these containers with them: {', '.join(stops)}.", yes=yes)
+
+        deployment = pipeline.deploy(session, replace_network=replace_network, before=ask)
+        if deployment.done.islands:
+            progress("", f"{len(deployment.done.islands)} gossip islands were healed, without a restart")
+        if deployment.matrix is None:
+            note = Text("nothing to do: everything is as wanted, and proven since the engines last started")
+            run.show(note, {"version": data.VERSION, "kind": "deployment", "changed": False}, json)
+            return
+        _conclude(deployment.matrix, json, progress, changed=bool(deployment.plan))
+
+
+def _conclude(matrix: Matrix, json: str | None, progress: run.Progress, **more: Any) -> None:
+    run.show(text.matrix(matrix), data.matrix(matrix) | more, json)
+    progress("", "proven" if matrix.green else "NOT proven")
+    if not matrix.green:
+        raise Exit(code=NOT_PROVEN)
+
+
+@cluster_task(name="validate-overlay", help=HOSTS | NETWORK | JSON)
+def validate_overlay(
+    c: FleetContext,
+    inventory: str | None = None,
+    network: str | None = None,
+    json: str | None = None,
+    accept_new_host_keys: bool = False,
+) -> None:
+    """
+    Prove the overlay network, pair by pair, and change nothing.
+
+    A probe container on every host; for each directed pair: name, ping, 1 MiB of TCP there and
+    back, a full-size packet that must not be fragmented, and the VXLAN rows. Exit code 1 if a cell
+    is red.
+
+    Example: fab validate-overlay -H host1,host2 --json proof.json
+    """
+    progress = run.Progress()
+    with run.session(
+        c, inventory, accept_new_host_keys=accept_new_host_keys, progress=progress, network=network
+    ) as session:
+        _conclude(pipeline.validate(session), json, progress)
+
+
+@cluster_task(name="plan-overlay", help=HOSTS | WANTED | JSON)
+def plan_overlay(
+    c: FleetContext,
+    inventory: str | None = None,
+    network: str | None = None,
+    subnet: str | None = None,
+    mtu: int | None = None,
+    replace_network: bool = False,
+    json: str | None = None,
+    accept_new_host_keys: bool = False,
+) -> None:
+    """
+    Show what deploy-overlay would change and restart; writes nothing.
+
+    Example: fab plan-overlay -H host1,host2
+    """
+    with run.session(
+        c, inventory, accept_new_host_keys=accept_new_host_keys, network=network, subnet=subnet, mtu=mtu
+    ) as session:
+        plan = pipeline.make(session, pipeline.look(session), replace_network=replace_network)
+        run.show(text.plan(plan, session.fleet.names), data.plan(plan), json)
+
+
+@cluster_task(help=HOSTS | JSON)
+def status(
+    c: FleetContext,
+    inventory: str | None = None,
+    json: str | None = None,
+    accept_new_host_keys: bool = False,
+) -> None:
+    """
+    Show engines, store, registered nodes, gossip and networks.
+
+    Example: fab status -H host1,host2
+    """
+    with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
+        state = summarize(session.fleet, pipeline.look(session))
+        run.show(text.state(state), data.state(state), json)
+
+
+@cluster_task(name="consul-ui", help=HOSTS | {"port": "local port; default: any free one"})
+def consul_ui(
+    c: FleetContext,
+    inventory: str | None = None,
+    port: int = 0,
+    accept_new_host_keys: bool = False,
+) -> None:
+    """
+    Open a local way to Consul's web page, until Ctrl-C.
+
+    The page listens on the host's own addresses only; this goes through ssh.
+
+    Example: fab consul-ui -H host1
+    """
+    with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
+        host = session.hosts[session.fleet.store_host.name]
+        if not session.store().leader():
+            raise Refused(
+                "no Consul answers here", host=host.host.name, hint="`fab status` shows where the store is"
+            )
+        with host.forward(port, session.fleet.store.port) as local:
+            text.console().print(f"http://127.0.0.1:{local}/ui/")
+            text.console(stderr=True).print("Ctrl-C ends it", style="dim")
+            with suppress(KeyboardInterrupt):
+                session.wait_for_ever()
+
+
+@cluster_task(name="destroy-overlay", help=HOSTS | NETWORK | {"yes": "don't ask"})
+def destroy_overlay(
+    c: FleetContext,
+    inventory: str | None = None,
+    network: str | None = None,
+    yes: bool = False,
+    accept_new_host_keys: bool = False,
+) -> None:
+    """
+    Take everything away that deploy-overlay made, and leave the hosts as they were.
+
+    Network, Consul and its data, the drop-in of docker.service, and images that were brought along.
+
+    Example: fab destroy-overlay -H host1,host2 --yes
+    """
+    progress = run.Progress()
+    with run.session(
+        c, inventory, accept_new_host_keys=accept_new_host_keys, progress=progress, network=network
+    ) as session:
+        facts = pipeline.look(session)
+        plan = pipeline.make_teardown(session, facts)
+        if not plan:
+            text.console().print("nothing to do: nothing of Overweave is here")
+            return
+        text.console().print(text.plan(plan, session.fleet.names))
+        run.confirm(f"This takes the overlay away from {_names(session.fleet)}.", yes=yes)
+        pipeline.tear_down(session, plan)
+        text.console().print(f"the overlay is gone from {_names(session.fleet)}")
+
+
+def _names(fleet: Fleet) -> str:
+    names = ", ".join(fleet.names[:5])
+    return names if len(fleet.names) <= 5 else f"{names} and {len(fleet.names) - 5} more"

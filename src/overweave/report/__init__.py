@@ -1,0 +1,1 @@
+"""Renders plans, matrices and states. Pure: values in, text out."""

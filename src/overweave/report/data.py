@@ -1,0 +1,69 @@
+"""What machines read: plain dictionaries with a version, for ``--json``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from overweave.prove.matrix import Matrix
+from overweave.state import State
+from overweave.steps import Plan, WriteFile
+
+VERSION = 1
+"""Rises when a key changes its meaning or goes; new keys don't raise it."""
+
+
+def matrix(result: Matrix) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "kind": "proof",
+        "network": result.network,
+        "green": result.green,
+        "seconds": round(result.seconds, 3),
+        "hosts": list(result.hosts),
+        "pairs": [
+            {
+                "from": pair.source,
+                "to": pair.target,
+                "green": pair.green,
+                "checks": {name: asdict(verdict) for name, verdict in pair.checks.items()},
+            }
+            for pair in result.pairs
+        ],
+        "evidence": {host: asdict(evidence) for host, evidence in result.evidence.items()},
+        "causes": list(result.causes),
+    }
+
+
+def plan(result: Plan) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "kind": "plan",
+        "empty": not result,
+        "stages": [
+            {
+                "title": stage.title,
+                "steps": [
+                    {
+                        "host": step.host,
+                        "step": type(step).__name__,
+                        "does": str(step),
+                        "why": step.why,
+                        "restarts": list(step.restarts),
+                        "destructive": step.destructive,
+                        **(
+                            {"path": step.path, "content": step.content}
+                            if isinstance(step, WriteFile)
+                            else {}
+                        ),
+                    }
+                    for step in stage.steps
+                ],
+            }
+            for stage in result.stages
+        ],
+    }
+
+
+def state(result: State) -> dict[str, Any]:
+    return {"version": VERSION, "kind": "status", "healthy": result.healthy, **asdict(result)}

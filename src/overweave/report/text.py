@@ -1,0 +1,143 @@
+"""What people read on a terminal, at 80 columns and without colour."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from overweave.prove.matrix import CHECKS, Matrix, Pair
+from overweave.state import State
+from overweave.steps import Plan, WriteFile
+
+WIDE = 8
+"""Hosts up to which every cell of the matrix is written out; above it is one character."""
+
+
+def matrix(result: Matrix) -> RenderableType:
+    """Source hosts down, target hosts across, then what failed, why, and the evidence."""
+    count, green = len(result.pairs), sum(pair.green for pair in result.pairs)
+    seconds = f" in {result.seconds:.1f} s" if result.seconds else ""
+    headline = Text.assemble(
+        (f"{green} of {count} directed pairs green", "bold green" if result.green else "bold red"),
+        f" on {result.network}{seconds} ({', '.join(CHECKS)})",
+    )
+    parts: list[RenderableType] = [_table(result), headline]
+    parts += [_red_line(pair) for pair in result.red[:20]]
+    if len(result.red) > 20:
+        parts.append(Text(f"  … and {len(result.red) - 20} more; all are in --json"))
+    parts += [Text.assemble(("cause: ", "bold"), cause) for cause in result.causes]
+    if result.evidence:
+        vnis = sorted({str(e.vni) for e in result.evidence.values()})
+        sent = sum(e.sent for e in result.evidence.values())
+        received = sum(e.received for e in result.evidence.values())
+        parts.append(
+            Text(
+                f"through VXLAN: VNI {', '.join(vnis)}, {len(result.evidence)} VTEPs, "
+                f"{sent} packets out and {received} in while it was checked"
+            )
+        )
+    return Group(*parts)
+
+
+def _table(result: Matrix) -> Table:
+    wide = len(result.hosts) <= WIDE
+    table = Table(box=None, pad_edge=False, padding=(0, 2 if wide else 0, 0, 0))
+    table.add_column("from \\ to", style="bold")
+    for number, host in enumerate(result.hosts, 1):
+        table.add_column(host if wide else f"{number % 100:>3}", justify="left" if wide else "right")
+    for number, source in enumerate(result.hosts, 1):
+        cells = [_cell(result, source, target, wide=wide) for target in result.hosts]
+        table.add_row(source if wide else f"{number:>3} {source} ", *cells)
+    return table
+
+
+def _cell(result: Matrix, source: str, target: str, *, wide: bool) -> Text:
+    if source == target:
+        return Text("-", style="dim")
+    pair = result.pair(source, target)
+    if pair is None:
+        return Text("not measured" if wide else "?", style="yellow")
+    if pair.green:
+        return Text(f"ok {pair.checks['icmp'].detail}" if wide else "ok", style="green")
+    return Text(f"RED {' '.join(pair.failed)}" if wide else "RED"[:2], style="bold red")
+
+
+def _red_line(pair: Pair) -> Text:
+    seen = "; ".join(
+        f"{check}: {pair.checks[check].detail if check in pair.checks else 'not measured'}"
+        for check in pair.failed
+    )
+    return Text.assemble(("  RED ", "bold red"), f"{pair.source} -> {pair.target}  {seen}")
+
+
+def plan(result: Plan, order: Sequence[str]) -> RenderableType:
+    """Per host what would change, then the order it would be done in."""
+    if not result:
+        return Text("nothing to do")
+    parts: list[RenderableType] = []
+    for host in (*order, ""):
+        steps = [step for step in result.steps if step.host == host]
+        if steps:
+            parts.append(Text(host or "all hosts", style="bold"))
+        for step in steps:
+            parts.append(Text(f"  {step}", style="yellow" if step.restarts or step.destructive else ""))
+            parts.append(Text(f"      because {step.why}", style="dim"))
+            if isinstance(step, WriteFile):
+                parts.append(Text(_diff(step), style="dim"))
+    engines = [step.host for step in result.steps if "engine" in step.restarts]
+    stopped = [
+        f"{name} on {step.host}" for step in result.steps for name in step.restarts if name != "engine"
+    ]
+    parts.append(Text())
+    parts.append(Text(f"engines that restart: {', '.join(engines) or 'none'}"))
+    parts.append(Text(f"running containers that restart or stop: {', '.join(stopped) or 'none'}"))
+    parts.append(Text("in this order: " + ", ".join(stage.title for stage in result.stages)))
+    return Group(*parts)
+
+
+def _diff(step: WriteFile) -> str:
+    lines = difflib.unified_diff(
+        step.previous.splitlines(), step.content.splitlines(), "as it is", "as it will be", lineterm="", n=1
+    )
+    return "\n".join(f"      {line}" for line in lines)
+
+
+def state(result: State) -> RenderableType:
+    """One row a host, then the store, the gossip and the networks."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("host", "engine", "advertises", "registered", "sees", "store"):
+        table.add_column(column)
+    for host in result.hosts:
+        table.add_row(
+            Text(host.name, style="bold"),
+            host.engine,
+            host.advertise or "-",
+            _yes(host.registered),
+            f"{host.sees} of {len(result.hosts) - 1}",
+            host.store,
+        )
+    parts: list[RenderableType] = [table]
+    parts.append(Text(f"store: {result.store}"))
+    whole = len(result.islands) == 1 and all(h.sees == len(result.hosts) - 1 for h in result.hosts)
+    if whole:
+        parts.append(Text("gossip: whole"))
+    else:
+        parts.append(
+            Text("gossip: " + (" | ".join(", ".join(i) for i in result.islands) or "none"), style="red")
+        )
+    parts += [Text(f"network: {line}") for line in result.networks] or [Text("network: no overlay network")]
+    return Group(*parts)
+
+
+def _yes(value: bool) -> Text:
+    return Text("yes", style="green") if value else Text("NO", style="bold red")
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where text goes. In a pipe there is no colour, and lines are as long as they are."""
+    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=160)
