@@ -5,42 +5,36 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from overweave.command import Result
+from overweave.command import Command, Result
 from overweave.errors import ConnectionProblem, OverweaveError
 
-from . import cgroups, network
+from . import cgroups, network, process
 from .image import Image
 from .shell import ENVIRONMENT, must, run, write_atomically
 from .spec import Spec
 from .waiting import wait_for
 
 STOP_SECONDS = 30
+NSPAWN = Path("/run/systemd/nspawn")
 
-# The lock of the lab is this script's standard input: whoever takes the lab down waits until the
-# process can be found. The mounts are private, so they end with the last process and never show up
-# in the machine's own mount table.
-LAUNCH = """\
+# The mounts are private: they end with the last process and never show in the machine's mount table.
+BOOT = """\
 set -eu
-record=$1 layers=$2 root=$3
-shift 3
 while [ "$1" != -- ]; do
     echo $$ > "$1/cgroup.procs"
     shift
 done
 shift
-echo "$$ $(cut -d ' ' -f 22 /proc/$$/stat)" > "$record.new"
-mv "$record.new" "$record"
-exec < /dev/null
 exec unshare --mount --propagation slave sh -c '
+    set -eu
     mount -t overlay -o "$1" overlay "$2"
     shift 2
     exec "$@"
-' sh "$layers" "$root" "$@"
+' sh "$@"
 """
 
 
@@ -57,7 +51,48 @@ class LabHost:
 
     @property
     def address(self) -> str:
+        """Its IPv4 address on eth0."""
         return str(self.spec.address(self.number))
+
+    @property
+    def running(self) -> bool:
+        return bool(self._first())
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was started, and ended without being told to."""
+        return self._record.exists() and not process.living(self._record)
+
+    @property
+    def pid(self) -> int:
+        """Id, on this machine, of the host's process 1. Raises `ConnectionProblem` if it is off."""
+        if first := self._first():
+            return first
+        raise ConnectionProblem("is powered off", host=self.name, hint="lab.up boots what is off")
+
+    def run(self, words: tuple[str, ...], *, stdin: bytes = b"", timeout: float = 60) -> Result:
+        """Run a program as root in all of the host's namespaces, without ssh.
+
+        The exit code is the caller's to judge. Raises `ConnectionProblem` if the host is off and
+        `DeadlineExceeded` after ``timeout`` seconds.
+        """
+        inside = ("nsenter", "--all", "--target", str(self.pid), "--")
+        result = run(*inside, *words, stdin=stdin, timeout=timeout, host=self.name)
+        return Result(Command(words, stdin), result.status, result.stdout, result.stderr)
+
+    def log(self, lines: int = 15) -> str:
+        """The end of the host's journal, or of its console if the journal can't be read any more."""
+        try:
+            journal = self.run(("journalctl", "--no-pager", "--output=short-monotonic", f"--lines={lines}"))
+        except OverweaveError:
+            pass
+        else:
+            if journal.ok and journal.stdout:
+                return journal.stdout
+        try:
+            return "\n".join(self.console.read_text(errors="replace").splitlines()[-lines:])
+        except FileNotFoundError:
+            return "(it was never started)"
 
     @property
     def folder(self) -> Path:
@@ -69,55 +104,9 @@ class LabHost:
         return self.folder / "console.log"
 
     @property
-    def running(self) -> bool:
-        return bool(self._first())
-
-    @property
-    def pid(self) -> int:
-        """Id, on this machine, of the host's process 1. Raises `ConnectionProblem` if it is off."""
-        if first := self._first():
-            return first
-        raise ConnectionProblem("is powered off", host=self.name)
-
-    def run(self, words: tuple[str, ...], *, stdin: bytes = b"", timeout: float = 60) -> Result:
-        """Run a program as root in all of the host's namespaces, without ssh.
-
-        The exit code is the caller's to judge. Raises `ConnectionProblem` if the host is off and
-        `DeadlineExceeded` after ``timeout`` seconds.
-        """
-        inside = ("nsenter", "--all", "--target", str(self.pid), "--")
-        result = run(*inside, *words, stdin=stdin, timeout=timeout, host=self.name)
-        return Result(type(result.command)(words, stdin), result.status, result.stdout, result.stderr)
-
-    def log(self, lines: int = 15) -> str:
-        """The end of the host's journal, or of its console if the journal can't be read any more."""
-        try:
-            journal = self.run(("journalctl", "--no-pager", "--output=short-monotonic", f"--lines={lines}"))
-            if journal.ok and journal.stdout:
-                return journal.stdout
-        except OverweaveError:
-            pass
-        try:
-            return "\n".join(self.console.read_text(errors="replace").splitlines()[-lines:])
-        except FileNotFoundError:
-            return "(it was never started)"
-
-    def prepare(self, authorized_key: str) -> None:
-        """Make the host's disk, with an identity of its own; a disk that is there is kept."""
-        etc = self.folder / "upper" / "etc"
-        if (etc / "ssh" / "ssh_host_ed25519_key.pub").exists():
-            return
-        shutil.rmtree(self.folder, ignore_errors=True)
-        for path in (etc / "ssh", self.folder / "work", self.folder / "root", self.folder / "docker"):
-            path.mkdir(parents=True)
-        write_atomically(etc / "hostname", f"{self.name}\n")
-        write_atomically(etc / "machine-id", f"{uuid.uuid4().hex}\n", 0o444)
-        write_atomically(etc / "ssh" / "lab_authorized_keys", authorized_key)
-        key = etc / "ssh" / "ssh_host_ed25519_key"
-        fresh = key.with_name("fresh")
-        must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"root@{self.name}", "-f", str(fresh))
-        fresh.rename(key)
-        fresh.with_name("fresh.pub").rename(key.with_name(f"{key.name}.pub"))
+    def etc(self) -> Path:
+        """Its /etc as a folder of this machine, running or not."""
+        return Path("/proc", str(self.pid), "root/etc") if self.running else self.folder / "upper/etc"
 
     @property
     def public_key(self) -> str:
@@ -125,15 +114,30 @@ class LabHost:
         words = (self.folder / "upper/etc/ssh/ssh_host_ed25519_key.pub").read_text().split()
         return " ".join(words[:2])
 
+    def prepare(self, authorized_key: str) -> None:
+        """Make the host's disk, with an identity of its own; a disk that is there is kept."""
+        etc = self.folder / "upper/etc"
+        if (etc / "ssh/ssh_host_ed25519_key.pub").exists():
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for path in (etc / "ssh", self.folder / "work", self.folder / "root", self.folder / "docker"):
+            path.mkdir(parents=True)
+        write_atomically(etc / "hostname", f"{self.name}\n")
+        write_atomically(etc / "machine-id", f"{uuid.uuid4().hex}\n", 0o444)
+        write_atomically(etc / "ssh/lab_authorized_keys", authorized_key)
+        fresh = etc / "ssh/fresh"
+        must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"root@{self.name}", "-f", str(fresh))
+        fresh.rename(etc / "ssh/ssh_host_ed25519_key")
+        fresh.with_name("fresh.pub").rename(etc / "ssh/ssh_host_ed25519_key.pub")
+
     def start(self, lock: int) -> None:
         """Boot, with a fresh cable; returns at once. ``lock`` is the descriptor of the lab's lock."""
         network.plug_in(self.spec, self.number)
-        groups = [Path(folder, self.name) for folder in self.spec.cgroups]
-        for group in groups:
+        for group in self._groups:
             cgroups.make(group)
-        image, root = Image(Path(self.spec.image)), self.folder / "root"
-        layers = f"lowerdir={image.rootfs},upperdir={self.folder / 'upper'},workdir={self.folder / 'work'}"
-        namespace = self.spec.namespace(self.number)
+        root, namespace = self.folder / "root", self.spec.namespace(self.number)
+        lower = Image(Path(self.spec.image)).rootfs
+        layers = f"lowerdir={lower},upperdir={self.folder / 'upper'},workdir={self.folder / 'work'}"
         nspawn = (
             *("systemd-nspawn", "--quiet", "--boot", f"--directory={root}"),
             *(f"--machine={namespace}", f"--hostname={self.name}", "--register=no", "--keep-unit"),
@@ -142,33 +146,35 @@ class LabHost:
             # overlay2 can't use another overlay as its upper layer.
             f"--bind={self.folder / 'docker'}:/var/lib/docker",
         )
-        environment = {
-            **ENVIRONMENT,
-            "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
-            "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if cgroups.unified() else "0",
-        }
-        with self.console.open("ab") as console:
-            script = ("sh", "-c", LAUNCH, "sh", str(self.folder / "process"), layers, str(root))
-            subprocess.run(
-                ("setsid", "--fork", *script, *map(str, groups), "--", *nspawn),
-                stdin=lock,
-                stdout=console,
-                stderr=console,
-                env=environment,
-                check=True,
-            )
+        process.start(
+            self._record,
+            ("sh", "-c", BOOT, "sh", *map(str, self._groups), "--", layers, str(root), *nspawn),
+            log=self.console,
+            lock=lock,
+            environment={
+                **ENVIRONMENT,
+                # Without it the engine dies of "Enabling IP forwarding failed".
+                "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
+                "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if cgroups.unified() else "0",
+            },
+        )
 
     def shut_down(self) -> None:
-        """Power off in an orderly way, and wait for it."""
-        if self.running:
-            os.kill(self.pid, signal.SIGRTMIN + 4)
-        wait_for(lambda: not self.processes, STOP_SECONDS, "powering off", host=self.name)
-        self._unplug()
+        """Power off in an orderly way, and wait for it. No error if it is off."""
+        if first := self._first():
+            os.kill(first, signal.SIGRTMIN + 4)
+            wait_for(lambda: not self.running, STOP_SECONDS, "powering off", host=self.name)
+        self.kill()
 
     def kill(self) -> None:
-        """Power off as a cut cable does: every process is killed at once. No error if it is off."""
+        """Power off as a pulled plug does: every process is killed at once. No error if it is off."""
         wait_for(self._killed, STOP_SECONDS, "the end of its last process", host=self.name)
-        self._unplug()
+        network.unplug(self.spec, self.number)
+        cgroups.remove(self._groups)
+        self._record.unlink(missing_ok=True)
+        # Left behind by a systemd-nspawn that was killed itself.
+        for kind in ("propagate", "unix-export"):
+            shutil.rmtree(NSPAWN / kind / self.spec.namespace(self.number), ignore_errors=True)
 
     def erase(self) -> None:
         """Kill the host and remove all that it was."""
@@ -178,34 +184,34 @@ class LabHost:
     @property
     def processes(self) -> set[int]:
         """Ids, on this machine, of all processes of the host, whoever started them."""
-        return cgroups.processes(Path(folder, self.name) for folder in self.spec.cgroups)
+        supervisor = process.living(self._record)
+        return cgroups.processes(self._groups) | ({supervisor} if supervisor else set())
+
+    @property
+    def _record(self) -> Path:
+        return self.folder / "process"
+
+    @property
+    def _groups(self) -> list[Path]:
+        return [Path(folder, self.name) for folder in self.spec.cgroups]
 
     def _killed(self) -> bool:
+        # Process 1 takes its whole pid namespace along; without it there is nothing to start new ones.
         first = self._first()
-        # Process 1 takes its whole pid namespace along, so nothing is left to start anything new.
         for pid in [first] if first else self.processes:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+            process.kill(pid)
         return not self.processes
 
-    def _unplug(self) -> None:
-        network.unplug(self.spec, self.number)
-        cgroups.remove(Path(folder, self.name) for folder in self.spec.cgroups)
-        (self.folder / "process").unlink(missing_ok=True)
-
     def _first(self) -> int:
-        """Process 1 of the host, 0 if it is off. A pid alone proves nothing: pids are used again."""
+        """Process 1 of the host, 0 if it is off."""
+        supervisor = process.living(self._record)
+        if not supervisor:
+            return 0
         try:
-            pid, start = (self.folder / "process").read_text().split()
-            after_name = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()
-            if after_name[19] != start:
-                return 0
-            for child in Path("/proc", pid, "task", pid, "children").read_text().split():
+            for child in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
                 status = Path("/proc", child, "status").read_text().splitlines()
-                inner = next(line for line in status if line.startswith("NSpid:")).split()
-                if inner[-1] == "1" and len(inner) > 2:
+                ids = next(line for line in status if line.startswith("NSpid:")).split()[1:]
+                if len(ids) > 1 and ids[-1] == "1":
                     return int(child)
         except (FileNotFoundError, ProcessLookupError):
             return 0

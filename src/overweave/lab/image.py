@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from overweave.errors import LabUnavailable
+
 from . import archives, recipe
 from .locking import locked
-from .shell import must, write_atomically
+from .shell import run, write_atomically
 from .spec import cache_root
 
 BUILD_SECONDS = 900
@@ -53,6 +55,9 @@ def ensure(suite: str, progress: Callable[[str], None]) -> Image:
     image = Image(cache_root() / recipe.key(wanted))
     if image.folder.is_dir():
         return image
+    # Its programs are old on purpose, and some are setuid: nobody else on this machine may run them.
+    cache_root().mkdir(parents=True, exist_ok=True)
+    cache_root().chmod(0o700)
     with locked(cache_root() / f"{suite}.lock"):
         for stale in cache_root().glob(f".{suite}-*.partial"):
             shutil.rmtree(stale)
@@ -73,7 +78,7 @@ def _build(wanted: recipe.Recipe, image: Image, progress: Callable[[str], None])
     hook = image.folder / "customize"
     hook.write_text(wanted.customize)
     # In a pid namespace of its own, and killed with us: nothing of a killed build goes on downloading.
-    must(
+    built = run(
         *("setpriv", "--pdeathsig", "KILL"),
         *("unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc"),
         *("mmdebstrap", "--quiet", "--variant=minbase", "--format=directory"),
@@ -84,6 +89,12 @@ def _build(wanted: recipe.Recipe, image: Image, progress: Callable[[str], None])
         str(image.rootfs),
         timeout=BUILD_SECONDS,
     )
+    if not built.ok:
+        end = "\n".join(f"    {line}" for line in built.output.splitlines()[-10:])
+        raise LabUnavailable(
+            f"the image of {wanted.suite} could not be built:\n{end}",
+            hint="it is made of Debian packages: this machine must reach a mirror of Debian, once",
+        )
     hook.unlink()
     for name, (mode, text) in wanted.files.items():
         path = image.rootfs / name.lstrip("/")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from overweave.errors import LabUnavailable, UsageError
 
-from . import cgroups, describe, image, network, recipe, requirements, sysctls
+from . import cgroups, describe, image, machine, network, requirements
 from .host import LabHost
 from .locking import locked
 from .readiness import wait_until_up
 from .shell import must, write_atomically
-from .spec import Spec, check_name, state_root
+from .spec import SPEC, Spec, check_name, parse_subnet, state_root
 
 Progress = Callable[[str], None]
 WIDTH = 8
@@ -73,7 +74,7 @@ class Lab:
     @classmethod
     def all(cls) -> list[Lab]:
         """Every lab that was begun, by name."""
-        names = sorted(path.parent.name for path in state_root().glob("*/lab.json"))
+        names = sorted(path.parent.name for path in state_root().glob(f"*/{SPEC}"))
         return [cls(spec) for name in names if (spec := Spec.read(name))]
 
     @classmethod
@@ -95,27 +96,25 @@ class Lab:
         sense or contradict the existing lab, `DeadlineExceeded` if a host does not come up.
         """
         check_name(name)
+        wanted = None if subnet is None else parse_subnet(subnet)
         requirements.check(building=image.cached(suite) is None)
-        with locked(state_root() / f"{name}.lock") as lock:
+        with _state() as root, locked(root / f"{name}.lock") as lock:
             before = Spec.read(name)
             if before is None:
-                lab = cls._begin(name, hosts or 3, suite, subnet, progress)
+                lab = cls._begin(name, 3 if hosts is None else hosts, suite, wanted, progress)
             else:
-                lab = cls(_grown(before, hosts, suite, subnet))
-                lab.spec.save()
+                lab = cls(_grown(before, hosts, suite, wanted))
             with lab._undone_on_failure(before):
                 lab._make(lock, progress)
         return lab
 
     def down(self, progress: Progress = _silent) -> None:
         """Remove the lab and all that it made, whatever state it is in."""
-        with locked(state_root() / f"{self.name}.lock"):
+        with _state() as root, locked(root / f"{self.name}.lock"):
             current = Spec.read(self.name)
             if current is not None:
                 Lab(current)._remove()
                 progress(f"lab '{self.name}' is gone")
-        if not any(state_root().iterdir()):
-            state_root().rmdir()
 
     def inventory(self) -> str:
         """Text of an inventory file of this lab."""
@@ -134,22 +133,23 @@ class Lab:
         write_atomically(path, self.inventory())
 
     @classmethod
-    def _begin(cls, name: str, hosts: int, suite: str, subnet: str | None, progress: Progress) -> Lab:
+    def _begin(cls, name: str, hosts: int, suite: str, subnet: IPv4Network | None, progress: Progress) -> Lab:
         made = image.ensure(suite, progress)
         with locked(state_root() / "subnets.lock"):
-            promised = [lab.spec.network for lab in cls.all()]
-            free = network.free_subnet(subnet, promised)
-            spec = Spec(name, suite, free, hosts, str(made.folder), cgroups.lab_folders(name))
+            free = network.free_subnet(subnet, [lab.spec.network for lab in cls.all()])
+            spec = Spec(name, suite, str(free), hosts, str(made.folder), cgroups.lab_folders(name))
             if strangers := network.strangers(spec):
                 raise LabUnavailable(
-                    f"lab '{name}' did not make {', '.join(strangers)}, but would need the name",
-                    hint="remove it, or give the lab another name",
+                    f"lab '{name}' would need names that are taken: {', '.join(strangers)}",
+                    hint="remove what has them, or give the lab another name",
                 )
             spec.save()
         return cls(spec)
 
     def _make(self, lock: int, progress: Progress) -> None:
-        sysctls.raise_limits(self.spec.folder)
+        # Written before anything is made, so that whatever is made can be found.
+        self.spec.save()
+        machine.enter(self.spec.folder)
         if not self.key.with_suffix(".pub").exists():
             self.key.unlink(missing_ok=True)
             must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab {self.name}", "-f", str(self.key))
@@ -166,8 +166,7 @@ class Lab:
     def _tell_names(self) -> None:
         addresses = {host.name: host.address for host in self.hosts}
         for host in self.hosts:
-            etc = Path("/proc", str(host.pid), "root/etc") if host.running else host.folder / "upper/etc"
-            (etc / "hosts").write_text(describe.etc_hosts(addresses, host.name))
+            (host.etc / "hosts").write_text(describe.etc_hosts(addresses, host.name))
         keys = {host.name: (host.address, host.public_key) for host in self.hosts}
         write_atomically(self.known_hosts, describe.known_hosts(keys))
 
@@ -187,8 +186,33 @@ class Lab:
         _each(self.hosts, LabHost.erase)
         network.remove_bridge(self.spec)
         cgroups.remove(map(Path, self.spec.cgroups))
+        # The spec goes last: as long as it is there, what is left can be found and removed.
+        for path in self.spec.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != SPEC:
+                path.unlink()
+        machine.leave(self.spec.folder)
         shutil.rmtree(self.spec.folder)
-        sysctls.release(self.spec.folder)
+
+
+@contextmanager
+def _state() -> Iterator[Path]:
+    """The folder of all labs, which goes with the last one.
+
+    Nobody else on this machine may look into it, as the hosts' disks hold keys and setuid programs. A
+    host's own users must be able to read what is made for them, whatever the operator's umask is.
+    """
+    umask = os.umask(0o022)
+    root = state_root()
+    root.mkdir(parents=True, exist_ok=True)
+    root.chmod(0o700)
+    try:
+        yield root
+    finally:
+        os.umask(umask)
+        with suppress(OSError):
+            root.rmdir()
 
 
 def _restart(host: LabHost, lock: int) -> None:
@@ -196,20 +220,29 @@ def _restart(host: LabHost, lock: int) -> None:
     host.start(lock)
 
 
-def _grown(before: Spec, hosts: int | None, suite: str, subnet: str | None) -> Spec:
+def _grown(before: Spec, hosts: int | None, suite: str, subnet: IPv4Network | None) -> Spec:
     """``before`` with the wanted number of hosts, if nothing else is wanted otherwise."""
-    same = suite == before.suite and (subnet is None or IPv4Network(subnet) == before.network)
-    if not same or (hosts or before.count) < before.count:
+    count = before.count if hosts is None else hosts
+    if suite != before.suite or (subnet or before.network) != before.network or count < before.count:
         raise UsageError(
             f"lab '{before.name}' is there already: {before.count} hosts, {before.suite}, {before.subnet}",
-            hint="it can grow, but nothing else of it can change: lab.down first, or take another --name",
+            hint="it can grow, but nothing else of it can change: lab.down first, or take another name",
         )
-    recipe.recipe(suite)
-    return replace(before, count=hosts or before.count)
+    grown = replace(before, count=count)
+    if any(host.running for host in Lab(before).hosts):
+        return grown
+    # After a reboot the control groups are gone, and those that they were made in may be, too.
+    cgroups.remove(map(Path, before.cgroups))
+    return replace(grown, cgroups=cgroups.lab_folders(before.name))
 
 
 def _each(hosts: Iterable[LabHost], work: Callable[[LabHost], None]) -> None:
     """Do ``work`` for every host, a few at once; the first error is raised when all have ended."""
-    with ThreadPoolExecutor(WIDTH) as pool:
-        for future in [pool.submit(work, host) for host in hosts]:
-            future.result()
+    pool = ThreadPoolExecutor(WIDTH)
+    try:
+        futures = [pool.submit(work, host) for host in hosts]
+        wait(futures)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    for future in futures:
+        future.result()

@@ -1,14 +1,19 @@
-"""Limits of the one kernel that all hosts share: raised with the first lab, put back with the last."""
+"""What all labs share on this machine: changed with the first lab, put back with the last.
+
+That is the kernel's limits, and the mount at /run/netns that `ip netns` makes.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
 
 from .locking import locked
-from .shell import write_atomically
+from .shell import run, write_atomically
+from .spec import SPEC
 
 # At the defaults, 25 hosts overflow the neighbour table (random dead pairs) and use up the inotify
 # instances (services fail quietly). The order matters: a threshold may not pass the one above it.
@@ -24,6 +29,7 @@ WANTED: Mapping[str, int] = {
 }
 
 PROC_SYS = Path("/proc/sys")
+NETNS = Path("/run/netns")
 MACHINE = Path("/run/overweave-lab")
 """What labs of all state folders share. Gone after a reboot, as the changed limits are."""
 
@@ -31,12 +37,13 @@ MACHINE = Path("/run/overweave-lab")
 class _Record(TypedDict):
     labs: list[str]
     limits: dict[str, dict[str, int]]
+    netns: bool
 
 
-def raise_limits(lab: Path) -> None:
-    """Raise every limit that is lower than a lab needs, for the lab that is kept in folder ``lab``.
+def enter(lab: Path) -> None:
+    """Get the machine ready for the lab that is kept in the folder ``lab``.
 
-    What a limit was is written down before it is changed.
+    Limits that are lower than a lab needs are raised. What was there is written down first.
     """
     with locked(MACHINE / "lock"):
         record = _read()
@@ -45,40 +52,39 @@ def raise_limits(lab: Path) -> None:
             path = PROC_SYS / name
             if path.exists() and int(path.read_text()) < wanted:
                 record["limits"][name] = {"was": int(path.read_text()), "set": wanted}
-        _write(record)
+        write_atomically(MACHINE / "record.json", json.dumps(record, indent=2) + "\n")
         for name, values in record["limits"].items():
             if int((PROC_SYS / name).read_text()) < values["set"]:
                 (PROC_SYS / name).write_text(str(values["set"]))
 
 
-def release(lab: Path) -> None:
-    """Put the limits back if ``lab`` was the last one, except where somebody else changed one since."""
+def leave(lab: Path) -> None:
+    """Put everything back if ``lab`` was the last one, except what somebody else changed since."""
     with locked(MACHINE / "lock"):
         record = _read()
         record["labs"] = [other for other in _living(record) if other != str(lab)]
         if record["labs"]:
-            _write(record)
+            write_atomically(MACHINE / "record.json", json.dumps(record, indent=2) + "\n")
             return
         for name, values in reversed(record["limits"].items()):
             path = PROC_SYS / name
             if path.exists() and int(path.read_text()) == values["set"]:
                 path.write_text(str(values["was"]))
-        (MACHINE / "sysctls.json").unlink(missing_ok=True)
-    if MACHINE.is_dir() and not any(MACHINE.iterdir()):
+        if not record["netns"] and NETNS.is_dir() and not any(NETNS.iterdir()):
+            run("umount", str(NETNS))
+            NETNS.rmdir()
+        (MACHINE / "record.json").unlink(missing_ok=True)
+    with suppress(OSError):
         MACHINE.rmdir()
 
 
 def _living(record: _Record) -> list[str]:
-    return [lab for lab in record["labs"] if Path(lab, "lab.json").exists()]
+    return [lab for lab in record["labs"] if Path(lab, SPEC).exists()]
 
 
 def _read() -> _Record:
     try:
-        found: _Record = json.loads((MACHINE / "sysctls.json").read_text())
+        found: _Record = json.loads((MACHINE / "record.json").read_text())
     except FileNotFoundError:
-        return {"labs": [], "limits": {}}
+        return {"labs": [], "limits": {}, "netns": NETNS.exists()}
     return found
-
-
-def _write(record: _Record) -> None:
-    write_atomically(MACHINE / "sysctls.json", json.dumps(record, indent=2) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from overweave.errors import LabUnavailable
@@ -26,24 +26,20 @@ def used_subnets() -> list[IPv4Network]:
     ]
 
 
-def free_subnet(wanted: str | None, promised: list[IPv4Network]) -> str:
-    """``wanted`` if nothing on this machine uses it, or the first default subnet that is free.
+def free_subnet(wanted: IPv4Network | None, promised: list[IPv4Network]) -> IPv4Network:
+    """``wanted`` if nothing on this machine uses it, or else the first default subnet that is free.
 
     ``promised`` are the subnets of other labs. Raises `LabUnavailable` if there is none.
     """
     used = [*used_subnets(), *promised]
-    if wanted is not None:
-        clash = next((other for other in used if other.overlaps(IPv4Network(wanted))), None)
-        if clash:
-            raise LabUnavailable(
-                f"this machine has a route to {clash} already, which overlaps {wanted}",
-                hint="give the lab another subnet, or none: it takes a free one",
-            )
-        return wanted
-    for subnet in DEFAULT_SUBNETS:
-        if not any(other.overlaps(subnet) for other in used):
-            return str(subnet)
-    raise LabUnavailable("every subnet in 10.96.0.0/16 is in use", hint="give the lab a subnet")
+    for subnet in DEFAULT_SUBNETS if wanted is None else (wanted,):
+        clash = next((other for other in used if other.overlaps(subnet)), None)
+        if clash is None:
+            return subnet
+    raise LabUnavailable(
+        f"{wanted or '10.96.0.0/16'} is in use: this machine or a lab has {clash}",
+        hint="give the lab another subnet",
+    )
 
 
 def make_bridge(spec: Spec) -> None:
@@ -51,7 +47,7 @@ def make_bridge(spec: Spec) -> None:
     if not _exists(spec.bridge):
         # With an address of its own the bridge doesn't take that of its lowest port, which changes
         # whenever a host comes or goes and would make every neighbour table wrong.
-        must("ip", "link", "add", spec.bridge, "address", _mac(spec), "mtu", str(MTU), "type", "bridge")
+        must("ip", "link", "add", spec.bridge, "address", _mac(spec.gateway), "mtu", str(MTU), "type", "bridge")
     must("ip", "link", "set", spec.bridge, "type", "bridge", "stp_state", "0", "mcast_snooping", "0")
     must("ip", "address", "replace", f"{spec.gateway}/{spec.network.prefixlen}", "dev", spec.bridge)
     must("ip", "link", "set", spec.bridge, "up")
@@ -73,14 +69,15 @@ def plug_in(spec: Spec, number: int) -> None:
     must("ip", "netns", "add", namespace)
     must(
         *("ip", "link", "add", veth, "mtu", str(MTU), "type", "veth"),
-        *("peer", "name", "eth0", "mtu", str(MTU), "netns", namespace),
+        # The same after every power cycle, as a real card's: neighbours remember it for half a minute.
+        *("peer", "name", "eth0", "address", _mac(spec.address(number)), "mtu", str(MTU), "netns", namespace),
     )
     address = f"{spec.address(number)}/{spec.network.prefixlen}"
     must(
         *("ip", "-netns", namespace, "-batch", "-"),
         stdin=f"address add {address} broadcast + dev eth0\nlink set lo up\nlink set eth0 up\n".encode(),
     )
-    must("ip", "link", "set", veth, "master", spec.bridge, "up")
+    attach(spec, veth)
 
 
 def unplug(spec: Spec, number: int) -> None:
@@ -92,6 +89,11 @@ def unplug(spec: Spec, number: int) -> None:
         must("ip", "link", "delete", spec.veth(number))
     if Path("/run/netns", spec.namespace(number)).exists():
         must("ip", "netns", "delete", spec.namespace(number))
+
+
+def attach(spec: Spec, interface: str) -> None:
+    """Make an interface of this machine a port of the lab's bridge."""
+    must("ip", "link", "set", interface, "master", spec.bridge, "up")
 
 
 def strangers(spec: Spec) -> list[str]:
@@ -108,8 +110,8 @@ def _exists(interface: str) -> bool:
     return Path("/sys/class/net", interface).exists()
 
 
-def _mac(spec: Spec) -> str:
-    return "02:60:" + ":".join(f"{byte:02x}" for byte in spec.gateway.packed)
+def _mac(address: IPv4Address) -> str:
+    return "02:60:" + ":".join(f"{byte:02x}" for byte in address.packed)
 
 
 def _forward(spec: Spec) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from overweave.errors import DeadlineExceeded, OverweaveError
+from overweave.errors import DeadlineExceeded, LabUnavailable, OverweaveError
 
 from .host import LabHost
 from .waiting import wait_for
@@ -15,7 +15,8 @@ from .waiting import wait_for
 def wait_until_up(hosts: Sequence[LabHost], seconds: float, progress: Callable[[str], None]) -> None:
     """Wait until every host answers ssh and its engine is active.
 
-    Raises `DeadlineExceeded` that names the first host which is not, with the end of its journal.
+    Raises `DeadlineExceeded` that names the first host which is not, with the end of its journal, and
+    `LabUnavailable` as soon as one can't be booted at all.
     """
     begin = monotonic()
     greeted: dict[LabHost, float] = {}
@@ -23,6 +24,10 @@ def wait_until_up(hosts: Sequence[LabHost], seconds: float, progress: Callable[[
 
     def look() -> bool:
         for host in list(missing):
+            if host.failed:
+                raise LabUnavailable(
+                    f"ended while it was booting; its log ends with:\n{host.log()}", host=host.name
+                )
             if host not in greeted and greets(host.address):
                 greeted[host] = monotonic() - begin
             if host in greeted and engine_active(host):

@@ -13,18 +13,31 @@ from overweave.errors import UsageError
 
 from .shell import write_atomically
 
+SPEC = "lab.json"
+"""Name of the file that makes a folder a lab."""
+
 FIRST_ADDRESS = 11
 """Offset of host1 in the subnet. The machine itself has offset 1."""
 
 
 def state_root() -> Path:
     """Where labs are kept: ``OVERWEAVE_LAB_STATE``, else /var/lib/overweave/lab."""
-    return Path(os.environ.get("OVERWEAVE_LAB_STATE") or "/var/lib/overweave/lab").absolute()
+    return _root("OVERWEAVE_LAB_STATE", "/var/lib/overweave/lab")
 
 
 def cache_root() -> Path:
     """Where images are kept: ``OVERWEAVE_LAB_CACHE``, else /var/cache/overweave/lab."""
-    return Path(os.environ.get("OVERWEAVE_LAB_CACHE") or "/var/cache/overweave/lab").absolute()
+    return _root("OVERWEAVE_LAB_CACHE", "/var/cache/overweave/lab")
+
+
+def _root(variable: str, default: str) -> Path:
+    path = os.environ.get(variable) or default
+    if not re.fullmatch(r"/[A-Za-z0-9/._-]+", path):
+        raise UsageError(
+            f"{variable} is '{path}'",
+            hint="an absolute path of letters, digits and . _ - is needed: mount options are made of it",
+        )
+    return Path(path)
 
 
 def check_name(name: str) -> str:
@@ -35,6 +48,16 @@ def check_name(name: str) -> str:
             hint="1 to 8 lower-case letters and digits, a letter first: interface names are made of it",
         )
     return name
+
+
+def parse_subnet(text: str) -> IPv4Network:
+    """Raises `UsageError` unless ``text`` is an IPv4 range in CIDR form."""
+    try:
+        return IPv4Network(text)
+    except ValueError as error:
+        raise UsageError(
+            f"'{text}' can't be the subnet of a lab: {error}", hint="as in 10.96.1.0/24"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -50,6 +73,7 @@ class Spec:
     cgroups: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        """Raises `UsageError` if the subnet has no room for so many hosts."""
         room = self.network.num_addresses - FIRST_ADDRESS - 1
         if not 1 <= self.count <= min(room, 999):
             raise UsageError(f"a lab in {self.subnet} has 1 to {min(room, 999)} hosts, not {self.count}")
@@ -82,17 +106,21 @@ class Spec:
         """The machine's end of a host's cable."""
         return f"ow-{self.name}-{number}"
 
+    def plug(self, number: int) -> str:
+        """What takes the cable's place at the bridge while it is slow."""
+        return f"os-{self.name}-{number}"
+
     def namespace(self, number: int) -> str:
         return f"overweave-{self.name}-host{number}"
 
     def save(self) -> None:
-        write_atomically(self.folder / "lab.json", json.dumps(asdict(self), indent=2) + "\n")
+        write_atomically(self.folder / SPEC, json.dumps(asdict(self), indent=2) + "\n")
 
     @classmethod
     def read(cls, name: str) -> Spec | None:
         """The spec that a lab of this name was begun with, None if there is none."""
         try:
-            found = json.loads((state_root() / name / "lab.json").read_text())
+            found = json.loads((state_root() / name / SPEC).read_text())
         except FileNotFoundError:
             return None
         return cls(**{**found, "cgroups": tuple(found["cgroups"])})
