@@ -163,17 +163,17 @@ def busybox(rootfs: Path) -> Layer:
     for applet in must("chroot", str(rootfs), "/bin/busybox", "--list").split():
         if applet != "busybox":
             layer.link(f"bin/{applet}", "busybox")
+    # Even a static program of glibc loads these to resolve a name.
+    for plugin in ("libnss_files.so.2", "libnss_dns.so.2"):
+        path = next(rootfs.glob(f"lib/*/{plugin}"))
+        _add_with_libraries(layer, rootfs, f"/{path.relative_to(rootfs)}")
     return layer
 
 
 def consul(rootfs: Path) -> Layer:
     """Debian's Consul and what it is linked to, on top of busybox."""
     layer = busybox(rootfs)
-    layer.file("bin/consul", (rootfs / "usr/bin/consul").read_bytes(), 0o755)
-    for library in re.findall(r"(/\S+) \(0x", must("chroot", str(rootfs), "ldd", "/usr/bin/consul")):
-        # The loader is an absolute link, which has to be followed inside.
-        real = must("chroot", str(rootfs), "readlink", "-f", library).strip()
-        layer.file(library.lstrip("/"), (rootfs / real.lstrip("/")).read_bytes(), 0o755)
+    _add_with_libraries(layer, rootfs, "/usr/bin/consul")
     layer.file("usr/local/bin/docker-entrypoint.sh", CONSUL_ENTRYPOINT.encode(), 0o755)
     for name in ("consul", "consul/config", "consul/data"):
         layer.folder(name)
@@ -201,6 +201,20 @@ def archive(name: str, layer: Layer, config: Mapping[str, object]) -> bytes:
     outer.file(about_name, about)
     outer.file(f"{digest}/layer.tar", gzip.compress(content, COMPRESSION, mtime=0))
     return outer.tar()
+
+
+def _add_with_libraries(layer: Layer, rootfs: Path, program: str) -> None:
+    linked = must("chroot", str(rootfs), "ldd", program)
+    folder = next(rootfs.glob("lib/*/libc.so.6")).parent.relative_to(rootfs)
+    for name in (program, *re.findall(r"(/\S+) \(0x", linked)):
+        real = must("chroot", str(rootfs), "readlink", "-f", name).strip()
+        content = (rootfs / real.lstrip("/")).read_bytes()
+        if name == program or Path(name).parent == Path("/", folder):
+            layer.file(name.lstrip("/"), content, 0o755)
+        else:
+            # The loader: where the kernel looks for it, and where static programs do.
+            layer.file(f"{folder}/{Path(name).name}", content, 0o755)
+            layer.link(name.lstrip("/"), f"/{folder}/{Path(name).name}")
 
 
 def _name(rootfs: Path, package: str, repository: str) -> str:

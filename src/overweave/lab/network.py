@@ -47,7 +47,8 @@ def make_bridge(spec: Spec) -> None:
     if not _exists(spec.bridge):
         # With an address of its own the bridge doesn't take that of its lowest port, which changes
         # whenever a host comes or goes and would make every neighbour table wrong.
-        must("ip", "link", "add", spec.bridge, "address", _mac(spec.gateway), "mtu", str(MTU), "type", "bridge")
+        address = ("address", _mac(spec.gateway))
+        must("ip", "link", "add", spec.bridge, *address, "mtu", str(MTU), "type", "bridge")
     must("ip", "link", "set", spec.bridge, "type", "bridge", "stp_state", "0", "mcast_snooping", "0")
     must("ip", "address", "replace", f"{spec.gateway}/{spec.network.prefixlen}", "dev", spec.bridge)
     must("ip", "link", "set", spec.bridge, "up")
