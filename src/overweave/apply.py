@@ -38,6 +38,9 @@ from .waiting import wait_until
 LEADER_SECONDS = 30.0
 GOSSIP_SECONDS = 45.0
 
+SHOWN = 5_000_000
+"""Bytes of an upload above which its progress is worth a line."""
+
 WRITE = """\
 set -e
 umask 022
@@ -139,7 +142,9 @@ def _do(step: Step, world: World) -> None:
                 hint="see `docker logs consul` on the host",
             )
         case CreateNetwork():
-            engine.create_network(step.spec)
+            # A store that was away comes back with its networks.
+            if not any(network["Name"] == step.name for network in engine.networks()):
+                engine.create_network(step.spec)
         case RemoveNetwork():
             _unless_gone(lambda: engine.remove_network(step.name), hint=_has_endpoints(step.name))
         case RemoveContainer():
@@ -173,12 +178,12 @@ def _restart(writer: Writer) -> None:
 
 def _provide(step: ProvideImage, writer: Writer, progress: Progress) -> None:
     if step.archive is not None:
-        shown = -1
+        shown = 0
 
         def sent(done: int, size: int) -> None:
             nonlocal shown
             percent = 100 * done // max(size, 1)
-            if percent // 25 > shown:
+            if size > SHOWN and percent // 25 > shown:
                 shown = percent // 25
                 progress(step.host, f"upload image {step.image}: {percent} % of {size / 1e6:.0f} MB")
 

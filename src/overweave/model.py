@@ -98,6 +98,11 @@ class Fleet:
         return next(host for host in self.hosts if host.name == name)
 
 
+def container_name(prefix: str, host: str) -> str:
+    """A container name, and so a DNS name, that tells the host; Docker allows no colons, IPv6 has them."""
+    return f"{prefix}-{host.replace(':', '-')}"
+
+
 def tagged(image: str) -> str:
     """As the engine lists it: ``busybox`` is ``busybox:latest``."""
     return image if ":" in image.rsplit("/", 1)[-1] else f"{image}:latest"

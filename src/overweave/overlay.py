@@ -7,8 +7,9 @@ from .errors import Refused
 from .facts.engine import Engine, NetworkFact
 from .facts.fleet import FleetFacts
 from .facts.host import HostFacts
-from .model import MTU_OPTION, PROBE_LABEL, VXLAN_OVERHEAD, Fleet
+from .model import MTU_OPTION, PROBE_LABEL, SPEC_LABEL, VXLAN_OVERHEAD, Fleet
 from .steps import RemoveContainer
+from .stores import consul
 
 
 def addresses(fleet: Fleet, facts: FleetFacts) -> tuple[dict[str, Advertise], list[Refused]]:
@@ -61,6 +62,22 @@ def network_differences(fleet: Fleet, facts: FleetFacts, there: NetworkFact) -> 
         if is_ != should:
             found.append(f"option {key} {is_}, wanted {should}")
     return found
+
+
+def users_containers(engine: Engine) -> tuple[str, ...]:
+    """Running containers that Overweave did not make: those that somebody would miss."""
+    ours = {PROBE_LABEL, SPEC_LABEL}
+    return tuple(sorted(c.name for c in engine.containers if c.running and not ours & c.labels.keys()))
+
+
+def anchors_there(facts: FleetFacts, why: str) -> list[RemoveContainer]:
+    """Removal of the anchors of all hosts, whatever network they are on."""
+    return [
+        RemoveContainer(its.name, why, c.name)
+        for its in facts.hosts.values()
+        for c in (its.engine.containers if isinstance(its.engine, Engine) else ())
+        if SPEC_LABEL in c.labels and c.name != consul.CONTAINER
+    ]
 
 
 def left_over_probes(its: HostFacts) -> list[RemoveContainer]:

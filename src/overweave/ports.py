@@ -79,6 +79,9 @@ class Engine(EngineReader, Protocol):
     def remove_container(self, name: str) -> None:
         """Kill and remove, with its anonymous volumes. A container that is gone already is no error."""
 
+    def end_container(self, name: str) -> None:
+        """Kill a container that removes itself, and wait until it is gone."""
+
     def create_network(self, spec: Mapping[str, Json]) -> str:
         """Create from a body of ``POST /networks/create``; returns the id."""
 

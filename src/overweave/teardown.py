@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .facts.absent import Absent
 from .facts.engine import Engine
 from .facts.fleet import FleetFacts
 from .facts.host import HostFacts
 from .facts.record import PATH as RECORD_PATH
 from .facts.unit import DROP_IN, Unit
-from .model import PROBE_LABEL, SPEC_LABEL, Fleet, tagged
-from .overlay import left_over_probes
+from .model import SPEC_LABEL, Fleet, tagged
+from .overlay import anchors_there, left_over_probes, users_containers
 from .steps import (
     Plan,
     RemoveContainer,
@@ -35,19 +34,17 @@ def teardown(fleet: Fleet, facts: FleetFacts) -> Plan:
 
     The network goes while the store still answers; the store goes before its engine restarts.
     """
-    network: list[Step] = []
-    rest: list[Step] = []
-    for name in fleet.names:
-        its = facts.hosts[name]
-        if isinstance(its.engine, Absent):
-            continue
-        network += left_over_probes(its)
+    containers: list[Step] = list(anchors_there(facts, "it was made by the deployment"))
+    for its in facts.hosts.values():
+        containers += left_over_probes(its)
     carrier = next((n for n in fleet.names if _has_network(facts.hosts[n], fleet.network.name)), None)
-    if carrier:
-        network.append(RemoveNetwork(carrier, "it was asked for", fleet.network.name))
-    for name in fleet.names:
-        rest += _undo(facts.hosts[name])
-    return make_plan(Stage("network", tuple(network)), Stage("store and configuration", tuple(rest)))
+    network = [RemoveNetwork(carrier, "it was asked for", fleet.network.name)] if carrier else []
+    rest = [step for name in fleet.names for step in _undo(facts.hosts[name])]
+    return make_plan(
+        Stage("probes and anchors", tuple(containers)),
+        Stage("network", tuple(network)),
+        Stage("store and configuration", tuple(rest)),
+    )
 
 
 def _has_network(its: HostFacts, name: str) -> bool:
@@ -77,15 +74,7 @@ def _undo(its: HostFacts) -> list[Step]:
         steps.append(RemoveFile(its.name, why, DROP_IN, with_folder=not keep))
     carries = isinstance(unit, Unit) and any(a.startswith("--cluster-") for a in unit.arguments)
     if isinstance(unit, Unit) and (unit.drop_in or carries) and "--cluster-" not in unit.environment:
-        stops: tuple[str, ...] = ()
-        if isinstance(engine, Engine):
-            stops = tuple(
-                sorted(
-                    c.name
-                    for c in engine.containers
-                    if c.running and not {PROBE_LABEL, SPEC_LABEL} & c.labels.keys()
-                )
-            )
+        stops = users_containers(engine) if isinstance(engine, Engine) else ()
         steps.append(RestartEngine(its.name, "without the cluster flags", stops))
     return steps
 

@@ -159,6 +159,17 @@ class EngineApi:
             if e.status not in (404, 409):
                 raise
 
+    def end_container(self, name: str) -> None:
+        try:
+            with self._call(f"ending container {name}") as client:
+                client.kill(name)
+                client.wait(name, condition="removed")
+        except EngineError as e:
+            if e.status == 409:  # it does not run: created and never started
+                self.remove_container(name)
+            elif e.status != 404:
+                raise
+
     def create_network(self, spec: Mapping[str, Json]) -> str:
         with self._call(f"creating network {spec['Name']}") as client:
             return str(client.send_json("/networks/create", spec)["Id"])

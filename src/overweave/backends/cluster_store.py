@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from overweave import anchor
 from overweave.advertise import Advertise
 from overweave.facts.engine import Engine
 from overweave.facts.fleet import FleetFacts
@@ -9,8 +10,15 @@ from overweave.facts.host import HostFacts
 from overweave.facts.record import Before
 from overweave.facts.unit import DROP_IN, Unit
 from overweave.gossip.islands import unseen
-from overweave.model import PROBE_LABEL, SPEC_LABEL, Fleet, tagged
-from overweave.overlay import addresses, left_over_probes, network_differences, network_spec
+from overweave.model import SPEC_LABEL, Fleet, tagged
+from overweave.overlay import (
+    addresses,
+    anchors_there,
+    left_over_probes,
+    network_differences,
+    network_spec,
+    users_containers,
+)
 from overweave.render import render
 from overweave.steps import (
     AwaitLeader,
@@ -72,10 +80,14 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
             first += restart
         else:
             engines += restart
-        if _running(its):
-            first += [s for s in _images(fleet, its) if s.archive is not None]
+        uploads = [s for s in _images(fleet, its) if s.archive is not None]
         if name == store_host and _running(its):
-            first += _run_store(fleet, its, advertise[name])
+            # The probe's image goes up while the store elects its leader.
+            of_store = [s for s in uploads if s.image == fleet.store.image]
+            run, wait = _run_store(fleet, its, advertise[name])
+            first += [*of_store, *run, *(s for s in uploads if s not in of_store), *wait]
+        else:
+            first += uploads
     restarted = any(
         isinstance(step, RestartEngine | RunContainer | StartContainer) for step in (*first, *engines)
     )
@@ -84,12 +96,16 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
     if restarted or missing or len(facts.views) < len(fleet.hosts):
         why = "engines restart" if restarted else f"{len(missing)} engines do not see all others"
         gossip.append(JoinGossip("", why, {name: a.address for name, a in advertise.items()}))
+    network = _network(fleet, facts) if _running(facts.hosts[store_host]) else []
+    replaced = any(isinstance(step, RemoveNetwork) for step in network)
     return make_plan(
         Stage("images from a registry", tuple(pulls)),
         Stage("configuration and store", tuple(first)),
         Stage("engines", tuple(engines)),
         Stage("gossip", tuple(gossip)),
-        Stage("network", tuple(_network(fleet, facts, replace_network=replace_network))),
+        Stage("old anchors", tuple(anchors_there(facts, "its network is replaced") if replaced else ())),
+        Stage("network", tuple(network)),
+        Stage("anchors", tuple(_anchors(fleet, facts, anew=replaced))),
     )
 
 
@@ -118,14 +134,15 @@ def _configure(
         why = "the running engine does not carry the flags"
     elif its.unit.drop_in != content:
         why = "its unit changed"
+    elif its.unit.stray_threads:
+        why = f"{its.unit.stray_threads} of its threads are stuck in a dead network namespace (moby#39036)"
     elif facts.store and facts.store.leader and advertise.node not in facts.store.nodes:
         why = "the engine is not registered in the store"
     elif facts.store and facts.store.leader and its.name not in facts.views:
         why = "the engine takes no part in the gossip"
     if not why:
         return files, []
-    stops = tuple(sorted(c.name for c in its.engine.containers if c.running and PROBE_LABEL not in c.labels))
-    return files, [RestartEngine(its.name, why, stops)]
+    return files, [RestartEngine(its.name, why, users_containers(its.engine))]
 
 
 def _images(fleet: Fleet, its: HostFacts) -> list[ProvideImage]:
@@ -139,23 +156,40 @@ def _images(fleet: Fleet, its: HostFacts) -> list[ProvideImage]:
     ]
 
 
-def _run_store(fleet: Fleet, its: HostFacts, advertise: Advertise) -> list[Step]:
+def _run_store(fleet: Fleet, its: HostFacts, advertise: Advertise) -> tuple[list[Step], list[Step]]:
+    """What makes the store run, and the wait for its leader."""
     assert isinstance(its.engine, Engine)
     container = consul.container(fleet.store, interface=advertise.interface, address=advertise.address)
     there = its.engine.container(consul.CONTAINER)
-    wait = AwaitLeader(its.name, "the engines need a store that answers")
+    wait: list[Step] = [AwaitLeader(its.name, "the engines need a store that answers")]
     if there is None or there.labels.get(SPEC_LABEL) != container.digest:
         why = "it was made from other settings" if there else "the engines need a store"
-        return [
-            RunContainer(its.name, why, consul.CONTAINER, container.spec, replace=there is not None),
-            wait,
-        ]
+        run = RunContainer(its.name, why, consul.CONTAINER, container.spec, replace=there is not None)
+        return [run], wait
     if not there.running:
-        return [StartContainer(its.name, "it is stopped", consul.CONTAINER), wait]
-    return []
+        return [StartContainer(its.name, "it is stopped", consul.CONTAINER)], wait
+    return [], []
 
 
-def _network(fleet: Fleet, facts: FleetFacts, *, replace_network: bool) -> list[Step]:
+def _anchors(fleet: Fleet, facts: FleetFacts, *, anew: bool) -> list[Step]:
+    """One on each host: see `anchor`. One that is stopped is made anew, its network may be another."""
+    steps: list[Step] = []
+    spec = anchor.spec(fleet)
+    for name in fleet.names:
+        engine = facts.hosts[name].engine
+        if not isinstance(engine, Engine) or not engine.running:
+            continue
+        there = engine.container(anchor.name(fleet, name))
+        good = there and there.running and there.labels.get(SPEC_LABEL) == spec["Labels"][SPEC_LABEL]
+        if anew or not good:
+            why = "it is stopped or outdated" if there and not anew else "it keeps the host in the overlay"
+            steps.append(
+                RunContainer(name, why, anchor.name(fleet, name), spec, replace=bool(there) and not anew)
+            )
+    return steps
+
+
+def _network(fleet: Fleet, facts: FleetFacts) -> list[Step]:
     store_host = fleet.store_host.name
     engine = facts.hosts[store_host].engine
     there = engine.network(fleet.network.name) if isinstance(engine, Engine) else None

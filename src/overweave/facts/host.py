@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from overweave.command import query_script
 from overweave.errors import OverweaveError
@@ -50,11 +50,16 @@ def look(reader: Reader) -> HostFacts:
     )
     name = reader.host.name
     try:
+        its_unit = unit.parse(of_unit)
+        if isinstance(its_unit, Unit) and its_unit.stray_threads:
+            (again,) = reader.ask(unit.NAMESPACES_AGAIN)
+            stray = min(its_unit.stray_threads, unit.stray_threads(again.stdout))
+            its_unit = replace(its_unit, stray_threads=stray)
         return HostFacts(
             name=name,
             reached_at=reader.reached_at,
             identity=identity.parse(of_identity),
-            unit=unit.parse(of_unit),
+            unit=its_unit,
             interfaces=interfaces.parse(of_interfaces),
             engine=engine.look(reader.engine, of_engine),
             daemon_json=engine.parse_daemon_json(of_engine[-1]),

@@ -13,11 +13,22 @@ UNIT = "docker.service"
 DROP_IN_FOLDER = "/etc/systemd/system/docker.service.d"
 DROP_IN = f"{DROP_IN_FOLDER}/90-overweave.conf"
 
+NAMESPACES = """\
+pid=$(systemctl show -p MainPID --value "$1")
+readlink /proc/$pid/ns/net /proc/$pid/task/*/ns/net; echo
+stat -L -c 'net:[%i]' /run/docker/netns/* 2>/dev/null
+"""
+"""The network namespaces of the engine's threads, then those that Docker has made and still uses."""
+
+NAMESPACES_AGAIN = query_script("sleep 0.5\n" + NAMESPACES, UNIT)
+"""A second look: a container that comes or goes in this moment makes a thread look stray."""
+
 QUERIES = (
     query("systemctl", "show", UNIT, "-p", "LoadState,ActiveState,MainPID,ExecMainStartTimestampMonotonic"),
     query("systemctl", "cat", UNIT),
     query_script('test ! -e "$1" || cat "$1"', DROP_IN),
     query_script('pid=$(systemctl show -p MainPID --value "$1"); cat "/proc/$pid/cmdline" 2>/dev/null', UNIT),
+    query_script(NAMESPACES, UNIT),
     # What EnvironmentFile= gives to ExecStart, such as $DOCKER_OPTS of Debian's unit.
     query_script('cat /etc/default/docker /etc/sysconfig/docker 2>/dev/null | grep -v "^ *#"; true'),
 )
@@ -30,7 +41,8 @@ class Unit:
     ``drop_in`` is the text of Overweave's drop-in, "" where there is none. ``overridden_by`` is a
     drop-in of somebody else that sorts after it and sets ExecStart, "" where there is none.
     ``arguments`` are those of the running engine, empty while it is down. ``started`` tells two starts
-    of one boot apart (microseconds since the boot).
+    of one boot apart (microseconds since the boot). ``stray_threads`` counts threads of the engine that
+    are stuck in a namespace that is gone: see `anchor`.
     """
 
     exec_start: str
@@ -41,10 +53,11 @@ class Unit:
     started: int
     arguments: tuple[str, ...]
     environment: str
+    stray_threads: int = 0
 
 
 def parse(results: Sequence[Result]) -> Unit | Absent:
-    shown, files, drop_in, arguments, environment = results
+    shown, files, drop_in, arguments, namespaces, environment = results
     properties = dict(line.partition("=")[::2] for line in shown.stdout.splitlines())
     if properties.get("LoadState") != "loaded" or not files.ok:
         return Absent(f"systemd has no unit {UNIT}")
@@ -60,7 +73,15 @@ def parse(results: Sequence[Result]) -> Unit | Absent:
         started=int(properties.get("ExecMainStartTimestampMonotonic") or 0),
         arguments=tuple(arguments.stdout.rstrip("\0").split("\0")) if arguments.stdout else (),
         environment=environment.stdout,
+        stray_threads=stray_threads(namespaces.stdout),
     )
+
+
+def stray_threads(namespaces: str) -> int:
+    """Threads in a namespace that is neither the engine's own nor one that Docker still uses."""
+    threads, _, used = namespaces.partition("\n\n")
+    own, *others = threads.split("\n")
+    return sum(namespace not in (own, *used.split("\n")) for namespace in others if namespace)
 
 
 def exec_starts(cat: str) -> list[tuple[str, str]]:

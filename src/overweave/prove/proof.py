@@ -9,7 +9,7 @@ from typing import Any
 
 from overweave.command import change_script
 from overweave.fleet import Cancel, each
-from overweave.model import PROBE_LABEL
+from overweave.model import PROBE_LABEL, container_name
 from overweave.ports import Clock, Progress, Writer
 
 from .checks import AROUND, CLIENT, SERVER, HostReport, parse
@@ -71,7 +71,7 @@ def prove(
 
 
 def _name(host: str, run: str) -> str:
-    return f"overweave-probe-{run}-{host}"
+    return container_name(f"overweave-probe-{run}", host)
 
 
 def _start(writer: Writer, image: str, network: str, run: str) -> Probe:
@@ -106,8 +106,7 @@ def _remove_all(writers: Mapping[str, Writer], network: str, run: str, cancel: C
     cancelled = cancel.lift()
 
     def remove(name: str) -> None:
-        probe = _name(name, run)
-        writers[name].engine.remove_container(probe)
+        writers[name].engine.end_container(_name(name, run))
 
     try:
         # A host that can't be reached is left to the next run, which removes probes by their label.

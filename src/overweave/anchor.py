@@ -1,0 +1,38 @@
+"""The container that keeps a host in the overlay. Pure.
+
+When the last container on a host leaves an overlay, engines from 17.12 to 20.10 give the thread that
+watched the overlay's namespace back to their pool without leaving that namespace (libnetwork,
+``watchMiss``). Whatever the engine later dials from that thread fails with "network is unreachable":
+the store, the gossip, a registry; names stop resolving on that host (moby#39036, moby#39372,
+libnetwork#1838; measured on 20.10.5: one more such thread with every container that came and went
+alone, none while another stayed). So one container of a megabyte stays on every host, and the probes
+of a proof do no harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from .model import SPEC_LABEL, Fleet, container_name
+
+
+def name(fleet: Fleet, host: str) -> str:
+    return container_name(f"overweave-anchor-{fleet.network.name}", host)
+
+
+def spec(fleet: Fleet) -> dict[str, Any]:
+    """The body of ``POST /containers/create``. SIGKILL: a shell as process 1 would hold up the engine's
+    own stop for 10 s."""
+    network = fleet.network.name
+    body: dict[str, Any] = {
+        "Image": fleet.images.probe,
+        "Entrypoint": ["sh", "-c"],
+        "Cmd": ["while :; do sleep 86400; done"],
+        "StopSignal": "SIGKILL",
+        "HostConfig": {"NetworkMode": network, "RestartPolicy": {"Name": "always"}},
+        "NetworkingConfig": {"EndpointsConfig": {network: {}}},
+    }
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+    return body | {"Labels": {SPEC_LABEL: digest}}
