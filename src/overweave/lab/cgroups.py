@@ -62,16 +62,17 @@ def make(folder: Path) -> None:
 
 
 def processes(folders: Iterable[Path]) -> set[int]:
-    """Ids of all processes in some control groups and those below them."""
+    """Ids of all processes in some control groups and those below them, as far as they can be seen."""
     found: set[int] = set()
     for folder in folders:
         for path, _, files in os.walk(folder):
             if "cgroup.procs" in files:
                 try:
                     found.update(int(word) for word in Path(path, "cgroup.procs").read_text().split())
-                except (FileNotFoundError, OSError):
+                except OSError:
                     continue  # the group went away with its last process
-    return found
+    # Stands for every process of a pid namespace that this one can't see into.
+    return found - {0}
 
 
 def remove(folders: Iterable[Path]) -> None:

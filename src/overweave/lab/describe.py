@@ -35,8 +35,8 @@ def known_hosts(hosts: Mapping[str, tuple[str, str]]) -> str:
     return "".join(f"{address},{name} {key}\n" for name, (address, key) in hosts.items())
 
 
-def etc_hosts(hosts: Mapping[str, str], own: str) -> str:
-    """/etc/hosts of the host called ``own`` (name -> address)."""
+def etc_hosts(hosts: Mapping[str, str]) -> str:
+    """/etc/hosts of every host (name -> address)."""
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
     return "\n".join([*lines, *(f"{address} {name}" for name, address in hosts.items())]) + "\n"
 

@@ -16,7 +16,6 @@ from .host import LabHost
 from .locking import locked
 from .readiness import engine_active, wait_until_up
 from .shell import must
-from .spec import state_root
 from .waiting import wait_for
 
 CHAIN = "OVERWEAVE-FAULTS"
@@ -48,7 +47,7 @@ def power_off(host: LabHost, *, hard: bool = True) -> None:
 
 def power_on(host: LabHost) -> None:
     """Undo `power_off`: boot the host, and return when it answers ssh and its engine is active."""
-    with locked(state_root() / f"{host.spec.name}.lock") as lock:
+    with locked(host.spec.lock, keep=True) as lock:
         if not host.running:
             host.kill()
             host.start(lock)
@@ -156,7 +155,7 @@ def _slow_down(host: LabHost, loss_percent: float, delay_ms: float) -> None:
     plug = spec.plug(host.number)
     # Only whole frames of the wire's size can be carried: no segments left to a network card.
     _inside(host, "ethtool", "-K", "eth0", *(word for name in _OFFLOADS for word in (name, "off")))
-    with locked(state_root() / f"{spec.name}.lock") as lock:
+    with locked(spec.lock, keep=True) as lock:
         program = (sys.executable, slowlink.__file__, veth, plug, str(loss_percent), str(delay_ms))
         process.start(_carrier(host), program, log=host.console, lock=lock)
     wait_for(lambda: Path("/sys/class/net", plug).exists(), 10, "a slow cable", host=host.name)

@@ -18,7 +18,7 @@ from .host import LabHost
 from .locking import locked
 from .readiness import wait_until_up
 from .shell import must, write_atomically
-from .spec import SPEC, Spec, check_name, parse_subnet, state_root
+from .spec import SPEC, Spec, check_name, lock_file, parse_subnet, state_root
 
 Progress = Callable[[str], None]
 WIDTH = 8
@@ -98,7 +98,7 @@ class Lab:
         check_name(name)
         wanted = None if subnet is None else parse_subnet(subnet)
         requirements.check(building=image.cached(suite) is None)
-        with _state() as root, locked(root / f"{name}.lock") as lock:
+        with _held(name) as lock:
             before = Spec.read(name)
             if before is None:
                 lab = cls._begin(name, 3 if hosts is None else hosts, suite, wanted, progress)
@@ -110,7 +110,7 @@ class Lab:
 
     def down(self, progress: Progress = _silent) -> None:
         """Remove the lab and all that it made, whatever state it is in."""
-        with _state() as root, locked(root / f"{self.name}.lock"):
+        with _held(self.name):
             current = Spec.read(self.name)
             if current is not None:
                 Lab(current)._remove()
@@ -166,7 +166,7 @@ class Lab:
     def _tell_names(self) -> None:
         addresses = {host.name: host.address for host in self.hosts}
         for host in self.hosts:
-            (host.etc / "hosts").write_text(describe.etc_hosts(addresses, host.name))
+            (host.etc / "hosts").write_text(describe.etc_hosts(addresses))
         keys = {host.name: (host.address, host.public_key) for host in self.hosts}
         write_atomically(self.known_hosts, describe.known_hosts(keys))
 
@@ -197,8 +197,8 @@ class Lab:
 
 
 @contextmanager
-def _state() -> Iterator[Path]:
-    """The folder of all labs, which goes with the last one.
+def _held(name: str) -> Iterator[int]:
+    """Hold a lab's lock, and see to the folder of all labs, which goes with the last one.
 
     Nobody else on this machine may look into it, as the hosts' disks hold keys and setuid programs. A
     host's own users must be able to read what is made for them, whatever the operator's umask is.
@@ -208,7 +208,12 @@ def _state() -> Iterator[Path]:
     root.mkdir(parents=True, exist_ok=True)
     root.chmod(0o700)
     try:
-        yield root
+        with locked(lock_file(name), keep=True) as lock:
+            try:
+                yield lock
+            finally:
+                if Spec.read(name) is None:
+                    lock_file(name).unlink()
     finally:
         os.umask(umask)
         with suppress(OSError):

@@ -10,10 +10,11 @@ from pathlib import Path
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[int]:
+def locked(path: Path, *, keep: bool = False) -> Iterator[int]:
     """Hold the lock file ``path``, waiting for it as long as it takes, and remove it afterwards.
 
-    Gives its file descriptor: a child that inherits it keeps the lock until it closes it.
+    Gives its file descriptor: a child that inherits it keeps the lock until it closes it. That works
+    only with ``keep``, which leaves the file: others would not wait for one that is gone.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
@@ -25,12 +26,13 @@ def locked(path: Path) -> Iterator[int]:
     try:
         yield descriptor
     finally:
-        path.unlink(missing_ok=True)
+        if not keep:
+            path.unlink(missing_ok=True)
         os.close(descriptor)
 
 
 def _still_names(path: Path, descriptor: int) -> bool:
-    """Whether the file that we waited for was not removed by its last holder meanwhile."""
+    """Whether the file that was waited for is still there: its last holder may have removed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:

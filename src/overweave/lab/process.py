@@ -60,6 +60,8 @@ def living(record: Path) -> int:
 
 def kill(pid: int) -> None:
     """Kill a process; one that is gone already is no error."""
+    if pid <= 1:
+        raise ValueError(f"{pid} is not one process but many")
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:

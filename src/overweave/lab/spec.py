@@ -50,6 +50,10 @@ def check_name(name: str) -> str:
     return name
 
 
+def lock_file(name: str) -> Path:
+    return state_root() / f"{name}.lock"
+
+
 def parse_subnet(text: str) -> IPv4Network:
     """Raises `UsageError` unless ``text`` is an IPv4 range in CIDR form."""
     try:
@@ -85,6 +89,11 @@ class Spec:
     @property
     def folder(self) -> Path:
         return state_root() / self.name
+
+    @property
+    def lock(self) -> Path:
+        """Lock file of all who change the lab. It is there as long as the lab is."""
+        return lock_file(self.name)
 
     @property
     def bridge(self) -> str:
