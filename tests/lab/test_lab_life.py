@@ -1,0 +1,222 @@
+"""A lab comes, grows and goes; whatever happens on the way, nothing of it stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from overweave.errors import LabUnavailable, UsageError
+from overweave.lab import Lab
+from overweave.lab.machine import WANTED
+from overweave.lab.shell import must, run
+from overweave.lab.spec import state_root
+from overweave.lab.waiting import wait_for
+
+pytestmark = pytest.mark.lab
+
+SUBNET = "10.97.11.0/24"
+OTHER_SUBNET = "10.97.12.0/24"
+
+
+def footprint(*labs):
+    """Everything on this machine that a lab makes, except what belongs to labs of other names."""
+    others = {lab.name for lab in Lab.all()} - set(labs)
+    state = sorted(path.name for path in state_root().iterdir()) if state_root().exists() else None
+    lines = {
+        *(f"link {link['ifname']}" for link in json.loads(must("ip", "-json", "link"))),
+        *(f"netns {path.name}" for path in Path("/run/netns").glob("*")),
+        *(f"mount {line.split()[1]}" for line in Path("/proc/self/mounts").read_text().splitlines()),
+        *(f"rule {line}" for line in must("iptables-save").splitlines() if line.startswith("-A")),
+        *(f"route {line}" for line in must("ip", "-4", "route", "show", "table", "all").splitlines()),
+        *(f"cgroup {path}" for path in Path("/sys/fs/cgroup").rglob("overweave-*")),
+        *(f"nspawn {path}" for path in Path("/run/systemd/nspawn").rglob("overweave-*")),
+        *(f"process {line}" for line in _command_lines() if any(f"overweave-{lab}-" in line for lab in labs)),
+        *(f"state {name}" for name in state or () if not name.startswith(".")),
+    }
+    if not others:
+        lines |= {f"sysctl {name} {(Path('/proc/sys') / name).read_text().strip()}" for name in WANTED}
+        lines |= {
+            f"folder {path}"
+            for path in (state_root(), Path("/run/overweave-lab"), Path("/run/netns"))
+            if path.exists()
+        }
+    marks = [
+        mark.format(other)
+        for other in others
+        for mark in ("overweave-{}-", "overweave-{}\n", "owbr-{}", "ow-{}-")
+    ]
+    marks += [f"state {other}{end}" for other in others for end in ("\n", ".lock\n")]
+    return {line for line in lines if not any(mark in f"{line}\n" for mark in marks)}
+
+
+def _command_lines():
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+
+
+@pytest.fixture
+def gone():
+    """Takes down what a failed test left."""
+    yield
+    for lab in Lab.all():
+        if lab.name in ("t1", "t2"):
+            lab.down()
+
+
+def in_a_process(code):
+    return subprocess.Popen(
+        (sys.executable, "-c", f"from overweave.lab import Lab\n{code}"), stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_a_lab_comes_grows_and_goes(gone):
+    before = footprint("t1")
+    lines = []
+    lab = Lab.up("t1", hosts=1, subnet=SUBNET, progress=lines.append)
+    host1 = lab.host("host1")
+    pids = host1.processes
+    assert lines[-2] == f"starting 1 of 1 hosts in {SUBNET}"
+    assert lines[-1].startswith("host1 (10.97.11.11) is up: ssh after ")
+    assert Lab.load("t1") == lab
+
+    # Once more is nothing to do, and one more leaves the first alone.
+    lines.clear()
+    assert Lab.up("t1", progress=lines.append) == lab
+    assert lines == []
+    grown = Lab.up("t1", hosts=2, progress=lines.append)
+    assert [host.name for host in grown.hosts] == ["host1", "host2"]
+    assert lines[0] == f"starting 1 of 2 hosts in {SUBNET}"
+    assert host1.pid in pids
+    assert "10.97.11.12 host2" in host1.run(("cat", "/etc/hosts")).stdout
+    assert len(grown.known_hosts.read_text().splitlines()) == 2
+
+    for wrong in ({"hosts": 1}, {"subnet": OTHER_SUBNET}):
+        with pytest.raises(UsageError) as caught:
+            Lab.up("t1", **wrong)
+        assert str(caught.value) == (
+            f"lab 't1' is there already: 2 hosts, bullseye, {SUBNET}\n"
+            "  -> it can grow, but nothing else of it can change: lab.down first, or take another name"
+        )
+    pids |= {pid for host in grown.hosts for pid in host.processes}
+    grown.down(lines.append)
+    assert lines[-1] == "lab 't1' is gone"
+    assert footprint("t1") == before
+    assert not any(Path(f"/proc/{pid}/root/etc/ssh/lab_authorized_keys").exists() for pid in pids)
+
+
+def test_labs_stand_side_by_side(gone):
+    before = footprint("t1", "t2")
+    umask = os.umask(0o077)
+    try:
+        one = Lab.up("t1", hosts=1, subnet=SUBNET)
+    finally:
+        os.umask(umask)
+    with_one = footprint("t1", "t2")
+    two = Lab.up("t2", hosts=1)
+    assert not two.spec.network.overlaps(one.spec.network)
+    with pytest.raises(LabUnavailable, match=f"^{SUBNET} is in use: this machine or a lab has {SUBNET}\n"):
+        Lab.up("t3", hosts=1, subnet=SUBNET)
+    assert one.hosts[0].run(("hostname",)).stdout == two.hosts[0].run(("hostname",)).stdout == "host1\n"
+    ids = {lab.hosts[0].run(("cat", "/etc/machine-id")).stdout for lab in (one, two)}
+    assert len(ids) == 2
+    # An operator who hides his files does not hide the host's own from its users.
+    assert one.hosts[0].run(("sudo", "-u", "nosudo", "getent", "hosts", "host1")).stdout.split() == [
+        "10.97.11.11",
+        "host1",
+    ]
+    two.down()
+    assert one.hosts[0].running
+    assert footprint("t1", "t2") == with_one
+    one.down()
+    assert footprint("t1", "t2") == before
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["t1/lab.json", "t1/id_ed25519.pub", "t1/hosts/host1/upper/etc/hosts", "t1/hosts/host2/process"],
+    ids=lambda moment: moment.rpartition("/")[2],
+)
+def test_a_killed_up_is_taken_down(gone, moment):
+    before = footprint("t1")
+    up = in_a_process(f"Lab.up('t1', hosts=2, subnet='{SUBNET}')")
+    wait_for((state_root() / moment).exists, 20, moment)
+    up.kill()
+    up.communicate()
+    Lab.load("t1").down()
+    assert footprint("t1") == before
+
+
+def test_a_killed_up_is_finished_by_the_next(gone):
+    before = footprint("t1")
+    up = in_a_process(f"Lab.up('t1', hosts=2, subnet='{SUBNET}')")
+    wait_for((state_root() / "t1/hosts/host1/process").exists, 20, "the first host")
+    up.kill()
+    up.communicate()
+    lab = Lab.up("t1")
+    assert [host.running for host in lab.hosts] == [True, True]
+    lab.down()
+    assert footprint("t1") == before
+
+
+def test_ctrl_c_takes_back_what_was_made(gone):
+    before = footprint("t1")
+    up = in_a_process(f"Lab.up('t1', hosts=2, subnet='{SUBNET}')")
+    wait_for((state_root() / "t1/hosts/host1/process").exists, 20, "the first host")
+    up.send_signal(signal.SIGINT)
+    assert up.communicate(timeout=20)[1].endswith("KeyboardInterrupt\n")
+    assert footprint("t1") == before
+
+
+def test_hosts_that_can_not_boot_are_named_and_removed(gone, tmp_path, monkeypatch):
+    for name in ("lower", "upper", "work", "state"):
+        (tmp_path / name).mkdir()
+    layers = f"lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+    must("mount", "-t", "overlay", "-o", layers, "overlay", str(tmp_path / "state"))
+    try:
+        monkeypatch.setenv("OVERWEAVE_LAB_STATE", str(tmp_path / "state/lab"))
+        before = footprint("t1")
+        with pytest.raises(
+            LabUnavailable, match=r"^host[12]: ended while it was booting; its log ends with:\nmount: "
+        ):
+            Lab.up("t1", hosts=2, subnet=SUBNET)
+        assert footprint("t1") == before
+    finally:
+        must("umount", str(tmp_path / "state"))
+
+
+def test_a_failed_growth_leaves_the_lab_as_it_was(gone):
+    lab = Lab.up("t1", hosts=1, subnet=SUBNET)
+    before = footprint("t1")
+    up = in_a_process("Lab.up('t1', hosts=2)")
+    wait_for((state_root() / "t1/hosts/host2/process").exists, 20, "the second host")
+    up.send_signal(signal.SIGINT)
+    up.communicate(timeout=20)
+    assert Lab.load("t1") == lab
+    assert lab.hosts[0].running
+    assert footprint("t1") == before
+    lab.down()
+
+
+def test_nothing_of_somebody_else_is_taken(gone):
+    before = footprint("t1")
+    must("ip", "link", "add", "owbr-t1", "type", "bridge")
+    try:
+        with pytest.raises(LabUnavailable) as caught:
+            Lab.up("t1", hosts=1, subnet=SUBNET)
+        assert str(caught.value) == (
+            "lab 't1' would need names that are taken: interface owbr-t1\n"
+            "  -> remove what has them, or give the lab another name"
+        )
+        assert Path("/sys/class/net/owbr-t1").exists()
+    finally:
+        run("ip", "link", "delete", "owbr-t1")
+    assert footprint("t1") == before
