@@ -70,7 +70,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Images:
-    """``probe`` needs busybox's ``sh``, ``ping``, ``nslookup``, ``nc`` and ``traceroute``."""
+    """``probe`` needs busybox's ``sh``, ``ping``, ``nslookup``, ``nc`` and ``awk``."""
 
     probe: str = "busybox:1.36"
     archives: Mapping[str, Archive] = field(default_factory=dict)

@@ -37,11 +37,10 @@ def network_spec(fleet: Fleet, facts: FleetFacts) -> dict[str, object]:
     }
 
 
-def container_mtu(fleet: Fleet, facts: FleetFacts) -> int:
-    """Bytes that a container on the network can send in one packet."""
-    options = network_spec(fleet, facts)["Options"]
-    assert isinstance(options, dict)
-    return int(options.get(MTU_OPTION, 1500)) - VXLAN_OVERHEAD
+def container_mtu(network: NetworkFact) -> int:
+    """Bytes that a container on a network can send in one packet: what the network was made for, whatever
+    its underlay can do now."""
+    return int(network.options.get(MTU_OPTION, 1500)) - VXLAN_OVERHEAD
 
 
 def network_differences(fleet: Fleet, facts: FleetFacts, there: NetworkFact) -> list[str]:

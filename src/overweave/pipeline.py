@@ -19,7 +19,7 @@ from .adapters.ssh import SshHost
 from .apply import Done, World
 from .errors import OverweaveError, Refused, StoreError
 from .facts import host as host_facts
-from .facts.engine import Engine
+from .facts.engine import Engine, NetworkFact
 from .facts.fleet import FleetFacts, StoreFacts
 from .facts.unit import Unit
 from .fleet import Cancel, each
@@ -211,8 +211,10 @@ def prove(session: Session, facts: FleetFacts) -> Matrix:
     fleet = session.fleet
     advertise, refused = addresses(fleet, facts)
     refuse(refused)
-    missing = [name for name in fleet.names if not _has_network(facts, name, fleet.network.name)]
-    if missing:
+    networks = {name: _overlay(facts, name, fleet.network.name) for name in fleet.names}
+    missing = [name for name, network in networks.items() if network is None]
+    there = networks[fleet.store_host.name]
+    if missing or there is None:
         raise Refused(
             f"there is no overlay network {fleet.network.name} on {', '.join(missing)}",
             hint="`fab deploy-overlay` makes it; --network NAME proves another",
@@ -221,7 +223,7 @@ def prove(session: Session, facts: FleetFacts) -> Matrix:
         session.hosts,
         network=fleet.network.name,
         image=fleet.images.probe,
-        mtu=container_mtu(fleet, facts),
+        mtu=container_mtu(there),
         vteps={name: a.address for name, a in advertise.items()},
         clock=session.clock,
         cancel=session.cancel,
@@ -235,10 +237,10 @@ def prove(session: Session, facts: FleetFacts) -> Matrix:
     return matrix
 
 
-def _has_network(facts: FleetFacts, host: str, name: str) -> bool:
+def _overlay(facts: FleetFacts, host: str, name: str) -> NetworkFact | None:
     engine = facts.hosts[host].engine
     network = engine.network(name) if isinstance(engine, Engine) else None
-    return network is not None and network.driver == "overlay"
+    return network if network is not None and network.driver == "overlay" else None
 
 
 def fingerprint(session: Session, facts: FleetFacts) -> str:

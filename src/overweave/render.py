@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib import resources
 
 import jinja2
+
+
+def script(name: str) -> str:
+    """A shell script of ``src/overweave/templates``, as it is: it takes arguments, it is not filled."""
+    return (resources.files("overweave") / "templates" / name).read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=1)

@@ -7,9 +7,11 @@ uses busybox's applets only, as every busybox image since 1.30 has them.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from overweave.render import script
 
 from .matrix import Verdict
 
@@ -19,58 +21,16 @@ PAYLOAD = 1 << 20
 LIFETIME = 600
 """Seconds after which a probe ends by itself, should nobody be left to remove it."""
 
-SERVER = f"""\
-nc -ll -p {ECHO_PORT} -e cat &
-exec sleep {LIFETIME}
-"""
+SERVER = f"nc -ll -p {ECHO_PORT} -e cat & exec sleep {LIFETIME}"
+CLIENT = script("probe-checks.sh")
+"""Runs in the probe: what each check does is told there."""
+AROUND = script("proof-around.sh")
+"""Runs on the host: the checks, with a look at the overlay's namespace before and after."""
 
-# $1: bytes of the largest packet; then name and address of each peer.
-CLIENT = f"""\
-mtu=$1; shift
-dir=$(mktemp -d) && cd "$dir" && head -c {PAYLOAD} /dev/urandom > sent && sum=$(md5sum < sent) || exit
-look() {{
-  got=$(nslookup "$1" 2>/dev/null | sed -n '/^Name:/,$s/^Address[^:]*: *\\([0-9.]*\\).*/\\1/p' | head -n 1)
-  [ "$got" = "$2" ] && echo "$1 dns ok $got" || echo "$1 dns red ${{got:-no answer}}"
-  for try in 1 2 3; do
-    rtt=$(ping -c 1 -W 1 "$2" 2>/dev/null | sed -n 's/.*time=\\([0-9.]*\\).*/\\1/p')
-    [ "$rtt" ] && break
-  done
-  [ "$rtt" ] && : > "alive.$1" && echo "$1 icmp ok $rtt ms" || echo "$1 icmp red no reply to 3 pings"
-  for try in 1 2; do
-    traceroute -n -I -F -m 1 -q 1 -w 1 "$2" "$mtu" 2>/dev/null | grep -q " $2 " && big=ok && break || big=red
-  done
-  [ $big = ok ] && echo "$1 mtu ok $mtu" || echo "$1 mtu red no reply to a packet of $mtu bytes"
-}}
-carry() {{
-  back=$(timeout "$3" nc -w "$3" "$2" {ECHO_PORT} < sent 2>/dev/null | md5sum)
-  [ "$back" = "$sum" ] && echo "$1 tcp ok {PAYLOAD}" || echo "$1 tcp red {PAYLOAD} bytes did not come back"
-}}
-peers="$*"
-while [ $# -gt 1 ]; do look "$1" "$2" & shift 2; done
-wait
-set -- $peers
-while [ $# -gt 1 ]; do
-  if [ -e "alive.$1" ]; then carry "$1" "$2" 10; else carry "$1" "$2" 2 & fi
-  shift 2
-done
-wait
-rm -rf "$dir"
-"""
 
-# On the host: the overlay's namespace before and after, with the checks in between.
-# $1: first ten of the network's id, $2: container, $3: mark, $4: script; then its arguments.
-AROUND = """\
-ns=/var/run/docker/netns/$(ls /var/run/docker/netns | grep -e "-$1\\$" | head -n 1)
-container=$2 mark=$3 script=$4
-shift 4
-look() { nsenter --net="$ns" ip -json -s -d link show type vxlan; echo; echo "$mark"; }
-look
-docker exec "$container" sh -c "$script" sh "$@"
-echo "$mark"
-look
-nsenter --net="$ns" ip -json neigh show; echo; echo "$mark"
-nsenter --net="$ns" bridge -json fdb show
-"""
+def client_arguments(mtu: int, peers: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Arguments of `CLIENT`: ``mtu`` in bytes, and name and address of each peer."""
+    return (str(ECHO_PORT), str(PAYLOAD), str(mtu), *(word for peer in peers for word in peer))
 
 
 @dataclass(frozen=True)

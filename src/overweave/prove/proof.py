@@ -12,7 +12,7 @@ from overweave.fleet import Cancel, each
 from overweave.model import PROBE_LABEL, container_name
 from overweave.ports import Clock, Progress, Writer
 
-from .checks import AROUND, CLIENT, SERVER, HostReport, parse
+from .checks import AROUND, CLIENT, SERVER, HostReport, client_arguments, parse
 from .diagnose import causes
 from .matrix import Evidence, Matrix, Pair, Verdict
 
@@ -94,10 +94,8 @@ def _check(writer: Writer, probes: Mapping[str, Probe], network_id: str, mtu: in
     at = names.index(own)
     peers = [probes[name] for name in names[at + 1 :] + names[:at]]
     mark = token_hex(16)
-    arguments = [word for peer in peers for word in (peer.name, peer.address)]
-    result = writer.do(
-        change_script(AROUND, network_id[:10], probes[own].name, mark, CLIENT, str(mtu), *arguments)
-    )
+    arguments = client_arguments(mtu, [(peer.name, peer.address) for peer in peers])
+    result = writer.do(change_script(AROUND, network_id[:10], probes[own].name, mark, CLIENT, *arguments))
     return parse(result.stdout, mark)
 
 
