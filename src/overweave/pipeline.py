@@ -25,12 +25,12 @@ from .facts.unit import Unit
 from .fleet import Cancel, each
 from .gossip.islands import View
 from .model import SPEC_LABEL, Fleet, Host, tagged
-from .overlay import addresses, container_mtu, left_over_probes
+from .overlay import addresses, container_mtu, left_over_probes, users_containers
 from .plan import plan, refuse
 from .ports import KeyValue, Progress
 from .prove.matrix import Matrix
 from .prove.proof import prove as run_proof
-from .steps import Plan, ProvideImage, Stage, make_plan
+from .steps import AwaitLeader, JoinGossip, Plan, ProvideImage, RestartEngine, Stage, make_plan
 from .stores import consul
 
 ROUNDS = 3
@@ -300,3 +300,25 @@ def make_teardown(session: Session, facts: FleetFacts) -> Plan:
 
 def tear_down(session: Session, plan: Plan) -> Done:
     return applying.apply(plan, world(session))
+
+
+def make_rolling_restart(session: Session, facts: FleetFacts) -> list[Plan]:
+    """One plan a host, the store's host last: restart its engine, and make the gossip whole again."""
+    fleet = session.fleet
+    advertise, refused = addresses(fleet, facts)
+    refuse(refused)
+    gossip = {name: a.address for name, a in advertise.items()}
+    order = [*(name for name in fleet.names if name != fleet.store_host.name), fleet.store_host.name]
+    plans = []
+    for name in order:
+        engine = facts.hosts[name].engine
+        stops = users_containers(engine) if isinstance(engine, Engine) else ()
+        restart = RestartEngine(name, "it was asked for", stops)
+        leader = [AwaitLeader(name, "Consul restarts with its engine")] if name == order[-1] else []
+        plans.append(
+            make_plan(
+                Stage("engine", (restart, *leader)),
+                Stage("gossip", (JoinGossip("", "an engine restarted", gossip),)),
+            )
+        )
+    return plans

@@ -22,8 +22,10 @@ from .executor import FleetContext, cluster_task
 NOT_PROVEN = 1
 """Exit code where the work was done and the proof is red."""
 
-HOSTS = {
-    "inventory": "inventory file; default: $OVERWEAVE_INVENTORY, else that of a running lab",
+INVENTORY = {"inventory": "inventory file; default: $OVERWEAVE_INVENTORY, else that of a running lab"}
+FLEET = INVENTORY | {"yes": "don't ask"}
+"""Help of the options that most runbooks take."""
+HOSTS = INVENTORY | {
     "accept-new-host-keys": "write unknown ssh host keys to known_hosts instead of refusing them",
 }
 NETWORK = {"network": "name of the overlay network (default: overweave)"}
