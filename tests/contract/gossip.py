@@ -6,9 +6,9 @@ import threading
 from dataclasses import replace
 
 import msgpack
+from tests.unit.gossip.lzw_encoder import compress
 
 from overweave.gossip.wire import ALIVE, Member, decode, encode
-from tests.unit.gossip.lzw_encoder import compress
 
 
 class Memberlist:
@@ -20,7 +20,9 @@ class Memberlist:
 
     def __init__(self, name, address, *, incarnation=1):
         self.name, self.address = name, address
-        self.known = {name: Member(name, address, 7946, incarnation, ALIVE, b"\xff\x80", bytes((1, 5, 2, 2, 5, 4)))}
+        self.known = {
+            name: Member(name, address, 7946, incarnation, ALIVE, b"\xff\x80", bytes((1, 5, 2, 2, 5, 4)))
+        }
         self.lock = threading.Lock()
 
     def members(self):
@@ -37,7 +39,9 @@ class Memberlist:
     def _believe(self, told):
         have = self.known.get(told.name)
         if told.name == self.name:
-            if told.incarnation > have.incarnation or (not told.alive and told.incarnation == have.incarnation):
+            if told.incarnation > have.incarnation or (
+                not told.alive and told.incarnation == have.incarnation
+            ):
                 self.known[self.name] = replace(have, incarnation=told.incarnation + 1)
         elif have is None:
             if told.alive:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 import pytest
+from tests.contract.gossip import GossipStream, Memberlist
 
 from overweave.errors import GossipError
 from overweave.gossip.exchange import LIMIT, SECONDS, exchange
 from overweave.gossip.wire import encode
-from tests.contract.gossip import GossipStream, Memberlist
 
 
 class Scripted:
@@ -55,7 +55,10 @@ def test_nothing_is_told_where_only_a_look_is_asked_for():
         ([b""], "the engine hung up in the middle of its gossip answer"),
         ([encode(())[:5], b""], "the engine hung up in the middle of its gossip answer"),
         ([TimeoutError("timed out")], "no gossip answer within 5 s"),
-        ([ConnectionResetError(104, "Connection reset by peer")], "gossip: [Errno 104] Connection reset by peer"),
+        (
+            [ConnectionResetError(104, "Connection reset by peer")],
+            "gossip: [Errno 104] Connection reset by peer",
+        ),
         ([EOFError("gone")], "gossip: gone"),
         ([b"SSH-2.0"], "the gossip answer has the unknown kind 83"),
     ],

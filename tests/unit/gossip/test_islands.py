@@ -7,10 +7,10 @@ from ipaddress import IPv4Address
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.contract.gossip import Memberlist
 
 from overweave.gossip.islands import View, islands, remedies, unseen
 from overweave.gossip.wire import ALIVE, Member
-from tests.contract.gossip import Memberlist
 
 DEAD = 2
 

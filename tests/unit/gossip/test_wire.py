@@ -158,7 +158,9 @@ def test_a_flipped_byte_of_a_real_answer_breaks_nothing(data):
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x06\xdd\x05\xff\xff\xff", b"\x06\x81\x01\xdd\x05\xff\xff\xff"], ids=["an array", "inside a map"]
+    "data",
+    [b"\x06\xdd\x05\xff\xff\xff", b"\x06\x81\x01\xdd\x05\xff\xff\xff"],
+    ids=["an array", "inside a map"],
 )
 def test_a_few_bytes_that_announce_much_take_no_memory(data):
     tracemalloc.start()
