@@ -94,7 +94,7 @@ def apply(plan: Plan, world: World) -> Done:
         def work(host: str, by_host: dict[str, list[Step]] = by_host) -> None:
             for step in by_host[host]:
                 world.cancel.check()
-                world.progress(host, str(step))
+                world.progress(host, f"{step}: {step.why}" if step.restarts else str(step))
                 try:
                     if isinstance(step, JoinGossip):
                         done.islands = join_gossip(step, world)

@@ -43,6 +43,15 @@ def parse_subnet(value: object) -> IPv4Network:
     return subnet
 
 
+def parse_mtu(value: int) -> int:
+    """An underlay's MTU in bytes. Raises `UsageError`."""
+    if not 1280 <= value <= 65535:
+        raise UsageError(
+            f"--mtu: {value} is not an MTU", hint="take the underlay's, from 1280 to 65535 bytes"
+        )
+    return value
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 

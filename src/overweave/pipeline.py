@@ -17,7 +17,7 @@ from .adapters.consul_http import ConsulHttp
 from .adapters.engine_api import EngineApi
 from .adapters.ssh import SshHost
 from .apply import Done, World
-from .errors import OverweaveError, Refused, StoreError
+from .errors import DeadlineExceeded, OverweaveError, Refused, StoreError
 from .facts import host as host_facts
 from .facts.engine import Engine, NetworkFact
 from .facts.fleet import FleetFacts, StoreFacts
@@ -32,9 +32,12 @@ from .prove.matrix import Matrix
 from .prove.proof import prove as run_proof
 from .steps import AwaitLeader, JoinGossip, Plan, ProvideImage, RestartEngine, Stage, make_plan
 from .stores import consul
+from .waiting import wait_until
 
 ROUNDS = 3
 """Plans that may follow each other until nothing differs: one when engines run, one more when not."""
+SETTLING_SECONDS = 6.0
+"""Three heartbeats of a small fleet."""
 PROVEN = "overweave/proven/"
 """Store keys under which a proof is noted, by network."""
 
@@ -121,12 +124,32 @@ def look(session: Session) -> FleetFacts:
     if refused:
         return facts
     carrying = [name for name in session.fleet.names if _has_cluster_flags(facts, name)]
-    views = each(
-        carrying,
-        lambda name: applying.view(session.hosts[name], advertise[name].address),
-        cancel=session.cancel,
-    ).all()
-    return FleetFacts(hosts, _look_at_store(session, facts), _answering(views))
+
+    def of_cluster() -> FleetFacts:
+        views = each(
+            carrying,
+            lambda name: applying.view(session.hosts[name], advertise[name].address),
+            cancel=session.cancel,
+        ).all()
+        return FleetFacts(hosts, _look_at_store(session, facts), _answering(views))
+
+    def settled(seen: FleetFacts) -> bool:
+        store = seen.store
+        if store is None or not store.leader:
+            return True
+        return all(name in seen.views and advertise[name].node in store.nodes for name in carrying)
+
+    # An engine that has just started registers at its next heartbeat, and a busy one may miss an answer:
+    # neither is a reason to restart it.
+    seen: list[FleetFacts] = []
+
+    def look_again() -> bool:
+        seen.append(of_cluster())
+        return settled(seen[-1])
+
+    with contextlib.suppress(DeadlineExceeded):
+        wait_until(look_again, what="settling", seconds=SETTLING_SECONDS, clock=session.clock)
+    return seen[-1]
 
 
 def _answering(views: Mapping[str, View | None]) -> dict[str, View]:

@@ -22,7 +22,7 @@ def fleet(
     *,
     network: str | None = None,
     subnet: str | None = None,
-    mtu: int | None = None,
+    mtu: int = 0,
 ) -> Fleet:
     """The fleet that a command is about.
 
@@ -43,8 +43,8 @@ def fleet(
             changes["subnet"] = inventory.parse_subnet(subnet)
         except ValueError as e:
             raise UsageError(f"--subnet: {e}") from e
-    if mtu is not None:
-        changes["mtu"] = mtu
+    if mtu:
+        changes["mtu"] = inventory.parse_mtu(mtu)
     return replace(chosen, network=replace(chosen.network, **changes))
 
 

@@ -31,7 +31,7 @@ def inventory_path(name: str) -> Path:
         "subnet": "IPv4 range of its network (default: the next free one of 10.96.0.0/16)",
     }
 )
-def up(c: FleetContext, hosts: int | None = None, name: str = "lab", subnet: str | None = None) -> None:
+def up(c: FleetContext, hosts: int = 0, name: str = "lab", subnet: str | None = None) -> None:
     """
     Boot real hosts (Debian 11, systemd, sshd, Docker) on this machine.
 
@@ -40,7 +40,7 @@ def up(c: FleetContext, hosts: int | None = None, name: str = "lab", subnet: str
     Example: fab lab.up --hosts 3
     """
     progress = Progress()
-    lab = Lab.up(name, hosts, subnet=subnet, progress=lambda what: progress("", what))
+    lab = Lab.up(name, hosts or None, subnet=subnet, progress=lambda what: progress("", what))
     path = inventory_path(name)
     path.parent.mkdir(exist_ok=True)
     lab.write_inventory(path)

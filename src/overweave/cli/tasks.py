@@ -43,7 +43,7 @@ def deploy_overlay(
     inventory: str | None = None,
     network: str | None = None,
     subnet: str | None = None,
-    mtu: int | None = None,
+    mtu: int = 0,  # invoke takes an option's type from its default
     replace_network: bool = False,
     yes: bool = False,
     json: str | None = None,
@@ -122,7 +122,7 @@ def plan_overlay(
     inventory: str | None = None,
     network: str | None = None,
     subnet: str | None = None,
-    mtu: int | None = None,
+    mtu: int = 0,  # invoke takes an option's type from its default
     replace_network: bool = False,
     json: str | None = None,
     accept_new_host_keys: bool = False,

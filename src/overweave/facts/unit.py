@@ -15,10 +15,13 @@ DROP_IN = f"{DROP_IN_FOLDER}/90-overweave.conf"
 
 NAMESPACES = """\
 pid=$(systemctl show -p MainPID --value "$1")
-readlink /proc/$pid/ns/net /proc/$pid/task/*/ns/net; echo
+readlink /proc/1/ns/net /proc/$pid/task/*/ns/net; echo
 stat -L -c 'net:[%i]' /run/docker/netns/* 2>/dev/null
 """
-"""The network namespaces of the engine's threads, then those that Docker has made and still uses."""
+"""The host's network namespace, those of the engine's threads, and those that Docker made and still uses.
+
+The host's is that of process 1: the engine's first thread may be one that watches an overlay (measured).
+"""
 
 NAMESPACES_AGAIN = query_script("sleep 0.5\n" + NAMESPACES, UNIT)
 """A second look: a container that comes or goes in this moment makes a thread look stray."""
@@ -78,10 +81,10 @@ def parse(results: Sequence[Result]) -> Unit | Absent:
 
 
 def stray_threads(namespaces: str) -> int:
-    """Threads in a namespace that is neither the engine's own nor one that Docker still uses."""
+    """Threads in a namespace that is neither the host's nor one that Docker still uses."""
     threads, _, used = namespaces.partition("\n\n")
-    own, *others = threads.split("\n")
-    return sum(namespace not in (own, *used.split("\n")) for namespace in others if namespace)
+    hosts, *others = threads.split("\n")
+    return sum(namespace not in (hosts, *used.split("\n")) for namespace in others if namespace)
 
 
 def exec_starts(cat: str) -> list[tuple[str, str]]:

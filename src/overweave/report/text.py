@@ -140,4 +140,4 @@ def _yes(value: bool) -> Text:
 def console(*, stderr: bool = False) -> Console:
     """Where text goes. In a pipe there is no colour, and lines are as long as they are."""
     made = Console(stderr=stderr, highlight=False, soft_wrap=False)
-    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=160)
+    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=10_000)
