@@ -19,6 +19,7 @@ from overweave.apply import apply
 from overweave.cli import run, tasks
 from overweave.cli.executor import FleetContext, cluster_task
 from overweave.report import text
+from overweave.session import look
 
 
 @cluster_task(name="rolling-engine-restart", help=tasks.FLEET)
@@ -30,11 +31,11 @@ def rolling_engine_restart(c: FleetContext, inventory: str | None = None, yes: b
     """
     progress = run.Progress()
     with run.session(c, inventory, progress=progress) as session:
-        for plan in pipeline.make_rolling_restart(session, pipeline.look(session)):
+        for plan in pipeline.make_rolling_restart(session, look(session)):
             host = plan.steps[0].host
             run.confirm(f"The engine of {host} restarts: {plan.steps[0]}.", yes=yes)
             apply(plan, pipeline.world(session))
-            matrix = pipeline.prove(session, pipeline.look(session))
+            matrix = pipeline.prove(session, look(session))
             text.console().print(text.matrix(matrix))
             if not matrix.green:
                 raise Exit(f"overweave: not green after {host}: the other hosts were not touched", code=1)

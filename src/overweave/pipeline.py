@@ -5,39 +5,27 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-
-import fabric
 
 from . import apply as applying
 from . import teardown
-from .adapters.clock import SystemClock
-from .adapters.consul_http import ConsulHttp
-from .adapters.engine_api import EngineApi
-from .adapters.ssh import SshHost
 from .apply import Done, World
-from .errors import DeadlineExceeded, OverweaveError, Refused, StoreError
-from .facts import host as host_facts
+from .errors import OverweaveError, Refused, StoreError
 from .facts.engine import Engine, NetworkFact
-from .facts.fleet import FleetFacts, StoreFacts
+from .facts.fleet import FleetFacts
 from .facts.unit import Unit
-from .fleet import Cancel, each
-from .gossip.islands import View
-from .model import SPEC_LABEL, Fleet, Host, tagged
+from .fleet import each
+from .model import Fleet, tagged
 from .overlay import addresses, container_mtu, left_over_probes, users_containers
 from .plan import plan, refuse
-from .ports import KeyValue, Progress
 from .prove.matrix import Matrix
 from .prove.proof import prove as run_proof
+from .session import Session, look
 from .steps import AwaitLeader, JoinGossip, Plan, ProvideImage, RestartEngine, Stage, make_plan
-from .stores import consul
-from .waiting import wait_until
 
 ROUNDS = 3
 """Plans that may follow each other until nothing differs: one when engines run, one more when not."""
-SETTLING_SECONDS = 6.0
-"""Three heartbeats of a small fleet."""
 PROVEN = "overweave/proven/"
 """Store keys under which a proof is noted, by network."""
 
@@ -51,126 +39,6 @@ class Deployment:
     done: Done
     matrix: Matrix | None
     facts: FleetFacts
-
-
-@dataclass(frozen=True)
-class Session:
-    """Open connections to all hosts of a fleet."""
-
-    fleet: Fleet
-    hosts: Mapping[str, SshHost]
-    cancel: Cancel
-    clock: SystemClock
-    progress: Progress
-
-    def wait_for_ever(self) -> None:
-        """Until Ctrl-C, or until a connection is gone (`ConnectionProblem`)."""
-        while True:
-            self.clock.pause(1)
-            for host in self.hosts.values():
-                host.check()
-
-    def store(self) -> KeyValue:
-        """The store, reached at loopback of the host that carries it."""
-        host = self.hosts[self.fleet.store_host.name]
-        port = self.fleet.store.port
-        return ConsulHttp(lambda: host.stream("127.0.0.1", port), f"Consul on {host.host.name}")
-
-
-def _silent(host: str, what: str) -> None:
-    pass
-
-
-@contextlib.contextmanager
-def connect(
-    fleet: Fleet,
-    config: fabric.Config,
-    *,
-    progress: Progress = _silent,
-    accept_new_host_keys: bool = False,
-) -> Iterator[Session]:
-    """Connect to all hosts at once. Raises `FleetError` with the reason of each that can't be reached."""
-    cancel = Cancel()
-    made: dict[str, SshHost] = {}
-
-    def open_one(host: Host) -> None:
-        made[host.name] = SshHost(
-            host,
-            config.clone(),
-            cancel=cancel,
-            engine_over=EngineApi,
-            accept_new_host_keys=accept_new_host_keys,
-        )
-        made[host.name].open()
-
-    progress("", f"connecting to {len(fleet.hosts)} hosts")
-    try:
-        each(fleet.hosts, open_one, cancel=cancel).all()
-        hosts = {name: made[name] for name in fleet.names}
-        yield Session(fleet, hosts, cancel, SystemClock(cancel), progress)
-    finally:
-        for host in made.values():
-            host.close()
-
-
-def look(session: Session) -> FleetFacts:
-    """All facts: hosts side by side, then the store and the gossip where they are up."""
-    session.progress("", "looking at all hosts")
-    hosts = each(
-        session.fleet.names, lambda name: host_facts.look(session.hosts[name]), cancel=session.cancel
-    ).all()
-    facts = FleetFacts(hosts)
-    advertise, refused = addresses(session.fleet, facts)
-    if refused:
-        return facts
-    carrying = [name for name in session.fleet.names if _has_cluster_flags(facts, name)]
-
-    def of_cluster() -> FleetFacts:
-        views = each(
-            carrying,
-            lambda name: applying.view(session.hosts[name], advertise[name].address),
-            cancel=session.cancel,
-        ).all()
-        return FleetFacts(hosts, _look_at_store(session, facts), _answering(views))
-
-    def settled(seen: FleetFacts) -> bool:
-        store = seen.store
-        if store is None or not store.leader:
-            return True
-        return all(name in seen.views and advertise[name].node in store.nodes for name in carrying)
-
-    # An engine that has just started registers at its next heartbeat, and a busy one may miss an answer:
-    # neither is a reason to restart it.
-    seen: list[FleetFacts] = []
-
-    def look_again() -> bool:
-        seen.append(of_cluster())
-        return settled(seen[-1])
-
-    with contextlib.suppress(DeadlineExceeded):
-        wait_until(look_again, what="settling", seconds=SETTLING_SECONDS, clock=session.clock)
-    return seen[-1]
-
-
-def _answering(views: Mapping[str, View | None]) -> dict[str, View]:
-    return {name: view for name, view in views.items() if view is not None}
-
-
-def _has_cluster_flags(facts: FleetFacts, name: str) -> bool:
-    unit = facts.hosts[name].unit
-    return isinstance(unit, Unit) and any(a.startswith("--cluster-store=") for a in unit.arguments)
-
-
-def _look_at_store(session: Session, facts: FleetFacts) -> StoreFacts | None:
-    engine = facts.hosts[session.fleet.store_host.name].engine
-    container = engine.container(consul.CONTAINER) if isinstance(engine, Engine) else None
-    if container is None or not container.running or SPEC_LABEL not in container.labels:
-        return None
-    store = session.store()
-    leader = store.leader()
-    if not leader:
-        return StoreFacts("", frozenset())
-    return StoreFacts(leader, frozenset(key.removeprefix(consul.NODES) for key in store.keys(consul.NODES)))
 
 
 def make(session: Session, facts: FleetFacts, *, replace_network: bool = False) -> Plan:

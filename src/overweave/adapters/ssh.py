@@ -21,7 +21,6 @@ from overweave.errors import (
     CommandFailed,
     ConnectionProblem,
     HostKeyProblem,
-    OverweaveError,
     SudoProblem,
     UsageError,
 )
@@ -29,7 +28,8 @@ from overweave.fleet import Cancel
 from overweave.model import Host
 from overweave.ports import Engine, Stream
 
-from .host_keys import fingerprint, trust
+from .host_keys import trust
+from .ssh_errors import connection_problem
 
 CONNECT_SECONDS = 10
 CHUNK = 1 << 16
@@ -86,7 +86,9 @@ class SshHost:
         try:
             self._connection.open()
         except Exception as e:
-            raise self._connection_problem(e) from e
+            raise connection_problem(
+                e, self._connection, self._host.name, self._connection.connect_timeout
+            ) from e
         self._transport().set_keepalive(15)
         hop = self._connection
         while isinstance(hop, fabric.Connection):
@@ -264,61 +266,6 @@ class SshHost:
                 host=self._host.name,
                 hint=f"try `sudo -v` as {user} on the host",
             )
-
-    def _connection_problem(self, error: Exception) -> OverweaveError:
-        """Most specific first: several of these are subclasses of the ones below them."""
-        name, where = self._host.name, f"{self._connection.host} port {self._connection.port}"
-        user = self._connection.user
-        if isinstance(error, OverweaveError):
-            error.host = name
-            return error
-        if isinstance(error, paramiko.BadHostKeyException):
-            return HostKeyProblem(
-                f"the host key of {error.hostname} has CHANGED: it is {fingerprint(error.key)}, "
-                f"known was {fingerprint(error.expected_key)}",
-                host=name,
-                hint="either somebody listens in, or the host was reinstalled; if you are sure: "
-                f"`ssh-keygen -R {error.hostname}`, then --accept-new-host-keys",
-            )
-        if isinstance(error, paramiko.PasswordRequiredException):
-            return ConnectionProblem(
-                "the ssh key has a passphrase",
-                host=name,
-                hint="load it with ssh-add, or --prompt-for-passphrase",
-            )
-        if isinstance(error, paramiko.AuthenticationException) or "No authentication methods" in str(error):
-            return ConnectionProblem(
-                f"user {user} was not let in at {where}: no key or password was accepted",
-                host=name,
-                hint=f"try `ssh -p {self._connection.port} {user}@{self._connection.host}`; "
-                "give a key with -i FILE or `key:` in the inventory",
-            )
-        if isinstance(error, FileNotFoundError) and error.filename:
-            return ConnectionProblem(
-                f"ssh key {error.filename}: no such file", host=name, hint="check `key:` or -i"
-            )
-        if isinstance(error, socket.gaierror):
-            return ConnectionProblem(
-                f"unknown host: {self._connection.host} has no address",
-                host=name,
-                hint="check the spelling; it is not in the inventory, ~/.ssh/config or DNS",
-            )
-        if isinstance(error, TimeoutError):
-            return ConnectionProblem(
-                f"no answer from {where} within {CONNECT_SECONDS} s",
-                host=name,
-                hint="is the host up, and does a firewall let ssh through?",
-            )
-        reason = getattr(error, "strerror", None) or str(error)
-        if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
-            reason = "; ".join(
-                sorted({getattr(e, "strerror", None) or str(e) for e in error.errors.values()})
-            )
-        if isinstance(error, OSError | paramiko.SSHException | EOFError):
-            return ConnectionProblem(
-                f"unreachable: {where}: {reason}", host=name, hint="is the host up, and its sshd running?"
-            )
-        raise error
 
 
 def _connection(host: Host, config: fabric.Config) -> fabric.Connection:

@@ -48,7 +48,8 @@ class ClusterTask(fabric.tasks.Task):  # type: ignore[misc]
 
 def cluster_task(*args: Any, **kwargs: Any) -> Callable[..., Any]:
     """As `fabric.task`, for a task that takes the whole fleet at once. Its first argument is a
-    `FleetContext`."""
+    `FleetContext`. There are no short options: they would hide Fabric's own, such as -i for a key."""
+    kwargs.setdefault("auto_shortflags", False)
     made: Callable[..., Any] = fabric.task(*args, klass=ClusterTask, **kwargs)
     return made
 

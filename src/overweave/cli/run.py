@@ -15,9 +15,9 @@ import fabric
 from rich.console import RenderableType
 from rich.text import Text
 
-from overweave import pipeline
 from overweave.errors import UsageError
 from overweave.report import text
+from overweave.session import Session, connect
 
 from .choice import fleet
 from .executor import FleetContext
@@ -52,11 +52,11 @@ def session(
     accept_new_host_keys: bool = False,
     progress: Progress | None = None,
     **changes: Any,
-) -> Iterator[pipeline.Session]:
+) -> Iterator[Session]:
     """Connections to the hosts that the command line asks for."""
     wanted = fleet(c.host_names, inventory, **changes)
     config: fabric.Config = c.config
-    with pipeline.connect(
+    with connect(
         wanted, config, progress=progress or Progress(), accept_new_host_keys=accept_new_host_keys
     ) as opened:
         yield opened

@@ -13,6 +13,7 @@ from overweave.errors import Refused
 from overweave.model import Fleet
 from overweave.prove.matrix import Matrix
 from overweave.report import data, text
+from overweave.session import look
 from overweave.state import summarize
 from overweave.steps import Plan, RestartEngine
 
@@ -135,7 +136,7 @@ def plan_overlay(
     with run.session(
         c, inventory, accept_new_host_keys=accept_new_host_keys, network=network, subnet=subnet, mtu=mtu
     ) as session:
-        plan = pipeline.make(session, pipeline.look(session), replace_network=replace_network)
+        plan = pipeline.make(session, look(session), replace_network=replace_network)
         run.show(text.plan(plan, session.fleet.names), data.plan(plan), json)
 
 
@@ -152,7 +153,7 @@ def status(
     Example: fab status -H host1,host2
     """
     with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
-        state = summarize(session.fleet, pipeline.look(session))
+        state = summarize(session.fleet, look(session))
         run.show(text.state(state), data.state(state), json)
 
 
@@ -202,7 +203,7 @@ def destroy_overlay(
     with run.session(
         c, inventory, accept_new_host_keys=accept_new_host_keys, progress=progress, network=network
     ) as session:
-        facts = pipeline.look(session)
+        facts = look(session)
         plan = pipeline.make_teardown(session, facts)
         if not plan:
             text.console().print("nothing to do: nothing of Overweave is here")
