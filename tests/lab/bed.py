@@ -1,0 +1,314 @@
+"""The test bed of the lab tests: three hosts, the real commands, and what is on the hosts.
+
+Tests run `fab` of this environment as a user does, in a process of its own, and look at the hosts
+past ssh: through the lab, and through the engines' own sockets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import yaml
+
+from overweave.lab import Lab, LabHost, faults
+
+CHECKOUT = Path(__file__).parents[2]
+FAB = Path(sys.executable).with_name("fab")
+OVERWEAVE = Path(sys.executable).with_name("overweave")
+SECONDS = 150
+"""The longest that one command may take, on a busy machine."""
+
+DROP_IN = "/etc/systemd/system/docker.service.d/90-overweave.conf"
+PROBE_LABEL = "io.overweave.probe"
+NOTHING_TO_DO = "nothing to do: everything is as wanted, and proven since the engines last started\n"
+GREEN = "6 of 6 directed pairs green on overweave"
+
+FILES = """\
+cd / && find etc/systemd/system etc/docker etc/default var/lib/overweave run/systemd/system \
+    -printf '%p %y %m %l ' \\( -type f -exec md5sum {} \\; -o -print \\) 2>/dev/null | sort
+"""
+ENGINE = """\
+pid=$(systemctl show -p MainPID --value docker.service)
+echo "$pid"
+tr '\\0' ' ' < /proc/$pid/cmdline
+echo
+ip -o link show | sed -n 's/^[0-9]*: \\([^:@]*\\).*/\\1/p' | grep -v '^veth' | sort | tr '\\n' ' '
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        """stderr without the lines of progress: what went wrong."""
+        return "".join(line for line in self.err.splitlines(keepends=True) if not _is_progress(line)).rstrip(
+            "\n"
+        )
+
+    def ok(self) -> Ran:
+        assert self.status == 0, self
+        return self
+
+
+def _is_progress(line: str) -> bool:
+    number, _, rest = line.lstrip().partition(" ")
+    return rest.startswith("s  ") and number.replace(".", "", 1).isdigit()
+
+
+@dataclass(frozen=True)
+class HostState:
+    """What is on a host. ``as_made`` stays as it is over a restart of the engine, ``alive`` does not."""
+
+    as_made: dict[str, Any]
+    alive: dict[str, Any]
+
+
+@dataclass
+class Bed:
+    """Three hosts, and a folder with an inventory of them and a home of its own."""
+
+    lab: Lab
+    folder: Path
+    pristine: dict[str, HostState] = field(default_factory=dict)
+    deployed: dict[str, HostState] | None = None
+    undo: list[Callable[[], object]] = field(default_factory=list)
+
+    @property
+    def inventory(self) -> Path:
+        return self.folder / "inventory.yml"
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def hosts(self) -> tuple[LabHost, ...]:
+        return self.lab.hosts
+
+    def wanted(self) -> dict[str, Any]:
+        """The inventory, to change it and to write it with `write`."""
+        found = yaml.safe_load(self.inventory.read_text())
+        assert isinstance(found, dict)
+        return found
+
+    def write(self, name: str, inventory: Mapping[str, Any]) -> Path:
+        path = self.folder / name
+        path.write_text(yaml.safe_dump(dict(inventory), sort_keys=False))
+        return path
+
+    def start(
+        self,
+        *words: str,
+        inventory: Path | None = None,
+        program: Path = FAB,
+        cwd: Path = CHECKOUT,
+        environment: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> subprocess.Popen[str]:
+        """Start a command. ``inventory`` is told by the environment; None for none."""
+        variables = {key: os.environ[key] for key in ("PATH", "LANG", "TERM") if key in os.environ}
+        variables |= {"HOME": str(self.home), **(environment or {})}
+        if inventory is not None:
+            variables["OVERWEAVE_INVENTORY"] = str(inventory)
+        streams = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE) | {"stdin": subprocess.DEVNULL}
+        return subprocess.Popen(
+            (*more.pop("before", ()), str(program), *words),
+            cwd=cwd,
+            env=variables,
+            text=True,
+            **(streams | more),
+        )
+
+    def run(self, *words: str, **more: Any) -> Ran:
+        """Run a command to its end, whatever that is. No command may ever end with a traceback."""
+        with self.start(*words, **more) as process:
+            try:
+                out, err = process.communicate(timeout=SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise AssertionError(f"{words} did not end: {process.communicate()}") from None
+        assert "Traceback" not in err, err
+        return Ran(process.returncode, out, err)
+
+    def fab(self, *words: str, **more: Any) -> Ran:
+        """`fab` in the checkout, on the hosts of the inventory."""
+        return self.run(*words, **{"inventory": self.inventory} | more)
+
+    def deploy(self, *words: str, **more: Any) -> Ran:
+        return self.fab("deploy-overlay", "--yes", *words, **more)
+
+    def broken_off(self, line: str, number: signal.Signals, *words: str) -> Ran:
+        """Start a command, and send it a signal as soon as it has printed a line with ``line``."""
+        process = self.start(*words, inventory=self.inventory)
+        watchdog = threading.Timer(SECONDS, process.kill)
+        watchdog.start()
+        seen = []
+        assert process.stderr is not None
+        assert process.stdout is not None
+        try:
+            for text in process.stderr:
+                seen.append(text)
+                if line in text:
+                    process.send_signal(number)
+                    break
+            else:
+                raise AssertionError(f"it never said '{line}':\n{''.join(seen)}")
+            seen.append(process.stderr.read())
+            out = process.stdout.read()
+            return Ran(process.wait(), out, "".join(seen))
+        finally:
+            watchdog.cancel()
+            process.kill()
+            process.wait()
+            process.stderr.close()
+            process.stdout.close()
+
+    def at(self, name: str) -> docker.APIClient:
+        """The engine of a host, through its own socket."""
+        return docker.APIClient(f"unix:///proc/{self.lab.host(name).pid}/root/run/docker.sock", timeout=60)
+
+    def do(self, name: str, script: str) -> str:
+        """Run a shell script on a host, which must succeed."""
+        result = self.lab.host(name).run(("sh", "-ec", script))
+        assert result.ok, f"{name}: {script}: {result.output}"
+        return result.stdout
+
+    def state(self) -> dict[str, HostState]:
+        """What is on all hosts now."""
+        with ThreadPoolExecutor(len(self.hosts)) as pool:
+            return dict(zip((h.name for h in self.hosts), pool.map(self._state, self.hosts), strict=True))
+
+    def _state(self, host: LabHost) -> HostState:
+        files = host.run(("sh", "-c", FILES)).stdout
+        pid, arguments, links = host.run(("sh", "-c", ENGINE)).stdout.split("\n", 2)
+        with closing(self.at(host.name)) as engine:
+            containers = [engine.inspect_container(c["Id"]) for c in engine.containers(all=True)]
+            networks = engine.networks()
+            volumes = engine.volumes()["Volumes"] or []
+            images = engine.images()
+        return HostState(
+            as_made={
+                "files": files.splitlines(),
+                "unit": host.run(("systemctl", "cat", "docker.service")).stdout,
+                "arguments": arguments,
+                "links": links.split(),
+                "containers": {
+                    c["Name"]: (c["Config"]["Image"], c["State"]["Running"], c["HostConfig"]["RestartPolicy"])
+                    for c in containers
+                },
+                "networks": {
+                    n["Name"]: (n["Driver"], n["Scope"], n["Options"], n["IPAM"]["Config"]) for n in networks
+                },
+                "volumes": sorted(v["Name"] for v in volumes),
+                "images": {tag: i["Id"] for i in images for tag in i["RepoTags"] or (i["Id"],)},
+            },
+            alive={
+                "pid": int(pid),
+                "containers": {c["Id"]: (c["State"]["StartedAt"], c["RestartCount"]) for c in containers},
+                "networks": {n["Name"]: n["Id"] for n in networks},
+            },
+        )
+
+    def pids(self) -> list[int]:
+        """Main process of every engine."""
+        return [its.alive["pid"] for its in self.state().values()]
+
+    def probes(self) -> list[str]:
+        """Names of all probe containers on all hosts, running or not."""
+        found = []
+        for host in self.hosts:
+            with closing(self.at(host.name)) as engine:
+                mine = engine.containers(all=True, filters={"label": PROBE_LABEL})
+            found += [name for container in mine for name in container["Names"]]
+        return found
+
+    def make_clean(self) -> None:
+        """The hosts as they were after their first boot, and the pristine state from then on."""
+        if not self.pristine:
+            self._wipe(host.name for host in self.hosts)
+            self.pristine = self.state()
+        if as_made(self.state()) != as_made(self.pristine):
+            self.fab("destroy-overlay", "--yes")
+            now = self.state()
+            self._wipe(name for name in now if now[name].as_made != self.pristine[name].as_made)
+        assert as_made(self.state()) == as_made(self.pristine)
+
+    def _wipe(self, names: Iterable[str]) -> None:
+        with ThreadPoolExecutor(len(self.hosts)) as pool:
+            wiped = pool.map(lambda name: self.lab.host(name).run(("sh", "-c", WIPE), timeout=SECONDS), names)
+            assert all(result.ok for result in wiped)
+
+    def make_deployed(self) -> None:
+        """The overlay of the inventory on all hosts, proven."""
+        if self.deployed is None or self.state() != self.deployed:
+            self.deploy().ok()
+            self.deployed = self.state()
+
+    def mend(self) -> None:
+        """Take back what a test has broken, the last first."""
+        while self.undo:
+            self.undo.pop()()
+
+    def drop(self, name: str, protocol: str, port: int, peer: str) -> None:
+        """Drop a port between two hosts, until the end of the test."""
+        host = self.lab.host(name)
+        faults.drop(host, protocol, port, self.lab.host(peer).address)
+        self.undo.append(lambda: faults.clear(host))
+
+
+WIPE = """\
+rm -rf /etc/systemd/system/docker.service.d /var/lib/overweave /etc/docker/daemon.json
+docker ps -aq | xargs -r docker rm -fv
+docker network ls -q --filter type=custom | xargs -r docker network rm
+docker volume ls -q | xargs -r docker volume rm
+docker images -q | xargs -r docker rmi -f
+systemctl daemon-reload
+systemctl reset-failed docker docker.socket
+systemctl restart docker.socket docker
+"""
+
+
+def as_made(states: Mapping[str, HostState]) -> dict[str, dict[str, Any]]:
+    return {name: its.as_made for name, its in states.items()}
+
+
+def directed(*hosts: str) -> set[tuple[str, str]]:
+    return {(a, b) for a in hosts for b in hosts if a != b}
+
+
+def red(proof: Mapping[str, Any]) -> dict[tuple[str, str], set[str]]:
+    """The red pairs of a proof's JSON, each with its failed checks."""
+    return {
+        (p["from"], p["to"]): {name for name, check in p["checks"].items() if not check["ok"]}
+        for p in proof["pairs"]
+        if not p["green"]
+    }
+
+
+def load(path: Path) -> dict[str, Any]:
+    found = json.loads(path.read_text())
+    assert isinstance(found, dict)
+    return found
+
+
+def lines(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        yield from text.splitlines()

@@ -1,0 +1,43 @@
+"""The hosts that the tests of the product share, in a known state at the begin of each test."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from tests.lab.bed import Bed
+
+from overweave.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def bed(tmp_path_factory):
+    """Three clean hosts. A lab that somebody left up is used, and left up."""
+    there = any(lab.name == "x" for lab in Lab.all())
+    lab = Lab.up("x", hosts=3, subnet="10.98.20.0/24")
+    try:
+        made = Bed(lab, tmp_path_factory.mktemp("bed"))
+        lab.write_inventory(made.inventory)
+        (made.home / ".ssh").mkdir(parents=True, mode=0o700)
+        shutil.copy(lab.known_hosts, made.home / ".ssh/known_hosts")
+        made.make_clean()
+        yield made
+    finally:
+        if not there:
+            lab.down()
+
+
+@pytest.fixture
+def clean(bed):
+    """The bed without an overlay, as after the first boot."""
+    bed.make_clean()
+    yield bed
+    bed.mend()
+
+
+@pytest.fixture
+def deployed(bed):
+    """The bed with a proven overlay."""
+    bed.make_deployed()
+    yield bed
+    bed.mend()
