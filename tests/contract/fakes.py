@@ -1,3 +1,68 @@
+"""A world without hosts: stateful, and refusing what it does not know. The contract suite holds it to
+what real hosts, engines and stores do.
+
+Commands run for real, in a folder that stands for the host's disk, with a PATH of a few plain programs and
+of stubs for systemctl and journalctl. Engines, stores and gossip are kept in memory.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+import shutil
+import subprocess
+import tarfile
+import threading
+from contextlib import contextmanager
+
+from overweave.command import Result
+from overweave.errors import (
+    CommandFailed,
+    ConnectionProblem,
+    EngineError,
+    Interrupted,
+    StoreError,
+    UsageError,
+)
+
+PROGRAMS = [
+    "sh",
+    "cat",
+    "mkdir",
+    "dirname",
+    "chmod",
+    "mv",
+    "rm",
+    "rmdir",
+    "sync",
+    "true",
+    "printf",
+    "echo",
+    "sha256sum",
+    "head",
+    "grep",
+    "sed",
+    "stat",
+    "test",
+]
+SYSTEMCTL = """\
+#!/bin/sh
+case "$1 $2" in
+"daemon-reload "|"reset-failed docker.service") ;;
+"restart docker.service")
+    [ ! -e "$ROOT/wont-start" ] || { echo "Job for docker.service failed." >&2; exit 1; } ;;
+*) echo "Unknown operation $*." >&2; exit 1 ;;
+esac
+echo "$*" >> "$ROOT/systemctl.log"
+"""
+JOURNALCTL = """\
+#!/bin/sh
+[ "$*" = "-u docker.service -o cat -n 8 --no-pager" ] || { echo "unrecognized option: $*" >&2; exit 1; }
+cat "$ROOT/wont-start"
+"""
+
+
 class FakeClock:
     """Time that passes only in pauses. ``interrupt_after``: pauses after which the run is cancelled."""
 
@@ -10,10 +75,323 @@ class FakeClock:
         return self.now
 
     def pause(self, seconds):
-        from overweave.errors import Interrupted
-
         assert seconds > 0
         self.pauses.append(seconds)
         self.now += seconds
         if self._interrupt_after is not None and len(self.pauses) >= self._interrupt_after:
             raise Interrupted("interrupted")
+
+
+class FakeHost:
+    """A `Writer` over a folder. ``listens``: (address, port) -> what makes a stream."""
+
+    def __init__(self, host, root, engine=None):
+        self.host, self.root = host, root
+        self.reached_at = host.access.address
+        self.engine = engine or FakeEngine(host.name)
+        self.listens = {}
+        self.restarts = 0
+        self.gone = False
+        programs = root / "bin"
+        programs.mkdir(parents=True)
+        for program in PROGRAMS:
+            (programs / program).symlink_to(shutil.which(program))
+        for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL)):
+            (programs / name).write_text(text)
+            (programs / name).chmod(0o755)
+
+    def path(self, path):
+        """Where a path of the host is on this machine."""
+        return self.root / "disk" / path.lstrip("/")
+
+    def ask(self, *queries):
+        return tuple(self._run(query) for query in queries)
+
+    def do(self, change):
+        result = self._run(change)
+        log = self.root / "systemctl.log"
+        restarts = log.read_text().count("restart docker.service") if log.exists() else 0
+        if restarts > self.restarts:
+            self.restarts = restarts
+            self.engine.restart()
+        if not result.ok:
+            raise CommandFailed(change.shell(), result.status, result.output, host=self.host.name)
+        return result
+
+    def stream(self, address, port):
+        self._connected()
+        if (address, port) not in self.listens:
+            raise ConnectionProblem(
+                f"no connection to {address} port {port} from the host: refused", host=self.host.name
+            )
+        return self.listens[address, port]()
+
+    def _connected(self):
+        if self.gone:
+            raise ConnectionProblem("the ssh connection is gone", host=self.host.name)
+
+    def _run(self, command):
+        self._connected()
+        # Only arguments of a script are paths of the host; the script itself must not name any.
+        words = [str(self.path(w)) if i > 3 and w.startswith("/") else w for i, w in enumerate(command.words)]
+        done = subprocess.run(
+            ["sh", "-c", shlex.join(words)],
+            input=command.stdin_bytes(),
+            capture_output=True,
+            env={"PATH": str(self.root / "bin"), "ROOT": str(self.root)},
+            cwd=self.root,
+        )
+        return Result(
+            command,
+            done.returncode,
+            done.stdout.decode(errors="replace"),
+            done.stderr.decode(errors="replace"),
+        )
+
+
+class FakeEngine:
+    """An engine's containers, networks, images and volumes. ``registry``: images that can be pulled.
+
+    After a restart it answers nobody who has not hung up: kept connections are dead.
+    """
+
+    PREDEFINED = ("bridge", "host", "none")
+
+    def __init__(self, where="h", registry=(), subnet="10.211.0"):
+        self._where, self._registry = where, set(registry)
+        self._lock = threading.RLock()
+        self._containers, self._images, self._volumes = {}, set(), set()
+        self._networks = {n: {"Driver": n, "IPAM": {"Config": []}, "Options": {}} for n in self.PREDEFINED}
+        self._stale, self._ids, self._subnet = False, 0, subnet
+        self.calls = []
+
+    def restart(self):
+        self._stale = True
+        for container in self._containers.values():
+            container["running"] = container["spec"].get("HostConfig", {}).get("RestartPolicy", {}) == {
+                "Name": "always"
+            }
+
+    def hang_up(self):
+        self._stale = False
+
+    @contextmanager
+    def _call(self, doing):
+        with self._lock:
+            self.calls.append(doing)
+            if self._stale:
+                raise EngineError(f"{doing}: the engine does not answer", host=self._where)
+
+            def refuse(status, text):
+                raise EngineError(f"{doing}: {text}", status=status, host=self._where)
+
+            yield refuse
+
+    def _id(self):
+        self._ids += 1
+        return f"{self._ids:064x}"
+
+    def version(self):
+        with self._call("asking for the version"):
+            return {"Version": "20.10.5+dfsg1", "ApiVersion": "1.41"}
+
+    def info(self):
+        with self._call("asking for its state"):
+            return {"ServerVersion": "20.10.5+dfsg1", "Name": self._where}
+
+    def networks(self):
+        with self._call("listing networks"):
+            return [self._network(n) for n in self._networks]
+
+    def network(self, name):
+        with self._call(f"looking at network {name}") as refuse:
+            if name not in self._networks:
+                refuse(404, f"network {name} not found")
+            return self._network(name)
+
+    def _network(self, name):
+        spec = self._networks[name]
+        joined = {
+            c["id"]: {"Name": n} for n, c in self._containers.items() if c["running"] and name in c["joined"]
+        }
+        return {"Name": name, "Id": spec.get("id", name), "Scope": "local", "Containers": joined} | spec
+
+    def containers(self):
+        with self._call("listing containers"):
+            return [
+                {
+                    "Names": [f"/{name}"],
+                    "Image": c["spec"]["Image"],
+                    "State": "running" if c["running"] else "created" if c["fresh"] else "exited",
+                    "Labels": dict(c["spec"].get("Labels") or {}),
+                }
+                for name, c in self._containers.items()
+            ]
+
+    def container(self, name):
+        with self._call(f"looking at container {name}") as refuse:
+            c = self._find(name, refuse)
+            return {
+                "Id": c["id"],
+                "Name": f"/{name}",
+                "State": {"Running": c["running"]},
+                "NetworkSettings": {"Networks": {n: {"IPAddress": a} for n, a in c["joined"].items()}},
+            }
+
+    def _find(self, name, refuse):
+        if name not in self._containers:
+            refuse(404, f"No such container: {name}")
+        return self._containers[name]
+
+    def images(self):
+        with self._call("listing images"):
+            return [{"RepoTags": [image]} for image in sorted(self._images)]
+
+    def volumes(self):
+        with self._call("listing volumes"):
+            return [{"Name": v} for v in sorted(self._volumes)]
+
+    def load_image(self, image, archive, sent):
+        hint = f"make it with `docker save -o {archive.path.name} {image}`"
+        with self._call(f"loading image {image}"):
+            try:
+                with tarfile.open(archive.path) as tar:
+                    names = {m.name.lstrip("./"): m for m in tar}
+                    if "manifest.json" in names:
+                        manifest = json.load(tar.extractfile(names["manifest.json"]))
+                        self._images |= {tag for entry in manifest for tag in entry["RepoTags"]}
+                    else:
+                        self._images.add(image)
+                size = archive.path.stat().st_size
+                sent(size, size)
+            except (OSError, tarfile.TarError) as e:
+                reason = e.strerror if isinstance(e, OSError) and e.strerror else e
+                raise UsageError(f"image archive {archive.path}: {reason}", hint=hint) from e
+            if image not in self._images:
+                raise UsageError(f"image archive {archive.path} does not hold {image}", hint=hint)
+
+    def pull_image(self, image):
+        with self._call(f"pulling image {image}") as refuse:
+            if image not in self._registry:
+                refuse(500, "Get https://registry-1.docker.io/v2/: dial tcp: lookup registry-1.docker.io")
+            self._images.add(image)
+
+    def remove_image(self, image):
+        with self._call(f"removing image {image}") as refuse:
+            if image not in self._images:
+                refuse(404, f"No such image: {image}")
+            if any(c["spec"]["Image"] == image for c in self._containers.values()):
+                refuse(409, f"conflict: unable to remove repository reference {image!r}")
+            self._images.remove(image)
+
+    def create_container(self, name, spec):
+        with self._call(f"creating container {name}") as refuse:
+            if spec["Image"] not in self._images:
+                refuse(404, f"No such image: {spec['Image']}")
+            if name in self._containers:
+                refuse(409, f'Conflict. The container name "/{name}" is already in use.')
+            made = {"id": self._id(), "spec": spec, "running": False, "fresh": True, "joined": {}}
+            self._containers[name] = made
+            self._volumes |= {b.split(":")[0] for b in spec.get("HostConfig", {}).get("Binds") or ()}
+            return made["id"]
+
+    def start_container(self, name):
+        with self._call(f"starting container {name}") as refuse:
+            c = self._find(name, refuse)
+            if c["running"]:
+                return
+            network = c["spec"].get("HostConfig", {}).get("NetworkMode", "bridge")
+            if network not in self._networks:
+                refuse(404, f"network {network} not found")
+            c["running"], c["fresh"] = True, False
+            c["joined"] = {network: f"{self._subnet}.{len(self._containers) + 1}"}
+
+    def remove_container(self, name):
+        with self._call(f"removing container {name}"):
+            self._containers.pop(name, None)
+
+    def end_container(self, name):
+        with self._call(f"ending container {name}"):
+            c = self._containers.get(name)
+            if c is not None:
+                assert c["spec"]["HostConfig"]["AutoRemove"], "it would never be gone"
+                del self._containers[name]
+
+    def create_network(self, spec):
+        name = spec["Name"]
+        with self._call(f"creating network {name}") as refuse:
+            if name in self._networks:
+                refuse(409, f"network with name {name} already exists")
+            made = {
+                "id": self._id(),
+                "Driver": spec["Driver"],
+                "IPAM": spec["IPAM"],
+                "Options": dict(spec.get("Options") or {}),
+            }
+            self._networks[name] = made
+            return made["id"]
+
+    def remove_network(self, name):
+        with self._call(f"removing network {name}") as refuse:
+            if name not in self._networks:
+                refuse(404, f"network {name} not found")
+            if name in self.PREDEFINED:
+                refuse(403, f"{name} is a pre-defined network and cannot be removed")
+            if self._network(name)["Containers"]:
+                refuse(403, f"error while removing network: network {name} has active endpoints")
+            del self._networks[name]
+
+    def disconnect(self, network, endpoint):
+        with self._call(f"disconnecting {endpoint} from network {network}") as refuse:
+            if network not in self._networks:
+                refuse(404, f"network {network} not found")
+            self._find(endpoint, refuse)["joined"].pop(network, None)
+
+    def remove_volume(self, name):
+        with self._call(f"removing volume {name}") as refuse:
+            if name not in self._volumes:
+                refuse(404, f"get {name}: no such volume")
+            for container in self._containers.values():
+                if any(
+                    b.split(":")[0] == name
+                    for b in container["spec"].get("HostConfig", {}).get("Binds") or ()
+                ):
+                    refuse(409, f"remove {name}: volume is in use")
+            self._volumes.remove(name)
+
+
+class FakeStore:
+    """A `KeyValue`. ``up`` False: nobody answers; ``elects_after``: how often it has no leader yet."""
+
+    def __init__(self, up=True, elects_after=0):
+        self.up, self._wait, self._kept = up, elects_after, {}
+
+    def leader(self):
+        self._wait -= self.up
+        return "127.0.0.1:8300" if self.up and self._wait < 0 else ""
+
+    def _answer(self, doing):
+        if not self.up:
+            raise StoreError(f"the store: {doing}: no answer", hint="see `docker logs consul` on its host")
+
+    def keys(self, prefix):
+        self._answer(f"listing {prefix}")
+        return sorted(key for key in self._kept if key.startswith(prefix))
+
+    def get(self, key):
+        self._answer(f"reading {key}")
+        return self._kept.get(key)
+
+    def put(self, key, value):
+        self._answer(f"writing {key}")
+        self._kept[key] = value
+
+
+def saved_image(path, *tags):
+    """What `docker save` would write, as far as it is looked at."""
+    with tarfile.open(path, "w") as tar:
+        data = json.dumps([{"RepoTags": list(tags)}]).encode()
+        info = tarfile.TarInfo("manifest.json")
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+    return path

@@ -75,7 +75,7 @@ class Box:
     containers: dict = field(default_factory=dict)
     images: list = field(default_factory=list)
     volumes: list = field(default_factory=list)
-    networks: dict = field(default_factory=lambda: dict.fromkeys(LOCAL, []))
+    networks: dict = field(default_factory=lambda: {name: [] for name in LOCAL})
     daemon_json: dict = field(default_factory=dict)
     daemon_json_error: str = ""
     before: Before | None = None

@@ -94,8 +94,8 @@ def test_one_plan_deploys_a_clean_site_and_nothing_is_left_to_do(count):
 DAMAGE = st.dictionaries(
     st.sampled_from(
         [
-            "down", "flags lost", "drop-in lost", "drop-in changed", "unregistered", "silent", "stray", "no images",
-            "no anchor", "anchor stopped", "probe left", "user container",
+            "down", "flags lost", "drop-in lost", "drop-in changed", "unregistered", "silent", "stray",
+            "no images", "no anchor", "anchor stopped", "probe left", "user container",
         ]
     ),
     st.sets(st.sampled_from(["host1", "host2", "host3"]), min_size=1),

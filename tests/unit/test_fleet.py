@@ -61,7 +61,7 @@ def fail(item):
 
 
 def test_the_error_of_an_only_item_is_raised_as_it_is():
-    with pytest.raises(ConnectionProblem, match="^a: a is gone$"):
+    with pytest.raises(ConnectionProblem, match=r"^a: a is gone$"):
         each(["a"], fail, cancel=Cancel()).all()
 
 
@@ -75,7 +75,7 @@ def test_errors_of_several_are_collected_and_say_every_hosts_own():
 
 
 def test_one_error_among_several_hosts_names_its_host():
-    with pytest.raises(FleetError, match="^b: no host set$"):
+    with pytest.raises(FleetError, match=r"^b: no host set$"):
         each(
             ["a", "b"],
             lambda item: item == "a" or (_ for _ in ()).throw(Refused("no host set")),
@@ -141,7 +141,7 @@ def test_cancellation_can_be_lifted_for_tidying_up():
     cancel.check()
     assert cancel.lift() is False
     cancel.set()
-    with pytest.raises(Interrupted, match="^interrupted$"):
+    with pytest.raises(Interrupted, match=r"^interrupted$"):
         cancel.check()
     assert cancel.lift() is True
     cancel.check()

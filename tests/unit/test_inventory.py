@@ -281,8 +281,32 @@ SCALARS = st.one_of(
     st.sampled_from(["10.0.0.0/16", "~", "~nobody", "~/x", "\0", "a", "0x10", "1:30", "=", "<<", "true"]),
 )
 KEYS = st.sampled_from(
-    "hosts ssh network store images a b user port key known_hosts address advertise name subnet mtu "
-    "options kind image probe archives path entrypoint command".split()
+    [
+        "hosts",
+        "ssh",
+        "network",
+        "store",
+        "images",
+        "a",
+        "b",
+        "user",
+        "port",
+        "key",
+        "known_hosts",
+        "address",
+        "advertise",
+        "name",
+        "subnet",
+        "mtu",
+        "options",
+        "kind",
+        "image",
+        "probe",
+        "archives",
+        "path",
+        "entrypoint",
+        "command",
+    ]
 )
 VALUES = st.recursive(
     SCALARS,

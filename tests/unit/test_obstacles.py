@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.golden.site import Site
 
 from overweave.obstacles import version
 from overweave.plan import plan
-from tests.golden.site import Site
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_what_comes_true_at_the_deadline_counts():
 
 def test_the_condition_is_asked_once_even_without_any_time():
     assert wait_until(lambda: 1, what="x", seconds=0, clock=FakeClock()) == 1
-    with pytest.raises(DeadlineExceeded, match="^x: not within 0 s$"):
+    with pytest.raises(DeadlineExceeded, match=r"^x: not within 0 s$"):
         wait_until(lambda: 0, what="x", seconds=0, clock=FakeClock())
 
 

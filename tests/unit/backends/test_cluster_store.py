@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.golden.site import Site
 
 from overweave.advertise import Advertise
 from overweave.backends.cluster_store import flags, heartbeat_and_ttl
@@ -12,7 +13,6 @@ from overweave.facts.unit import DROP_IN, exec_starts
 from overweave.model import Store
 from overweave.plan import plan
 from overweave.steps import WriteFile
-from tests.golden.site import Site
 
 DROP_IN_TEXT = """\
 # Written by Overweave; `fab destroy-overlay` takes it away again.
@@ -25,7 +25,8 @@ ExecStart=/usr/sbin/dockerd -H fd:// $DOCKER_OPTS --cluster-store=consul://10.0.
 # A reload makes an engine with cluster flags stop its heartbeat without a word, and it
 # leaves the overlay when the TTL lapses: refuse it instead. A restart is safe.
 ExecReload=
-ExecReload=/bin/sh -c 'echo "reload would stop the overlay heartbeat: use systemctl restart docker" >&2; exit 1'
+ExecReload=/bin/sh -c \
+'echo "reload would stop the overlay heartbeat: use systemctl restart docker" >&2; exit 1'
 """
 
 

@@ -150,7 +150,23 @@ def test_no_text_of_daemon_json_breaks_the_parser(text):
     assert isinstance(found.settings, dict)
 
 
-WORDS = "Id Name Names Image State Labels RepoTags Driver Scope IPAM Config Subnet Options Swarm ServerVersion".split()
+WORDS = [
+    "Id",
+    "Name",
+    "Names",
+    "Image",
+    "State",
+    "Labels",
+    "RepoTags",
+    "Driver",
+    "Scope",
+    "IPAM",
+    "Config",
+    "Subnet",
+    "Options",
+    "Swarm",
+    "ServerVersion",
+]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=5),

@@ -80,8 +80,12 @@ def test_a_bare_host_without_docker():
         ("ip -json -4 address", "{", "JSONDecodeError: Expecting property name enclosed in double quotes: "
          "line 1 column 2 (char 1)"),
         ("ip -json -4 address", '[{"ifname": "x"}]', "KeyError: 'mtu'"),
-        ("-p LoadState", SHOWN.replace("921", "x"), "ValueError: invalid literal for int() with base 10: 'x'"),
+        ("-p LoadState", SHOWN.replace("921", "x"), "ValueError: invalid literal for int() with base 10: "
+         "'x'"),
+        ("ip -json -4 route", "[" * 100_000, "RecursionError: maximum recursion depth exceeded while decoding "
+         "a JSON array from a unicode string"),
     ],
+    ids=["no JSON", "no MTU", "no number", "no end to its depth"],
 )  # fmt: skip
 def test_what_makes_no_sense_is_an_error_of_the_host(piece, answer, reason):
     with pytest.raises(OverweaveError) as caught:

@@ -209,7 +209,8 @@ def test_threads_in_a_namespace_that_is_gone_are_counted(text, count):
 
 LINES = st.sampled_from(
     [
-        "# /a", "# b", "[Service]", "[Unit]", "ExecStart=", "ExecStart=/x \\", "\\", "", " y", ";", "=", "MainPID=x",
+        "# /a", "# b", "[Service]", "[Unit]", "ExecStart=", "ExecStart=/x \\", "\\", "", " y", ";", "=",
+        "MainPID=x",
         "MainPID=3", "LoadState=loaded", "ExecMainStartTimestampMonotonic=" + "9" * 5000,
     ]
 )  # fmt: skip

@@ -76,8 +76,8 @@ STUBS = {
         case "$*" in
         *" ip -json -s -d link show type vxlan")
             count=$(cat "$LINKS" 2>/dev/null || echo 5); echo $((count + 37)) > "$LINKS"
-            printf '[{},{"linkinfo":{"info_data":{"id":256}},"stats64":{"tx":{"packets":%s},"rx":{"packets":2}}}]' \
-                "$count" ;;
+            printf '[{},{"linkinfo":{"info_data":{"id":256}},'
+            printf '"stats64":{"tx":{"packets":%s},"rx":{"packets":2}}}]' "$count" ;;
         *" ip -json neigh show") printf '[{"dst":"10.211.0.3","lladdr":"02:42"}]' ;;
         *" bridge -json fdb show") printf '[{"mac":"02:42","dst":"10.0.0.12"}]' ;;
         *) exit 2 ;;

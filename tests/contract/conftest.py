@@ -1,0 +1,122 @@
+"""A fake and a real thing for each contract. The real ones are on one host of a small lab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import fabric
+import pytest
+from tests.contract.fakes import FakeEngine, FakeHost, FakeStore, saved_image
+
+from overweave import inventory
+from overweave.adapters.consul_http import ConsulHttp
+from overweave.adapters.engine_api import EngineApi
+from overweave.adapters.ssh import SshHost
+from overweave.fleet import Cancel
+from overweave.lab import Lab
+from overweave.model import Access, Archive, Host
+
+BOTH = ["fake", pytest.param("lab", marks=pytest.mark.lab)]
+
+
+@dataclass
+class Place:
+    """A `Writer`, and what is there for it: an image with a shell as an archive, and a port that greets."""
+
+    writer: Any
+    image: str
+    archive: Archive
+    greeting: tuple[str, int]
+
+    @property
+    def engine(self):
+        return self.writer.engine
+
+
+@pytest.fixture(scope="session")
+def lab_hosts(tmp_path_factory):
+    """Connected hosts of a lab of one host, and its inventory."""
+    lab = Lab.up("c", hosts=1, subnet="10.98.7.0/24")
+    try:
+        path = tmp_path_factory.mktemp("lab") / "lab.yml"
+        lab.write_inventory(path)
+        fleet = inventory.load(path)
+        config = fabric.Config(overrides={"load_ssh_configs": False})
+        hosts = [SshHost(h, config, cancel=Cancel(), engine_over=EngineApi) for h in fleet.hosts]
+        for host in hosts:
+            host.open()
+        yield hosts, fleet
+        for host in hosts:
+            host.close()
+    finally:
+        lab.down()
+
+
+@pytest.fixture(params=BOTH)
+def place(request, tmp_path):
+    if request.param == "fake":
+        host = FakeHost(Host("h", Access("10.0.0.1")), tmp_path / "host", FakeEngine("h"))
+        host.listens["127.0.0.1", 22] = Greeting
+        archive = Archive(saved_image(tmp_path / "busybox.tar", "busybox:1.36"))
+        return Place(host, "busybox:1.36", archive, ("127.0.0.1", 22))
+    hosts, fleet = request.getfixturevalue("lab_hosts")
+    image = fleet.images.probe
+    return Place(hosts[0], image, fleet.images.archives[image], ("127.0.0.1", 22))
+
+
+class Greeting:
+    """A stream that says who it is, and then nothing more."""
+
+    def __init__(self):
+        self._says = b"SSH-2.0-fake\r\n"
+
+    def settimeout(self, seconds):
+        pass
+
+    def sendall(self, data):
+        pass
+
+    def recv(self, size):
+        piece, self._says = self._says[:size], self._says[size:]
+        return piece
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(scope="session")
+def lab_store(lab_hosts):
+    """A Consul on the host of the lab, with a leader."""
+    from overweave.adapters.clock import SystemClock
+    from overweave.stores import consul
+    from overweave.waiting import wait_until
+
+    hosts, fleet = lab_hosts
+    host, image = hosts[0], fleet.store.image
+    host.engine.load_image(image, fleet.images.archives[image], lambda done, size: None)
+    made = consul.container(fleet.store, interface="eth0", address=host.reached_at)
+    host.engine.create_container("consul", made.spec)
+    store = ConsulHttp(lambda: host.stream("127.0.0.1", 8500), "Consul on host1")
+    before = store.leader()
+    host.engine.start_container("consul")
+    wait_until(store.leader, what="no leader", seconds=30, clock=SystemClock(Cancel()))
+    yield store, before
+    host.engine.remove_container("consul")
+    host.engine.remove_volume(consul.VOLUME)
+
+
+@pytest.fixture(params=BOTH)
+def store(request):
+    if request.param == "fake":
+        return FakeStore()
+    return request.getfixturevalue("lab_store")[0]
+
+
+@pytest.fixture(params=BOTH)
+def silent_store(request):
+    """A store that nobody runs."""
+    if request.param == "fake":
+        return FakeStore(up=False)
+    host = request.getfixturevalue("lab_hosts")[0][0]
+    return ConsulHttp(lambda: host.stream("127.0.0.1", 1), "the store")

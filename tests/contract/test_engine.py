@@ -1,0 +1,230 @@
+"""What every `Engine` does: the fake of the unit tests, and a real one over ssh."""
+
+from __future__ import annotations
+
+import contextlib
+import tarfile
+
+import pytest
+
+from overweave.errors import EngineError, UsageError
+from overweave.model import Archive
+
+IDLE = ["sh", "-c", "exec sleep 600"]
+
+
+@pytest.fixture
+def engine(place):
+    """An engine with one image and nothing of these tests."""
+    engine = place.engine
+    if place.image not in tags(engine):
+        engine.load_image(place.image, place.archive, lambda done, size: None)
+    yield engine
+    for name in ("one", "two"):
+        engine.remove_container(name)
+    for remove, name in (
+        (engine.remove_network, "blue"),
+        (engine.remove_volume, "data"),
+        (engine.remove_image, "plain:1"),
+    ):
+        with contextlib.suppress(EngineError):
+            remove(name)
+
+
+def tags(engine):
+    return {tag for image in engine.images() for tag in image.get("RepoTags") or ()}
+
+
+def spec(place, **host):
+    return {
+        "Image": place.image,
+        "Cmd": IDLE,
+        "Labels": {"k": "v"},
+        "HostConfig": {"NetworkMode": "none"} | host,
+    }
+
+
+def names(engine):
+    return {name.lstrip("/") for c in engine.containers() for name in c["Names"]}
+
+
+def listed(engine, name):
+    return next(c for c in engine.containers() if f"/{name}" in c["Names"])
+
+
+@contextlib.contextmanager
+def refused(status, begin):
+    with pytest.raises(EngineError) as caught:
+        yield
+    assert caught.value.status == status
+    assert caught.value.message.startswith(begin)
+    assert caught.value.host
+
+
+def test_it_says_who_it_is(engine):
+    assert engine.version()["Version"] == engine.info()["ServerVersion"]
+
+
+def test_an_archive_brings_its_image_and_tells_how_far_it_is(place, engine):
+    engine.remove_image(place.image)
+    assert place.image not in tags(engine)
+    told = []
+    engine.load_image(place.image, place.archive, lambda done, size: told.append((done, size)))
+    assert place.image in tags(engine)
+    size = place.archive.path.stat().st_size
+    assert told[-1] == (size, size)
+    assert told == sorted(told)
+
+
+def test_a_plain_tar_becomes_the_image_that_was_asked_for(engine, tmp_path):
+    (tmp_path / "hello").write_text("x")
+    with tarfile.open(tmp_path / "plain.tar", "w") as tar:
+        tar.add(tmp_path / "hello", "hello")
+    archive = Archive(tmp_path / "plain.tar", entrypoint=("/hello",))
+    engine.load_image("plain:1", archive, lambda done, size: None)
+    assert "plain:1" in tags(engine)
+
+
+def test_an_archive_that_holds_another_image_is_refused(place, engine):
+    with pytest.raises(UsageError) as caught:
+        engine.load_image("other:1", place.archive, lambda done, size: None)
+    path = place.archive.path
+    assert str(caught.value) == (
+        f"image archive {path} does not hold other:1\n  -> make it with `docker save -o {path.name} other:1`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "No such file or directory"), (b"no tar at all" * 99, "file could not be opened")],
+)
+def test_an_archive_that_can_not_be_read_is_refused(engine, tmp_path, content, reason):
+    path = tmp_path / "x.tar"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        engine.load_image("x:1", Archive(path), lambda done, size: None)
+    assert str(caught.value).startswith(f"image archive {path}: {reason}")
+    assert caught.value.hint == "make it with `docker save -o x.tar x:1`"
+
+
+def test_the_life_of_a_container(place, engine):
+    made = engine.create_container("one", spec(place))
+    assert (listed(engine, "one")["State"], engine.container("one")["State"]["Running"]) == ("created", False)
+    assert (engine.container("one")["Id"], listed(engine, "one")["Labels"]) == (made, {"k": "v"})
+    for _ in range(2):  # what runs already is no error
+        engine.start_container("one")
+        assert (listed(engine, "one")["State"], engine.container("one")["State"]["Running"]) == (
+            "running",
+            True,
+        )
+    for _ in range(2):  # what is gone already is no error
+        engine.remove_container("one")
+        assert "one" not in names(engine)
+
+
+def test_a_name_is_given_once(place, engine):
+    engine.create_container("one", spec(place))
+    with refused(409, "creating container one: Conflict. The container name"):
+        engine.create_container("one", spec(place))
+
+
+def test_what_is_not_there_is_404(place, engine):
+    with refused(404, "creating container one: No such image: nothing:1"):
+        engine.create_container("one", spec(place) | {"Image": "nothing:1"})
+    with refused(404, "looking at container one: No such container: one"):
+        engine.container("one")
+    with refused(404, "starting container one: No such container: one"):
+        engine.start_container("one")
+    with refused(404, "looking at network blue: network blue not found"):
+        engine.network("blue")
+    with refused(404, "removing network blue: network blue not found"):
+        engine.remove_network("blue")
+    with refused(404, "removing volume data: get data: no such volume"):
+        engine.remove_volume("data")
+    with refused(404, "removing image nothing:1: No such image: nothing:1"):
+        engine.remove_image("nothing:1")
+
+
+def test_a_container_that_removes_itself_is_gone_when_its_end_was_asked_for(place, engine):
+    engine.create_container("one", spec(place, AutoRemove=True))
+    engine.start_container("one")
+    for _ in range(2):
+        engine.end_container("one")
+        assert "one" not in names(engine)
+
+
+def test_the_end_of_a_container_that_never_started(place, engine):
+    engine.create_container("one", spec(place, AutoRemove=True))
+    engine.end_container("one")
+    assert "one" not in names(engine)
+
+
+BLUE = {
+    "Name": "blue",
+    "Driver": "bridge",
+    "CheckDuplicate": True,
+    "IPAM": {"Driver": "default", "Config": [{"Subnet": "10.197.0.0/24"}]},
+    "Options": {"com.docker.network.driver.mtu": "1400"},
+}
+
+
+def test_the_life_of_a_network(engine):
+    made = engine.create_network(BLUE)
+    found = engine.network("blue")
+    assert (found["Id"], found["Driver"], found["Scope"]) == (made, "bridge", "local")
+    assert found["IPAM"]["Config"][0]["Subnet"] == "10.197.0.0/24"
+    assert found["Options"] == BLUE["Options"]
+    assert "blue" in {n["Name"] for n in engine.networks()}
+    with refused(409, "creating network blue: network with name blue already exists"):
+        engine.create_network(BLUE)
+    engine.remove_network("blue")
+    assert "blue" not in {n["Name"] for n in engine.networks()}
+
+
+def test_a_network_in_use_stays_until_its_endpoints_are_cut_off(place, engine):
+    engine.create_network(BLUE)
+    engine.create_container("one", spec(place, NetworkMode="blue"))
+    engine.start_container("one")
+    address = engine.container("one")["NetworkSettings"]["Networks"]["blue"]["IPAddress"]
+    assert address.startswith("10.")
+    with refused(403, "removing network blue: error while removing network: network blue"):
+        engine.remove_network("blue")
+    engine.disconnect("blue", "one")
+    engine.remove_network("blue")
+
+
+def test_a_network_that_the_engine_needs_stays(engine):
+    with refused(403, "removing network bridge: bridge is a pre-defined network and cannot be removed"):
+        engine.remove_network("bridge")
+
+
+def test_a_container_on_a_network_that_is_not_there_does_not_start(place, engine):
+    engine.create_container("one", spec(place, NetworkMode="blue"))
+    with refused(404, "starting container one: network blue not found"):
+        engine.start_container("one")
+
+
+def test_a_named_volume_outlives_its_container_and_not_its_removal(place, engine):
+    engine.create_container("one", spec(place, Binds=["data:/data"]))
+    assert "data" in {v["Name"] for v in engine.volumes()}
+    with refused(409, "removing volume data: remove data: volume is in use"):
+        engine.remove_volume("data")
+    engine.remove_container("one")
+    assert "data" in {v["Name"] for v in engine.volumes()}
+    engine.remove_volume("data")
+    assert "data" not in {v["Name"] for v in engine.volumes()}
+
+
+def test_an_image_in_use_stays(place, engine):
+    engine.create_container("one", spec(place))
+    with refused(409, f"removing image {place.image}: conflict: unable to remove repository reference"):
+        engine.remove_image(place.image)
+    assert place.image in tags(engine)
+
+
+def test_calls_go_on_after_hanging_up(engine):
+    before = engine.info()["Name"]
+    engine.hang_up()
+    engine.hang_up()
+    assert engine.info()["Name"] == before

@@ -1,0 +1,447 @@
+"""Plans carried out in a fake world that keeps state (tests/contract holds it to the real one)."""
+
+from __future__ import annotations
+
+import stat
+import threading
+from ipaddress import IPv4Address
+
+import pytest
+from tests.contract.fakes import FakeClock, FakeEngine, FakeHost, FakeStore, saved_image
+from tests.contract.gossip import GossipStream, Memberlist
+
+from overweave.apply import GOSSIP_SECONDS, LEADER_SECONDS, World, apply, view
+from overweave.errors import (
+    CommandFailed,
+    DeadlineExceeded,
+    EngineError,
+    FleetError,
+    Interrupted,
+    OverweaveError,
+    Refused,
+)
+from overweave.facts.record import PATH as RECORD_PATH
+from overweave.facts.record import Before
+from overweave.fleet import Cancel
+from overweave.gossip.exchange import PORT
+from overweave.gossip.wire import Member
+from overweave.model import Access, Archive, Host
+from overweave.steps import (
+    AwaitLeader,
+    CreateNetwork,
+    JoinGossip,
+    ProvideImage,
+    RecordBefore,
+    RemoveContainer,
+    RemoveFile,
+    RemoveImage,
+    RemoveNetwork,
+    RemoveVolume,
+    RestartEngine,
+    RunContainer,
+    Stage,
+    StartContainer,
+    WriteFile,
+    make_plan,
+)
+
+DROP_IN = "/etc/systemd/system/docker.service.d/90-overweave.conf"
+NETWORK = {"Name": "n", "Driver": "overlay", "IPAM": {"Config": [{"Subnet": "10.9.0.0/24"}]}, "Options": {}}
+
+
+class Hosts:
+    """Hosts a, b, c of a fake world, and what was said while something was done to them."""
+
+    def __init__(self, folder):
+        self.said = []
+        self.hosts = {
+            name: FakeHost(Host(name, Access(f"10.0.0.{i}")), folder / name)
+            for i, name in enumerate("abc", 1)
+        }
+        self.clock, self.store, self.cancel = FakeClock(), FakeStore(), Cancel()
+        self.gossip = {}
+
+    def __getitem__(self, name):
+        return self.hosts[name]
+
+    def world(self):
+        return World(self.hosts, self.store, self.clock, self.cancel, lambda h, t: self.said.append((h, t)))
+
+    def do(self, *steps):
+        return self.stages(steps)
+
+    def stages(self, *stages):
+        return apply(
+            make_plan(*(Stage(str(n), tuple(steps)) for n, steps in enumerate(stages))), self.world()
+        )
+
+    def speak(self, *names):
+        """Let the engines of these hosts gossip, each alone."""
+        for name in names:
+            its = Memberlist(f"node-{name}", IPv4Address(self[name].reached_at))
+            self.gossip[name] = its
+            self[name].listens[self[name].reached_at, PORT] = lambda its=its: GossipStream(its)
+
+    def join(self, *names):
+        return JoinGossip("", "why", {n: self[n].reached_at for n in names})
+
+
+@pytest.fixture
+def hosts(tmp_path):
+    return Hosts(tmp_path)
+
+
+def mode(path):
+    return oct(stat.S_IMODE(path.stat().st_mode))
+
+
+def error_of(call, kind=OverweaveError):
+    with pytest.raises(kind) as caught:
+        call()
+    return str(caught.value)
+
+
+def test_files_are_written_whole_with_their_folder_and_changed_in_place(hosts):
+    content = "[Service]\nExecStart=/x '$Y' \"ü\" `z` \\\n"
+    hosts.do(WriteFile("a", "why", DROP_IN, content))
+    path = hosts["a"].path(DROP_IN)
+    assert (path.read_text(), mode(path), mode(path.parent)) == (content, "0o644", "0o755")
+    hosts.do(WriteFile("a", "why", DROP_IN, "new", content))
+    assert path.read_text() == "new"
+    assert list(path.parent.iterdir()) == [path], "nothing half-written stays"
+
+
+def test_the_record_is_for_root_only(hosts):
+    before = Before(frozenset({"bridge"}), frozenset(), True)
+    hosts.do(RecordBefore("b", "why", before))
+    path = hosts["b"].path(RECORD_PATH)
+    assert (path.read_text(), mode(path), mode(path.parent)) == (before.text(), "0o600", "0o700")
+
+
+def test_a_file_that_can_not_be_written_is_an_error_of_its_host(hosts):
+    hosts["a"].path("/etc").mkdir(parents=True)
+    hosts["a"].path("/etc/systemd").touch()
+    with pytest.raises(CommandFailed, match=r"^a: `sh -c .*") as caught:
+        hosts.do(WriteFile("a", "why", DROP_IN, "x"))
+    assert "Not a directory" in caught.value.output
+
+
+@pytest.mark.parametrize(
+    ("with_folder", "others", "left"),
+    [(False, (), ["d"]), (True, (), []), (True, ("10-proxy.conf",), ["d", "d/10-proxy.conf"])],
+)
+def test_a_file_goes_and_its_folder_only_where_that_is_asked_and_empty(hosts, with_folder, others, left):
+    folder = hosts["a"].path("/d")
+    folder.mkdir(parents=True)
+    for name in ("ours.conf", "ours.conf.new", *others):
+        (folder / name).touch()
+    for _ in range(2):  # what is gone already is no error
+        hosts.do(RemoveFile("a", "why", "/d/ours.conf", with_folder))
+        found = sorted(str(p.relative_to(folder.parent)) for p in folder.parent.rglob("*"))
+        assert found == left
+
+
+def test_a_restart_reloads_units_lifts_the_start_limit_and_hangs_up(hosts):
+    hosts.do(RestartEngine("a", "why"), run_container(hosts, "a"))
+    assert (hosts["a"].root / "systemctl.log").read_text().splitlines() == [
+        "daemon-reload",
+        "reset-failed docker.service",
+        "restart docker.service",
+    ]
+    assert hosts["a"].engine.container("c")["State"]["Running"], "a call after the restart is answered"
+    assert hosts["b"].restarts == 0
+
+
+def run_container(hosts, name, **more):
+    hosts[name].engine.load_image(
+        "x:1", Archive(saved_image(hosts[name].root / "x.tar", "x:1")), lambda *_: None
+    )
+    return RunContainer(name, "why", "c", {"Image": "x:1", **more})
+
+
+def test_an_engine_that_does_not_start_says_its_last_words(hosts):
+    (hosts["a"].root / "wont-start").write_text("unable to configure the Docker daemon\nfailed\n")
+    said = error_of(lambda: hosts.do(RestartEngine("a", "why")))
+    assert said == (
+        "a: the engine does not start:\n"
+        "    unable to configure the Docker daemon\n"
+        "    failed\n"
+        "    Job for docker.service failed.\n"
+        "  -> see `journalctl -u docker` on the host; `fab destroy-overlay` puts its unit back"
+    )
+
+
+def test_images_are_pulled_or_uploaded(hosts, tmp_path):
+    hosts["a"].engine = FakeEngine("a", registry=["x:1"])
+    archive = Archive(saved_image(tmp_path / "y.tar", "y:1"))
+    hosts.do(ProvideImage("a", "why", "x:1"), ProvideImage("a", "why", "y:1", archive))
+    assert hosts["a"].engine.images() == [{"RepoTags": ["x:1"]}, {"RepoTags": ["y:1"]}]
+
+
+def test_an_image_that_can_not_be_pulled_is_refused_with_the_way_out(hosts):
+    assert error_of(lambda: hosts.do(ProvideImage("b", "why", "x:1")), Refused) == (
+        "b: image x:1 is not on the host, in no archive of the inventory, and can't be pulled: "
+        "Get https://registry-1.docker.io/v2/: dial tcp: lookup registry-1.docker.io\n"
+        "  -> `docker save -o FILE x:1` where there is one, and name the FILE under `images: archives:` "
+        "in the inventory"
+    )
+
+
+class Uploads(FakeEngine):
+    """An engine that takes an archive in ten parts of a size."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+
+    def load_image(self, image, archive, sent):
+        for part in range(1, 11):
+            sent(part * self.size // 10, self.size)
+
+
+def test_a_large_upload_tells_how_far_it_is_and_a_small_one_does_not(hosts, tmp_path):
+    step = ProvideImage("a", "why", "x:1", Archive(tmp_path / "x.tar"))
+    hosts["a"].engine = Uploads(20_000_000)
+    hosts.do(step)
+    assert [text for _, text in hosts.said[1:]] == [
+        "upload image x:1: 30 % of 20 MB",
+        "upload image x:1: 50 % of 20 MB",
+        "upload image x:1: 80 % of 20 MB",
+        "upload image x:1: 100 % of 20 MB",
+    ]
+    hosts.said.clear()
+    hosts["a"].engine = Uploads(1_000_000)
+    hosts.do(step)
+    assert hosts.said == [("a", "upload image x:1")]
+
+
+def test_containers_run_start_are_replaced_and_go(hosts):
+    run = run_container(hosts, "a")
+    engine = hosts["a"].engine
+    hosts.do(run)
+    first = engine.container("c")["Id"]
+    assert error_of(lambda: hosts.do(run), EngineError).startswith("a: creating container c: Conflict.")
+    hosts.do(RunContainer("a", "why", "c", run.spec, replace=True))
+    second = engine.container("c")
+    assert (second["Id"] != first, second["State"]["Running"]) == (True, True)
+    engine.restart()
+    engine.hang_up()
+    assert not engine.container("c")["State"]["Running"]
+    hosts.do(StartContainer("a", "why", "c"))
+    assert engine.container("c")["State"]["Running"]
+    for _ in range(2):
+        hosts.do(RemoveContainer("a", "why", "c"))
+        assert engine.containers() == []
+
+
+def test_a_leader_is_awaited(hosts):
+    hosts.store = FakeStore(elects_after=5)
+    hosts.do(AwaitLeader("a", "why"))
+    assert len(hosts.clock.pauses) == 5
+
+
+def test_a_store_without_a_leader_is_given_up(hosts):
+    hosts.store = FakeStore(up=False)
+    assert error_of(lambda: hosts.do(AwaitLeader("a", "why")), DeadlineExceeded) == (
+        f"a: the store has elected no leader: not within {LEADER_SECONDS:g} s\n"
+        "  -> see `docker logs consul` on the host"
+    )
+
+
+def test_a_network_that_is_there_again_is_not_made_twice(hosts):
+    step = CreateNetwork("a", "why", "n", NETWORK)
+    hosts.do(step)
+    made = hosts["a"].engine.network("n")["Id"]
+    hosts.do(step)
+    assert hosts["a"].engine.network("n")["Id"] == made
+
+
+def test_what_is_gone_already_is_no_error(hosts):
+    hosts.do(
+        RemoveNetwork("a", "why", "n"),
+        RemoveContainer("a", "why", "c"),
+        RemoveVolume("a", "why", "v"),
+        RemoveImage("a", "why", "x:1"),
+        RemoveFile("a", "why", "/etc/nothing"),
+    )
+
+
+def test_a_network_in_use_is_not_removed_and_the_way_out_is_told(hosts):
+    run = run_container(hosts, "a", HostConfig={"NetworkMode": "n"})
+    hosts.do(CreateNetwork("a", "why", "n", NETWORK), run)
+    assert error_of(lambda: hosts.do(RemoveNetwork("a", "why", "n")), EngineError) == (
+        "a: removing network n: error while removing network: network n has active endpoints\n"
+        "  -> `docker network inspect n` lists the containers on it: disconnect or remove them first"
+    )
+
+
+def test_volumes_and_images_in_use_are_errors(hosts):
+    hosts.do(run_container(hosts, "a", HostConfig={"Binds": ["v:/data"]}))
+    for step in (RemoveVolume("a", "why", "v"), RemoveImage("a", "why", "x:1")):
+        with pytest.raises(EngineError) as caught:
+            hosts.do(step)
+        assert caught.value.status == 409
+    hosts.do(RemoveContainer("a", "why", "c"), RemoveVolume("a", "why", "v"), RemoveImage("a", "why", "x:1"))
+    assert (hosts["a"].engine.volumes(), hosts["a"].engine.images()) == ([], [])
+
+
+def test_stages_wait_for_each_other_and_steps_of_a_host_keep_their_order(hosts):
+    files = [WriteFile(n, "why", f"/{k}", n) for k in "12" for n in "abc"]
+    done = hosts.stages(files, [RestartEngine(n, "why") for n in "ab"], [RemoveFile("c", "why", "/1")])
+    assert set(done.steps[:6]) == set(files)
+    for name in "abc":
+        assert [s.path for s in done.steps[:6] if s.host == name] == ["/1", "/2"]
+    assert {s.host for s in done.steps[6:8]} == {"a", "b"}
+    assert done.steps[8:] == [RemoveFile("c", "why", "/1")]
+    assert ("a", "restart the engine: why") in hosts.said
+    assert ("c", "remove /1") in hosts.said
+
+
+def test_hosts_of_a_stage_work_side_by_side(hosts):
+    together = threading.Barrier(3, timeout=10)
+    for name in "abc":
+        engine = hosts[name].engine
+        pull = engine.pull_image
+        engine.pull_image = lambda image, pull=pull: together.wait()
+    assert len(hosts.do(*(ProvideImage(n, "why", "x:1") for n in "abc")).steps) == 3
+
+
+def test_an_error_stops_its_host_lets_the_others_finish_and_stops_later_stages(hosts):
+    (hosts["b"].root / "wont-start").touch()
+    with pytest.raises(FleetError) as caught:
+        hosts.stages(
+            [step for n in "abc" for step in (RestartEngine(n, "why"), WriteFile(n, "why", "/after", "x"))],
+            [WriteFile(n, "why", "/later", "x") for n in "abc"],
+        )
+    assert list(caught.value.failures) == ["b"]
+    assert str(caught.value).startswith("b: the engine does not start:")
+    assert [hosts[n].path("/after").exists() for n in "abc"] == [True, False, True]
+    assert not any(hosts[n].path("/later").exists() for n in "abc")
+
+
+def test_errors_of_several_hosts_are_all_told(hosts):
+    hosts["a"].gone = hosts["c"].gone = True
+    with pytest.raises(FleetError) as caught:
+        hosts.do(*(WriteFile(n, "why", "/x", "x") for n in "abc"))
+    assert str(caught.value) == "a: the ssh connection is gone\nc: the ssh connection is gone"
+    assert caught.value.exit_code == 3
+
+
+def test_a_cancelled_run_changes_nothing(hosts):
+    hosts.cancel.set()
+    with pytest.raises(Interrupted):
+        hosts.do(WriteFile("a", "why", "/x", "x"))
+    assert not hosts["a"].path("/x").exists()
+
+
+def test_a_whole_gossip_is_left_alone(hosts):
+    hosts.speak("a")
+    assert hosts.do(hosts.join("a")).islands == []
+    assert hosts.clock.pauses == []
+
+
+def test_a_split_gossip_is_healed_at_once_and_its_islands_are_told(hosts):
+    hosts.speak("a", "b", "c")
+    hosts.gossip["b"].merge(hosts.gossip["c"].members())
+    hosts.gossip["c"].merge(hosts.gossip["b"].members())
+    done = hosts.do(hosts.join("a", "b", "c"))
+    assert done.islands == [("b", "c"), ("a",)]
+    assert {n: sorted(g.seen()) for n, g in hosts.gossip.items()} == {
+        "a": ["node-b", "node-c"],
+        "b": ["node-a", "node-c"],
+        "c": ["node-a", "node-b"],
+    }
+    assert [text for _, text in hosts.said] == [
+        "make the gossip whole: 3 engines",
+        "gossip is split: b, c | a",
+    ]
+    assert len(hosts.clock.pauses) <= 2
+
+
+def test_one_that_was_buried_is_brought_back(hosts):
+    hosts.speak("a", "b")
+    hosts.gossip["a"].known["node-b"] = Member("node-b", IPv4Address("10.0.0.2"), 7946, 7, 2)
+    hosts.do(hosts.join("a", "b"))
+    assert hosts.gossip["a"].seen() == ["node-b"]
+
+
+def test_an_engine_that_answers_late_is_waited_for(hosts):
+    hosts.speak("a", "b")
+    listens = hosts["b"].listens
+    late = dict(listens)
+    listens.clear()
+    pause = hosts.clock.pause
+
+    def pause_and_come_up(seconds):
+        pause(seconds)
+        if len(hosts.clock.pauses) == 4:
+            listens.update(late)
+
+    hosts.clock.pause = pause_and_come_up
+    done = hosts.do(hosts.join("a", "b"))
+    assert done.islands == [("a",), ("b",)]
+    assert hosts.gossip["b"].seen() == ["node-a"]
+
+
+def test_engines_that_never_answer_are_named(hosts):
+    hosts.speak("a")
+    assert error_of(lambda: hosts.do(hosts.join("a", "b", "c")), DeadlineExceeded) == (
+        f"the gossip is not whole after {GOSSIP_SECONDS:g} s: no gossip from b, c\n"
+        "  -> open TCP and UDP 7946 between all hosts, both ways"
+    )
+
+
+def test_engines_that_never_see_each_other_are_named(hosts):
+    hosts.speak("a", "b")
+    for its in hosts.gossip.values():
+        its.merge = lambda members: None
+    assert error_of(lambda: hosts.do(hosts.join("a", "b")), DeadlineExceeded) == (
+        f"the gossip is not whole after {GOSSIP_SECONDS:g} s: a does not see b; b does not see a\n"
+        "  -> open TCP and UDP 7946 between all hosts, both ways"
+    )
+
+
+class HangsUp:
+    """A stream of an engine that hangs up when it is told something."""
+
+    def __init__(self, its):
+        self.inner, self.told = GossipStream(its), False
+        self.settimeout, self.close = self.inner.settimeout, self.inner.close
+
+    def sendall(self, data):
+        self.told = b"Name" in data
+        self.inner.sendall(data)
+
+    def recv(self, size):
+        return b"" if self.told else self.inner.recv(size)
+
+
+def test_an_engine_that_hangs_up_when_it_is_told_is_named(hosts):
+    hosts.speak("a", "b")
+    hosts.gossip["a"].merge(hosts.gossip["b"].members())
+    hosts["b"].listens[hosts["b"].reached_at, PORT] = lambda: HangsUp(hosts.gossip["b"])
+    said = error_of(lambda: hosts.do(hosts.join("a", "b")))
+    assert said.startswith("the gossip is not whole after 45 s: b does not see a\n")
+
+
+def test_a_look_at_the_gossip(hosts):
+    hosts.speak("a")
+    found = view(hosts["a"], "10.0.0.1")
+    assert (found.address, [m.name for m in found.members]) == (IPv4Address("10.0.0.1"), ["node-a"])
+    assert view(hosts["b"], "10.0.0.2") is None
+    hosts["b"].listens["10.0.0.2", PORT] = lambda: Garbage()
+    assert view(hosts["b"], "10.0.0.2") is None
+
+
+class Garbage:
+    def settimeout(self, seconds):
+        pass
+
+    def sendall(self, data):
+        pass
+
+    def recv(self, size):
+        return b"SSH-2.0-OpenSSH\r\n"
+
+    def close(self):
+        pass

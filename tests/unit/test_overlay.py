@@ -1,0 +1,87 @@
+"""The wanted network, and how another one differs from it, in words."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+
+import pytest
+from tests.golden.site import Site, inventory_of
+
+from overweave.facts.engine import NetworkFact
+from overweave.model import MTU_OPTION, Network
+from overweave.overlay import container_mtu, network_differences, network_spec
+
+
+def site(mtus=(1500, 1500), **network):
+    made = Site(inventory_of(len(mtus), network={"name": "blue", "subnet": "10.50.0.0/24", **network}))
+    for mtu, box in zip(mtus, made.boxes.values(), strict=True):
+        box.interfaces = {"eth0": [mtu, f"{box.address}/24"]}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("mtus", "network", "options"),
+    [
+        ((1500, 1500), {}, {}),
+        ((1500, 1450), {}, {MTU_OPTION: "1450"}),
+        ((9000, 9000), {}, {MTU_OPTION: "9000"}),
+        ((9000, 9000), {"mtu": 1500}, {}),
+        ((1500, 1500), {"mtu": 1280}, {MTU_OPTION: "1280"}),
+        ((1450, 1450), {"options": {MTU_OPTION: "1400"}}, {MTU_OPTION: "1400"}),
+        ((1500, 1500), {"options": {"x": "1"}}, {"x": "1"}),
+    ],
+)
+def test_the_mtu_is_the_smallest_underlays_unless_it_is_given(mtus, network, options):
+    made = site(mtus, **network)
+    assert network_spec(made.fleet, made.facts()) == {
+        "Name": "blue",
+        "Driver": "overlay",
+        "CheckDuplicate": True,
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": "10.50.0.0/24"}]},
+        "Options": options,
+    }
+
+
+def there(driver="overlay", scope="global", subnets=("10.50.0.0/24",), **options):
+    return NetworkFact("id", "blue", driver, scope, subnets, options)
+
+
+def test_containers_get_what_the_network_was_made_for_less_vxlans_overhead():
+    assert container_mtu(there()) == 1450
+    assert container_mtu(there(**{MTU_OPTION: "9000"})) == 8950
+
+
+BRIDGE = "it is a bridge network of scope local, wanted is overlay of scope global"
+SWARM = "it is a overlay network of scope swarm, wanted is overlay of scope global"
+
+
+@pytest.mark.parametrize(
+    ("network", "differences"),
+    [
+        (there(), []),
+        (there(**{MTU_OPTION: "1500"}), []),
+        (there(**{"com.docker.network.driver.overlay.vxlanid_list": "256"}), []),
+        (there("bridge", "local"), [BRIDGE]),
+        (there(scope="swarm"), [SWARM]),
+        (there(subnets=("10.51.0.0/24",)), ["subnet 10.51.0.0/24, wanted 10.50.0.0/24"]),
+        (there(subnets=()), ["subnet none, wanted 10.50.0.0/24"]),
+        (
+            there(subnets=("10.50.0.0/24", "10.1.0.0/24")),
+            ["subnet 10.50.0.0/24, 10.1.0.0/24, wanted 10.50.0.0/24"],
+        ),
+        (there(**{MTU_OPTION: "9000"}), [f"option {MTU_OPTION} 9000, wanted 1500"]),
+        (there(b="1", a="2"), ["option a 2, wanted unset", "option b 1, wanted unset"]),
+    ],
+)
+def test_attributes_are_compared_not_names(network, differences):
+    made = site()
+    assert network_differences(made.fleet, made.facts(), network) == differences
+
+
+def test_an_option_that_is_wanted_and_not_there_differs():
+    made = site(options={"x": "1"})
+    assert network_differences(made.fleet, made.facts(), there()) == ["option x unset, wanted 1"]
+
+
+def test_the_defaults_of_a_network():
+    assert Network() == Network("overweave", IPv4Network("10.211.0.0/16"), None, {})
