@@ -43,6 +43,11 @@ class Command:
         """The command as one line for a POSIX shell."""
         return shlex.join(self.words)
 
+    def __str__(self) -> str:
+        """For messages: the first line, and not more than fits a screen."""
+        line, *rest = self.shell().split("\n")
+        return f"{line[:100]} …" if rest or len(line) > 100 else line
+
     def stdin_bytes(self) -> bytes:
         return self.stdin.reveal().encode() if isinstance(self.stdin, Secret) else self.stdin
 

@@ -13,7 +13,7 @@
     +-- StoreError           5   the cluster store refused a call
     +-- GossipError          5   an engine's gossip port gave no usable answer
     +-- DeadlineExceeded     6   a condition did not come true in time
-    +-- FleetError           *   several hosts failed; carries every host's outcome, exit code of the gravest
+    +-- FleetError           *   several of these, of several hosts; exit code of the gravest
     +-- Interrupted        130   Ctrl-C or SIGTERM
 
 Exit code 1 is not an error: the work was done and the proof is red.
@@ -21,7 +21,7 @@ Exit code 1 is not an error: the work was done and the proof is red.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 
 class OverweaveError(Exception):
@@ -116,10 +116,9 @@ class Interrupted(OverweaveError):
 
 
 class FleetError(OverweaveError):
-    """Some hosts failed: ``failures`` maps each of them to its own error, in the order of the fleet."""
+    """Several things are wrong, each with its own error; the gravest gives the exit code."""
 
-    def __init__(self, failures: Mapping[str, OverweaveError]) -> None:
-        self.failures = dict(failures)
-        lines = [str(e) if e.host else f"{name}: {e}" for name, e in self.failures.items()]
-        super().__init__("\n".join(dict.fromkeys(lines)))
-        self.exit_code = max(e.exit_code for e in self.failures.values())
+    def __init__(self, failures: Sequence[OverweaveError]) -> None:
+        self.failures = tuple(failures)
+        super().__init__("\n".join(dict.fromkeys(str(e) for e in self.failures)))
+        self.exit_code = max(e.exit_code for e in self.failures)

@@ -56,10 +56,12 @@ class Outcome(Generic[K, V]):
 
     def all(self) -> dict[K, V]:
         """All values. Raises the one error, or `FleetError` with every host's own."""
-        if len(self.errors) == 1 and len(self.values) == 0:
+        for key, error in self.errors.items():
+            error.host = error.host or str(key)
+        if len(self.errors) == 1:
             raise next(iter(self.errors.values()))
         if self.errors:
-            raise FleetError({str(key): error for key, error in self.errors.items()})
+            raise FleetError(list(self.errors.values()))
         return self.values
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Network, IPv6Address, NetmaskValueError
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from .errors import InventoryError, UsageError
 from .model import Access, Archive, Fleet, Host, Images, Network, Store
@@ -86,7 +86,7 @@ class _Store(_Model):
     kind: Literal["consul"] = "consul"
     image: _Image = Store.image
     port: _Port = Store.port
-    options: dict[str, Any] = {}
+    options: dict[str, JsonValue] = {}
 
 
 class _Archive(_Model):
@@ -114,8 +114,10 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[object] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, list | dict):
+            if not isinstance(key, Hashable):
                 raise InventoryError("", f"line {key_node.start_mark.line + 1}: a key must be a plain word")
             if key in seen:
                 raise InventoryError(
@@ -167,9 +169,6 @@ def parse(text: str, folder: Path = Path()) -> Fleet:
 
 
 def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
-    def path(value: str | None) -> Path | None:
-        return folder / Path(value).expanduser() if value else None
-
     hosts = []
     for name, given in wanted.hosts.items():
         host = given or _Host()
@@ -177,8 +176,9 @@ def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
             address=host.address or name,
             user=host.user or wanted.ssh.user,
             port=host.port or wanted.ssh.port,
-            key=path(host.key or wanted.ssh.key),
-            known_hosts=path(host.known_hosts or wanted.ssh.known_hosts),
+            key=_path(folder, host.key, f"hosts.{name}.key") or _path(folder, wanted.ssh.key, "ssh.key"),
+            known_hosts=_path(folder, host.known_hosts, f"hosts.{name}.known_hosts")
+            or _path(folder, wanted.ssh.known_hosts, "ssh.known_hosts"),
         )
         hosts.append(Host(name, access, host.advertise, host.store))
     stores = [host.name for host in hosts if host.store]
@@ -190,7 +190,9 @@ def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
     for image, spec in wanted.images.archives.items():
         archive = _Archive(path=spec) if isinstance(spec, str) else spec
         archives[image] = Archive(
-            folder / Path(archive.path).expanduser(), tuple(archive.entrypoint), tuple(archive.command)
+            _path(folder, archive.path, f"images.archives.{image}") or folder,
+            tuple(archive.entrypoint),
+            tuple(archive.command),
         )
     fleet = Fleet(
         hosts=tuple(hosts),
@@ -200,6 +202,16 @@ def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
     )
     _refuse_twins(fleet.hosts)
     return fleet
+
+
+def _path(folder: Path, text: str | None, where: str) -> Path | None:
+    if not text:
+        return None
+    try:
+        return folder / Path(text).expanduser()
+    except RuntimeError as e:
+        user = text.split("/")[0].removeprefix("~")
+        raise InventoryError(where, f"there is no user '{user}'") from e
 
 
 def _first_error(error: ValidationError) -> InventoryError:

@@ -21,6 +21,7 @@ KEYS = ("cluster-store", "cluster-advertise", "cluster-store-opts")
 def obstacles(fleet: Fleet, facts: FleetFacts, *, replace_network: bool) -> list[Refused]:
     """Everything that was found and forbids the wanted state, host by host."""
     _, found = addresses(fleet, facts)
+    unaddressed = bool(found)
     for host in fleet.hosts:
         its = facts.hosts[host.name]
         found += _of_engine(its)
@@ -28,7 +29,7 @@ def obstacles(fleet: Fleet, facts: FleetFacts, *, replace_network: bool) -> list
         found += _of_subnet(fleet, its)
     found += _of_names(facts.hosts.values())
     found += _of_store(fleet, facts)
-    if not replace_network:
+    if not replace_network and not unaddressed:
         found += _of_network(fleet, facts)
     return found
 

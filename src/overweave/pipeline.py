@@ -80,11 +80,7 @@ def deploy(
         facts = look(session)
         left = make(session, facts)
     if left:
-        raise OverweaveError(
-            "after the changes the hosts still differ from what is wanted:\n"
-            + "\n".join(f"    {step.host}: {step} ({step.why})" for step in left.steps),
-            hint="run the same command again; if it stays so, see `journalctl -u docker` on the hosts",
-        )
+        raise _still_different(left)
     if not first and noted(session, facts):
         return Deployment(first, done, None, facts)
     return Deployment(first, done, prove(session, facts), facts)
@@ -189,8 +185,24 @@ def make_teardown(session: Session, facts: FleetFacts) -> Plan:
     return Plan(first.stages + teardown.forget(session.fleet, facts).stages)
 
 
-def tear_down(session: Session, plan: Plan) -> Done:
-    return applying.apply(plan, world(session))
+def tear_down(session: Session, plan: Plan) -> None:
+    """Carry out a teardown, and look again until nothing is left: a stopped engine first has to start."""
+    left = plan
+    for _ in range(ROUNDS):
+        if not left:
+            return
+        applying.apply(left, world(session))
+        left = make_teardown(session, look(session))
+    if left:
+        raise _still_different(left)
+
+
+def _still_different(left: Plan) -> OverweaveError:
+    return OverweaveError(
+        "after the changes the hosts still differ from what is wanted:\n"
+        + "\n".join(f"    {step.host}: {step} ({step.why})" for step in left.steps),
+        hint="run the same command again; if it stays so, see `journalctl -u docker` on the hosts",
+    )
 
 
 def make_rolling_restart(session: Session, facts: FleetFacts) -> list[Plan]:

@@ -26,4 +26,4 @@ def refuse(found: Sequence[Refused]) -> None:
     if len(found) == 1:
         raise found[0]
     if found:
-        raise FleetError({f"{number} {error.host}": error for number, error in enumerate(found)})
+        raise FleetError(found)

@@ -20,7 +20,7 @@ from .facts.fleet import FleetFacts, StoreFacts
 from .facts.unit import Unit
 from .fleet import Cancel, each
 from .gossip.islands import View
-from .model import SPEC_LABEL, Fleet, Host
+from .model import SPEC_LABEL, Fleet
 from .overlay import addresses
 from .ports import KeyValue, Progress
 from .stores import consul
@@ -70,19 +70,19 @@ def connect(
     cancel = Cancel()
     made: dict[str, SshHost] = {}
 
-    def open_one(host: Host) -> None:
-        made[host.name] = SshHost(
-            host,
+    def open_one(name: str) -> None:
+        made[name] = SshHost(
+            fleet.host(name),
             config.clone(),
             cancel=cancel,
             engine_over=EngineApi,
             accept_new_host_keys=accept_new_host_keys,
         )
-        made[host.name].open()
+        made[name].open()
 
     progress("", f"connecting to {len(fleet.hosts)} hosts")
     try:
-        each(fleet.hosts, open_one, cancel=cancel).all()
+        each(fleet.names, open_one, cancel=cancel).all()
         hosts = {name: made[name] for name in fleet.names}
         yield Session(fleet, hosts, cancel, SystemClock(cancel), progress)
     finally:

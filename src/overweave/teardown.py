@@ -84,7 +84,8 @@ def forget(fleet: Fleet, facts: FleetFacts) -> Plan:
     steps: list[Step] = []
     for name in fleet.names:
         its = facts.hosts[name]
-        if its.before is None:
+        # What a stopped engine still has can't be taken away yet, and must not be forgotten.
+        if its.before is None or (isinstance(its.engine, Engine) and not its.engine.running):
             continue
         if isinstance(its.engine, Engine):
             ours: Mapping[str, None] = dict.fromkeys((tagged(fleet.store.image), tagged(fleet.images.probe)))

@@ -141,14 +141,14 @@ class SshHost:
             err, _, stderr = stderr.partition(f"{mark}\n")
             status, _, stdout = stdout.partition("\n")
             if not found or not status.isdigit():
-                raise CommandFailed(query.shell(), whole.status, whole.output, host=self._host.name)
+                raise CommandFailed(str(query), whole.status, whole.output, host=self._host.name)
             results.append(Result(query, int(status), out, err))
         return tuple(results)
 
     def do(self, change: Change) -> Result:
         result = self._run(change)
         if not result.ok:
-            raise CommandFailed(change.shell(), result.status, result.output, host=self._host.name)
+            raise CommandFailed(str(change), result.status, result.output, host=self._host.name)
         return result
 
     def stream(self, address: str, port: int) -> Stream:
@@ -220,7 +220,7 @@ class SshHost:
                 while channel.recv_stderr_ready():
                     err += channel.recv_stderr(CHUNK)
                 if len(out) + len(err) > OUTPUT_LIMIT:
-                    raise CommandFailed(command.shell(), 0, "its output has no end", host=self._host.name)
+                    raise CommandFailed(str(command), 0, "its output has no end", host=self._host.name)
             while chunk := channel.recv(CHUNK):
                 out += chunk
             while chunk := channel.recv_stderr(CHUNK):
@@ -236,7 +236,7 @@ class SshHost:
 
     def _lost(self, command: Command) -> ConnectionProblem:
         return ConnectionProblem(
-            f"the ssh connection broke off during `{command.shell()[:200]}`",
+            f"the ssh connection broke off during `{command}`",
             host=self._host.name,
             hint="run the same command again: it goes on from what it finds",
         )

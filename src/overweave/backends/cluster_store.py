@@ -88,6 +88,9 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
             first += [*of_store, *run, *(s for s in uploads if s not in of_store), *wait]
         else:
             first += uploads
+    if not _running(facts.hosts[store_host]):
+        # Without a store nothing else can come true: the rest is planned when its engine runs.
+        return make_plan(Stage("engine of the store", tuple(s for s in first if s.host == store_host)))
     restarted = any(
         isinstance(step, RestartEngine | RunContainer | StartContainer) for step in (*first, *engines)
     )
@@ -96,7 +99,9 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
     if restarted or missing or len(facts.views) < len(fleet.hosts):
         why = "engines restart" if restarted else f"{len(missing)} engines do not see all others"
         gossip.append(JoinGossip("", why, {name: a.address for name, a in advertise.items()}))
-    network = _network(fleet, facts) if _running(facts.hosts[store_host]) else []
+    # What a stopped engine has on the network is not known: it has to run before the network is touched.
+    all_run = all(_running(facts.hosts[name]) for name in fleet.names)
+    network = _network(fleet, facts) if all_run else []
     replaced = any(isinstance(step, RemoveNetwork) for step in network)
     return make_plan(
         Stage("images from a registry", tuple(pulls)),
@@ -104,8 +109,9 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
         Stage("engines", tuple(engines)),
         Stage("gossip", tuple(gossip)),
         Stage("old anchors", tuple(anchors_there(facts, "its network is replaced") if replaced else ())),
-        Stage("network", tuple(network)),
-        Stage("anchors", tuple(_anchors(fleet, facts, anew=replaced))),
+        Stage("old network", tuple(s for s in network if isinstance(s, RemoveNetwork))),
+        Stage("network", tuple(s for s in network if isinstance(s, CreateNetwork))),
+        Stage("anchors", tuple(_anchors(fleet, facts, anew=replaced) if all_run else ())),
     )
 
 
@@ -120,7 +126,8 @@ def _configure(
     assert isinstance(its.unit, Unit)
     assert isinstance(its.engine, Engine)
     files: list[Step] = []
-    if its.before is None:
+    # A stopped engine can't say what is there: it is noted in the next round, when it runs.
+    if its.before is None and its.engine.running:
         before = Before(frozenset(n.name for n in its.engine.networks), its.engine.images, its.drop_in_folder)
         files.append(RecordBefore(its.name, "first deployment on this host", before))
     content = render("docker.service.conf.j2", exec_start=its.unit.exec_start, flags=wanted)
@@ -177,9 +184,7 @@ def _anchors(fleet: Fleet, facts: FleetFacts, *, anew: bool) -> list[Step]:
     spec = anchor.spec(fleet)
     for name in fleet.names:
         engine = facts.hosts[name].engine
-        if not isinstance(engine, Engine) or not engine.running:
-            continue
-        there = engine.container(anchor.name(fleet, name))
+        there = engine.container(anchor.name(fleet, name)) if isinstance(engine, Engine) else None
         good = there and there.running and there.labels.get(SPEC_LABEL) == spec["Labels"][SPEC_LABEL]
         if anew or not good:
             why = "it is stopped or outdated" if there and not anew else "it keeps the host in the overlay"
@@ -190,14 +195,20 @@ def _anchors(fleet: Fleet, facts: FleetFacts, *, anew: bool) -> list[Step]:
 
 
 def _network(fleet: Fleet, facts: FleetFacts) -> list[Step]:
+    """Networks of the name that differ are removed: a shared one once, a host's own one there."""
     store_host = fleet.store_host.name
-    engine = facts.hosts[store_host].engine
-    there = engine.network(fleet.network.name) if isinstance(engine, Engine) else None
     steps: list[Step] = []
-    if there is not None:
-        differences = network_differences(fleet, facts, there)
-        if not differences:
-            return []
-        steps.append(RemoveNetwork(store_host, "; ".join(differences), there.name))
-    spec = network_spec(fleet, facts)
-    return [*steps, CreateNetwork(store_host, "containers of all hosts share it", fleet.network.name, spec)]
+    wanted_is_there = False
+    for name in (store_host, *(n for n in fleet.names if n != store_host)):
+        engine = facts.hosts[name].engine
+        there = engine.network(fleet.network.name) if isinstance(engine, Engine) else None
+        if there is None or (name != store_host and there.scope == "global"):
+            continue
+        if differences := network_differences(fleet, facts, there):
+            steps.append(RemoveNetwork(name, "; ".join(differences), there.name))
+        else:
+            wanted_is_there = True
+    if not wanted_is_there:
+        spec = network_spec(fleet, facts)
+        steps.append(CreateNetwork(store_host, "containers of all hosts share it", fleet.network.name, spec))
+    return steps

@@ -16,12 +16,17 @@ from .interfaces import Interfaces
 from .record import Before
 from .unit import Unit
 
-FOLDER_QUERY = query_script('test -d "$1"', unit.DROP_IN_FOLDER)
+FOLDER_QUERY = query_script(
+    'test -d "$1" && { test ! -e "$2" || ls -A "$1" | grep -qvxF "${2##*/}"; }',
+    unit.DROP_IN_FOLDER,
+    unit.DROP_IN,
+)
 
 
 @dataclass(frozen=True)
 class HostFacts:
-    """``drop_in_folder``: whether docker.service has a folder for drop-ins in /etc."""
+    """``drop_in_folder``: whether docker.service has a folder for drop-ins in /etc that is not there for
+    Overweave's own alone."""
 
     name: str
     reached_at: str

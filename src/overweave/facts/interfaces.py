@@ -46,9 +46,12 @@ def parse(results: Sequence[Result]) -> Interfaces:
     for result in results:
         if not result.ok:
             raise CommandFailed(
-                result.command.shell(), result.status, result.output, hint="install iproute2 4.13 or later"
+                str(result.command), result.status, result.output, hint="install iproute2 4.13 or later"
             )
-    links, routes = (json.loads(result.stdout or "[]") for result in results)
+    try:
+        links, routes = (json.loads(result.stdout or "[]") for result in results)
+    except RecursionError as e:
+        raise ValueError("JSON without an end to its depth") from e
     return Interfaces(
         tuple(
             Interface(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from posixpath import basename
 
 from overweave.command import Result, query, query_script
 
@@ -65,8 +67,8 @@ def parse(results: Sequence[Result]) -> Unit | Absent:
     if properties.get("LoadState") != "loaded" or not files.ok:
         return Absent(f"systemd has no unit {UNIT}")
     settings = exec_starts(files.stdout)
-    own_at = next((i for i, (path, _) in enumerate(settings) if path == DROP_IN), len(settings))
-    later = [path for path, value in settings[own_at:] if path != DROP_IN and value]
+    # systemd applies drop-ins by file name, whatever folder they are in.
+    later = [p for p, value in settings if value and p.endswith(".conf") and basename(p) > basename(DROP_IN)]
     return Unit(
         exec_start=effective([value for path, value in settings if path != DROP_IN]),
         drop_in=drop_in.stdout,
@@ -93,15 +95,17 @@ def exec_starts(cat: str) -> list[tuple[str, str]]:
     `systemctl show` is no source for this: it prints the words without their quotes.
     """
     found: list[tuple[str, str]] = []
-    path, section, pending = "", "", ""
+    path, section, pending, before = "", "", "", ""
     for raw in cat.splitlines():
+        # The header of a file stands after an empty line; a comment may look like one elsewhere.
+        if not before.strip() and not pending and re.fullmatch(r"# /\S+\.(service|conf)", raw):
+            path, section = raw[2:], ""
+        before = raw
+        if raw.lstrip().startswith(("#", ";")):
+            continue
         line = pending + raw.strip() if pending else raw
         pending = ""
-        if line.startswith("# /"):
-            path, section = line[2:].strip(), ""
-        elif line.lstrip().startswith(("#", ";")):
-            continue
-        elif line.endswith("\\"):
+        if line.endswith("\\"):
             pending = line[:-1].rstrip() + " "
         elif line.startswith("["):
             section = line.strip()

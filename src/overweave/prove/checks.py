@@ -52,7 +52,7 @@ def parse(text: str, mark: str) -> HostReport:
     old, new = _vxlan(before), _vxlan(after)
     return HostReport(
         verdicts=parse_verdicts(answers),
-        vni=new.get("linkinfo", {}).get("info_data", {}).get("id", 0),
+        vni=_number(new, "linkinfo", "info_data", "id"),
         sent=_packets(new, "tx") - _packets(old, "tx"),
         received=_packets(new, "rx") - _packets(old, "rx"),
         vteps=_vteps(_json(neighbours), _json(forwarding)),
@@ -84,16 +84,28 @@ def _vxlan(text: str) -> dict[str, Any]:
     return next((link for link in _json(text) if link), {})
 
 
+def _number(value: Any, *keys: str) -> int:
+    """A number deep in JSON of a host; 0 where the way there or its end is something else."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, int) else 0
+
+
 def _packets(link: dict[str, Any], direction: str) -> int:
-    stats = link.get("stats64") or link.get("stats") or {}
-    return int(stats.get(direction, {}).get("packets", 0))
+    return _number(link, "stats64", direction, "packets") or _number(link, "stats", direction, "packets")
 
 
 def _vteps(neighbours: Sequence[dict[str, Any]], forwarding: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Join address -> MAC (neighbour rows) with MAC -> VTEP (forwarding rows)."""
-    where = {row["mac"]: row["dst"] for row in forwarding if row.get("mac") and row.get("dst")}
+    where = _pairs(forwarding, "mac", "dst")
     return {
-        row["dst"]: where[row["lladdr"]]
-        for row in neighbours
-        if row.get("dst") and row.get("lladdr") in where
+        address: where[mac] for address, mac in _pairs(neighbours, "dst", "lladdr").items() if mac in where
+    }
+
+
+def _pairs(rows: Sequence[dict[str, Any]], key: str, value: str) -> dict[str, str]:
+    return {
+        row[key]: row[value]
+        for row in rows
+        if isinstance(row.get(key), str) and isinstance(row.get(value), str)
     }

@@ -10,7 +10,10 @@ from .matrix import Matrix, Pair
 def causes(matrix: Matrix, vteps: Mapping[str, str]) -> tuple[str, ...]:
     """A line for each cause; ``vteps`` are the hosts' underlay addresses."""
     found = []
-    dead = [p for p in matrix.red if "icmp" in p.failed]
+    silent = [p for p in matrix.red if not p.checks.keys() - {"vxlan"}]
+    for host in dict.fromkeys(p.source for p in silent):
+        found.append(f"{host}: its probe said nothing: see `journalctl -u docker` there, then prove again")
+    dead = [p for p in matrix.red if "icmp" in p.failed and p not in silent]
     lost = [p for p in dead if "vxlan" in p.failed]
     blocked = [p for p in dead if "vxlan" not in p.failed]
     for a, b, arrow in _ways(blocked):
@@ -23,7 +26,7 @@ def causes(matrix: Matrix, vteps: Mapping[str, str]) -> tuple[str, ...]:
             f"{a} {arrow} {b}: the overlay has no forwarding rows for the other (moby#35807): "
             f"open TCP and UDP 7946 between {vteps.get(a, a)} and {vteps.get(b, b)}, then deploy again"
         )
-    alive = [p for p in matrix.red if p not in dead]
+    alive = [p for p in matrix.red if p not in dead and p not in silent]
     for a, b, arrow in _ways([p for p in alive if "mtu" in p.failed]):
         found.append(
             f"{a} {arrow} {b}: small packets pass, full-size ones don't (moby#24906): the underlay's MTU is "
@@ -34,6 +37,11 @@ def causes(matrix: Matrix, vteps: Mapping[str, str]) -> tuple[str, ...]:
         found.append(
             f"{a} {arrow} {b}: ping passes and TCP doesn't (moby#41775): if the NIC offloads checksums, "
             "`ethtool -K INTERFACE tx-checksum-ip-generic off` on both"
+        )
+    for a, b, arrow in _ways([p for p in alive if "vxlan" in p.failed]):
+        found.append(
+            f"{a} {arrow} {b}: packets pass, but not by a row that leads to the other host's address: "
+            "does an engine advertise another address than its own? `fab status` shows them"
         )
     for a, b, arrow in _ways([p for p in alive if p.failed == ("dns",)]):
         found.append(

@@ -41,7 +41,10 @@ def container(store: Store, *, interface: str, address: str) -> StoreContainer:
         "ports": {"http": store.port},
         "disable_update_check": True,
     }
-    config.update(store.options)
+    for key, value in store.options.items():
+        ours = config.get(key)
+        # What the overlay needs stays: ports.http is what the engines are told.
+        config[key] = {**value, **ours} if isinstance(value, dict) and isinstance(ours, dict) else value
     spec: dict[str, Any] = {
         "Image": store.image,
         "Cmd": ["agent", "-server", "-bootstrap-expect=1", "-ui", f"-bind={address}"],
