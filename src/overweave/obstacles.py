@@ -13,6 +13,7 @@ from .facts.fleet import FleetFacts
 from .facts.host import HostFacts
 from .model import SPEC_LABEL, Fleet
 from .overlay import addresses, network_differences
+from .store_host import told_store
 from .stores import consul
 
 KEYS = ("cluster-store", "cluster-advertise", "cluster-store-opts")
@@ -27,11 +28,40 @@ def obstacles(fleet: Fleet, facts: FleetFacts, *, replace_network: bool) -> list
         found += _of_engine(its)
         found += _of_configuration(its)
         found += _of_subnet(fleet, its)
+    found += of_strangers(fleet, facts)
     found += _of_names(facts.hosts.values())
     found += _of_store(fleet, facts)
     if not replace_network and not unaddressed:
         found += _of_network(fleet, facts)
     return found
+
+
+def of_strangers(fleet: Fleet, facts: FleetFacts) -> list[Refused]:
+    """Hosts that belong to an overlay whose store is none of these hosts: only a part of it was named."""
+    owned = {str(a.ip) for its in facts.hosts.values() for i in its.interfaces.all for a in i.addresses}
+    return [
+        Refused(
+            f"it is in an overlay whose store is at {told}, which is none of the hosts given",
+            host=its.name,
+            hint="name all hosts of that overlay, the one with the store too",
+        )
+        for its in facts.hosts.values()
+        if (told := told_store(its)) and told not in owned
+    ]
+
+
+def of_others(facts: FleetFacts, nodes: frozenset[str]) -> list[Refused]:
+    """For a teardown: engines that are registered in the store and were not named. ``nodes`` are the
+    fleet's own."""
+    others = sorted(facts.store.nodes - nodes) if facts.store else []
+    if not others:
+        return []
+    return [
+        Refused(
+            f"other engines use this store: {', '.join(others)}",
+            hint="name all hosts of the overlay: without the store theirs is gone too",
+        )
+    ]
 
 
 def _of_engine(its: HostFacts) -> list[Refused]:
@@ -159,6 +189,17 @@ def _of_names(hosts: Iterable[HostFacts]) -> list[Refused]:
 
 def _of_store(fleet: Fleet, facts: FleetFacts) -> list[Refused]:
     name = fleet.store_host.name
+    for other in fleet.names:
+        its = facts.hosts[other].engine
+        container = its.container(consul.CONTAINER) if isinstance(its, Engine) else None
+        if other != name and container and SPEC_LABEL in container.labels:
+            return [
+                Refused(
+                    f"the store is there already, and two would part the fleet: {name} was asked to carry it",
+                    host=other,
+                    hint=f"mark {other} with `store: true` in the inventory, or destroy-overlay first",
+                )
+            ]
     engine = facts.hosts[name].engine
     there = engine.container(consul.CONTAINER) if isinstance(engine, Engine) else None
     if there and SPEC_LABEL not in there.labels:

@@ -17,6 +17,7 @@ from .facts.fleet import FleetFacts
 from .facts.unit import Unit
 from .fleet import each
 from .model import Fleet, tagged
+from .obstacles import of_others, of_strangers
 from .overlay import addresses, container_mtu, left_over_probes, users_containers
 from .plan import plan, refuse
 from .prove.matrix import Matrix
@@ -180,7 +181,13 @@ def validate(session: Session) -> Matrix:
 
 
 def make_teardown(session: Session, facts: FleetFacts) -> Plan:
-    """Everything that a teardown removes, in its order."""
+    """Everything that a teardown removes, in its order.
+
+    Raises `Refused` where only a part of an overlay was named.
+    """
+    advertise, _ = addresses(session.fleet, facts)
+    nodes = frozenset(a.node for a in advertise.values())
+    refuse(of_strangers(session.fleet, facts) + of_others(facts, nodes))
     first = teardown.teardown(session.fleet, facts)
     return Plan(first.stages + teardown.forget(session.fleet, facts).stages)
 

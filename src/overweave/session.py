@@ -23,6 +23,7 @@ from .gossip.islands import View
 from .model import SPEC_LABEL, Fleet
 from .overlay import addresses
 from .ports import KeyValue, Progress
+from .store_host import settle
 from .stores import consul
 from .waiting import wait_until
 
@@ -30,9 +31,9 @@ SETTLING_SECONDS = 6.0
 """Three heartbeats of a small fleet."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Session:
-    """Open connections to all hosts of a fleet."""
+    """Open connections to all hosts of a fleet. `look` marks the store's host in ``fleet``."""
 
     fleet: Fleet
     hosts: Mapping[str, SshHost]
@@ -80,7 +81,8 @@ def connect(
         )
         made[name].open()
 
-    progress("", f"connecting to {len(fleet.hosts)} hosts")
+    count = len(fleet.hosts)
+    progress("", f"connecting to {count} host{'s' * (count > 1)}")
     try:
         each(fleet.names, open_one, cancel=cancel).all()
         hosts = {name: made[name] for name in fleet.names}
@@ -96,6 +98,7 @@ def look(session: Session) -> FleetFacts:
     hosts = each(
         session.fleet.names, lambda name: host_facts.look(session.hosts[name]), cancel=session.cancel
     ).all()
+    session.fleet = settle(session.fleet, hosts)
     facts = FleetFacts(hosts)
     advertise, refused = addresses(session.fleet, facts)
     if refused:

@@ -172,8 +172,9 @@ def consul_ui(
     Example: fab consul-ui -H host1
     """
     with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
+        facts = look(session)
         host = session.hosts[session.fleet.store_host.name]
-        if not session.store().leader():
+        if not facts.store or not facts.store.leader:
             raise Refused(
                 "no Consul answers here", host=host.host.name, hint="`fab status` shows where the store is"
             )
