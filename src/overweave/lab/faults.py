@@ -14,14 +14,13 @@ from overweave.errors import CommandFailed, UsageError
 from . import network, process, slowlink
 from .host import LabHost
 from .locking import locked
-from .readiness import engine_active, wait_until_up
+from .readiness import wait_until_up
 from .shell import must
 from .waiting import wait_for
 
 CHAIN = "OVERWEAVE-FAULTS"
 """Holds the rules of `drop` and nothing else, so that `clear` removes exactly those."""
 
-BOOT_SECONDS = 60
 _OFFLOADS = ("tx", "tso", "gso")
 
 
@@ -31,10 +30,9 @@ def kill_engine(host: LabHost) -> None:
 
 
 def start_engine(host: LabHost) -> None:
-    """Undo `kill_engine`: returns when the engine is active, however often it was killed."""
+    """Undo `kill_engine`, however often it was killed: returns when the engine is active."""
     _inside(host, "systemctl", "reset-failed", "docker.service", "docker.socket")
     _inside(host, "systemctl", "start", "docker.service")
-    wait_for(lambda: engine_active(host), BOOT_SECONDS, "an active engine", host=host.name)
 
 
 def power_off(host: LabHost, *, hard: bool = True) -> None:
@@ -51,7 +49,7 @@ def power_on(host: LabHost) -> None:
         if not host.running:
             host.kill()
             host.start(lock)
-    wait_until_up([host], BOOT_SECONDS, lambda _: None)
+    wait_until_up([host], lambda _: None)
 
 
 def drop(host: LabHost, protocol: str, port: int, peer: str | None = None) -> None:

@@ -161,7 +161,7 @@ class Lab:
         if off:
             progress(f"starting {len(off)} of {self.spec.count} hosts in {self.spec.subnet}")
         _each(off, lambda host: _restart(host, lock))
-        wait_until_up(self.hosts, 60 + 2 * self.spec.count, progress if off else _silent)
+        wait_until_up(self.hosts, progress if off else _silent)
 
     def _tell_names(self) -> None:
         addresses = {host.name: host.address for host in self.hosts}
@@ -180,6 +180,7 @@ class Lab:
             else:
                 _each(self.hosts[before.count :], LabHost.erase)
                 before.save()
+                Lab(before)._tell_names()
             raise
 
     def _remove(self) -> None:
