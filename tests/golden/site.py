@@ -177,7 +177,12 @@ class Site:
             )
         talking = [n for n, b in self.boxes.items() if b.carries_flags and b.gossips]
         views = {n: self._view(n, talking) for n in talking}
-        return FleetFacts({n: b.facts(self.shared) for n, b in self.boxes.items()}, store, views)
+        named = self.fleet.names
+        return FleetFacts(
+            {n: self.boxes[n].facts(self.shared) for n in named},
+            store,
+            {n: view for n, view in views.items() if n in named},
+        )
 
     def _view(self, name, talking):
         island = next(i for i in self.islands if name in i)

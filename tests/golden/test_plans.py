@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overweave.errors import FleetError, OverweaveError
+from overweave.obstacles import of_others
 from overweave.plan import plan
 from overweave.teardown import forget, teardown
 
@@ -61,7 +62,7 @@ def outcome(scenario):
         assert task == "destroy"
         return [*lines(teardown(fleet, facts)), *lines(forget(fleet, facts))]
     except FleetError as e:
-        return [f"refused: {line}" for error in e.failures.values() for line in str(error).splitlines()]
+        return [f"refused: {line}" for error in e.failures for line in str(error).splitlines()]
     except OverweaveError as e:
         return [f"refused: {line}" for line in str(e).splitlines()]
 
@@ -186,6 +187,14 @@ def test_what_was_there_is_not_noted_while_nobody_can_say_what_was_there():
     assert "bridge" in site.boxes["host2"].before.networks
 
 
+def test_a_folder_that_the_first_of_two_plans_made_is_not_noted_as_the_hosts_own():
+    """Else a teardown leaves it behind, empty."""
+    site = Site()
+    site.boxes["host1"].running = False
+    settle(site)
+    assert site.boxes["host1"].before.drop_in_folder is False
+
+
 def test_several_refusals_are_one_error_that_says_all_of_them():
     site = Site()
     site.boxes["host2"].swarm = True
@@ -208,6 +217,17 @@ def test_hosts_whose_addresses_are_all_refused_are_refused_and_no_crash():
     }
     with pytest.raises(FleetError, match=r"^host1: there is no interface eth9\n  -> it has: eth0\nhost2: "):
         plan(site.fleet, site.facts())
+
+
+def test_a_teardown_of_a_part_of_an_overlay_names_who_would_lose_it():
+    site = deployed()
+    nodes = frozenset({"10.0.0.11:2376", "10.0.0.12:2376"})
+    assert [str(e) for e in of_others(site.facts(), nodes)] == [
+        "other engines use this store: 10.0.0.13:2376\n"
+        "  -> name all hosts of the overlay: without the store theirs is gone too"
+    ]
+    assert of_others(site.facts(), nodes | {"10.0.0.13:2376"}) == []
+    assert of_others(Site().facts(), frozenset()) == []
 
 
 def test_a_teardown_leaves_a_site_as_it_was():

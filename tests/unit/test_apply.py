@@ -308,13 +308,11 @@ def test_hosts_of_a_stage_work_side_by_side(hosts):
 
 def test_an_error_stops_its_host_lets_the_others_finish_and_stops_later_stages(hosts):
     (hosts["b"].root / "wont-start").touch()
-    with pytest.raises(FleetError) as caught:
+    with pytest.raises(OverweaveError, match=r"^b: the engine does not start:"):
         hosts.stages(
             [step for n in "abc" for step in (RestartEngine(n, "why"), WriteFile(n, "why", "/after", "x"))],
             [WriteFile(n, "why", "/later", "x") for n in "abc"],
         )
-    assert list(caught.value.failures) == ["b"]
-    assert str(caught.value).startswith("b: the engine does not start:")
     assert [hosts[n].path("/after").exists() for n in "abc"] == [True, False, True]
     assert not any(hosts[n].path("/later").exists() for n in "abc")
 

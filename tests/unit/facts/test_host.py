@@ -82,8 +82,7 @@ def test_a_bare_host_without_docker():
         ("ip -json -4 address", '[{"ifname": "x"}]', "KeyError: 'mtu'"),
         ("-p LoadState", SHOWN.replace("921", "x"), "ValueError: invalid literal for int() with base 10: "
          "'x'"),
-        ("ip -json -4 route", "[" * 100_000, "RecursionError: maximum recursion depth exceeded while decoding "
-         "a JSON array from a unicode string"),
+        ("ip -json -4 route", "[" * 100_000, "ValueError: JSON without an end to its depth"),
     ],
     ids=["no JSON", "no MTU", "no number", "no end to its depth"],
 )  # fmt: skip

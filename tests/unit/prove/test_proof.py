@@ -8,7 +8,7 @@ import pytest
 from tests.contract.fakes import FakeClock, FakeEngine, FakeHost, saved_image
 
 from overweave.command import Result
-from overweave.errors import EngineError, FleetError, Interrupted
+from overweave.errors import EngineError, Interrupted
 from overweave.fleet import Cancel
 from overweave.model import PROBE_LABEL, Access, Archive, Host
 from overweave.prove.checks import AROUND, CLIENT, client_arguments
@@ -165,7 +165,7 @@ def test_each_host_begins_with_the_one_after_it(hosts):
 def test_a_probe_that_does_not_start_is_an_error_and_those_that_did_are_removed(hosts):
     hosts["b"].engine.remove_network("blue")
     with pytest.raises(
-        FleetError, match=r"^b: starting container overweave-probe-[0-9a-f]{8}-b: network blue "
+        EngineError, match=r"^b: starting container overweave-probe-[0-9a-f]{8}-b: network blue "
     ):
         run(hosts)
     assert left_over(hosts) == []
@@ -178,7 +178,7 @@ def test_probes_are_removed_also_after_checks_that_fail_and_after_ctrl_c(hosts):
         raise EngineError("broken", host="b")
 
     hosts["b"].fate = fail
-    with pytest.raises(FleetError, match=r"^b: broken$"):
+    with pytest.raises(EngineError, match=r"^b: broken$"):
         run(hosts)
     assert left_over(hosts) == []
 

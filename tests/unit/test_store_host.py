@@ -1,0 +1,48 @@
+"""Where the store is: told, found, or the first host."""
+
+from __future__ import annotations
+
+from tests.golden.site import Site, inventory_of
+from tests.golden.test_plans import deployed
+
+from overweave.store_host import settle, told_store
+
+
+def reordered(site, *names, **marks):
+    hosts = {n: site.wanted["hosts"][n] | marks.get(n, {}) for n in names}
+    site.wanted = site.wanted | {"hosts": hosts}
+    return settle(site.fleet, site.facts().hosts).store_host.name
+
+
+def test_a_clean_fleets_store_comes_to_the_first_host():
+    assert reordered(Site(), "host2", "host1", "host3") == "host2"
+
+
+def test_the_order_of_hosts_does_not_move_a_store_that_is_there():
+    assert reordered(deployed(), "host3", "host2", "host1") == "host1"
+
+
+def test_an_engine_that_is_down_still_tells_where_its_store_is():
+    site = deployed()
+    for box in site.boxes.values():
+        box.running = False
+    assert reordered(site, "host3", "host1") == "host1"
+
+
+def test_what_the_inventory_marks_is_what_counts():
+    assert reordered(deployed(), "host1", "host2", "host3", host3={"store": True}) == "host3"
+
+
+def test_where_drop_ins_differ_most_of_them_are_right():
+    site = deployed()
+    site.boxes["host3"].drop_in = site.boxes["host3"].drop_in.replace(
+        "consul://10.0.0.11", "consul://10.0.0.13"
+    )
+    assert reordered(site, "host3", "host2", "host1") == "host1"
+
+
+def test_a_store_on_none_of_the_hosts_is_told_and_moves_nothing():
+    site = deployed(inventory_of(3))
+    assert reordered(site, "host2", "host3") == "host2"
+    assert [told_store(its) for its in site.facts().hosts.values()] == ["10.0.0.11"] * 2
+    assert told_store(Site().facts().hosts["host1"]) == ""
