@@ -67,6 +67,13 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
     """
     advertise, _ = addresses(fleet, facts)
     store_host = fleet.store_host.name
+    carrier = facts.hosts[store_host].engine
+    store_is_new = (
+        isinstance(carrier, Engine)
+        and carrier.running
+        and carrier.container(consul.CONTAINER) is None
+        and consul.VOLUME not in carrier.volumes
+    )
     pulls = [s for h in fleet.names for s in _images(fleet, facts.hosts[h]) if s.archive is None]
     first: list[Step] = []
     engines: list[Step] = []
@@ -74,7 +81,7 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
         its = facts.hosts[name]
         wanted = flags(fleet, advertise[store_host].address, advertise[name])
         first += left_over_probes(its)
-        files, restart = _configure(its, wanted, facts, advertise[name])
+        files, restart = _configure(its, wanted, facts, advertise[name], store_is_new=store_is_new)
         first += files
         if name == store_host:
             first += restart
@@ -111,7 +118,7 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
         Stage("old anchors", tuple(anchors_there(facts, "its network is replaced") if replaced else ())),
         Stage("old network", tuple(s for s in network if isinstance(s, RemoveNetwork))),
         Stage("network", tuple(s for s in network if isinstance(s, CreateNetwork))),
-        Stage("anchors", tuple(_anchors(fleet, facts, anew=replaced) if all_run else ())),
+        Stage("anchors", tuple(_anchors(fleet, facts, anew=replaced or store_is_new) if all_run else ())),
     )
 
 
@@ -120,7 +127,12 @@ def _running(its: HostFacts) -> bool:
 
 
 def _configure(
-    its: HostFacts, wanted: tuple[str, ...], facts: FleetFacts, advertise: Advertise
+    its: HostFacts,
+    wanted: tuple[str, ...],
+    facts: FleetFacts,
+    advertise: Advertise,
+    *,
+    store_is_new: bool,
 ) -> tuple[list[Step], list[Step]]:
     """Files to write, and the restart if one is needed."""
     assert isinstance(its.unit, Unit)
@@ -141,6 +153,8 @@ def _configure(
         why = "the running engine does not carry the flags"
     elif its.unit.drop_in != content:
         why = "its unit changed"
+    elif store_is_new:
+        why = "its store is gone with all data, and it would go on with what it remembers of it"
     elif its.unit.stray_threads:
         why = f"{its.unit.stray_threads} of its threads are stuck in a dead network namespace (moby#39036)"
     elif facts.store and facts.store.leader and advertise.node not in facts.store.nodes:
@@ -149,7 +163,11 @@ def _configure(
         why = "the engine takes no part in the gossip"
     if not why:
         return files, []
-    return files, [RestartEngine(its.name, why, users_containers(its.engine))]
+    steps: list[Step] = []
+    if store_is_new:
+        # An engine that starts holds up for 60 s on a container whose network can't come (measured).
+        steps += [step for step in anchors_there(facts, "its network is gone") if step.host == its.name]
+    return files, [*steps, RestartEngine(its.name, why, users_containers(its.engine))]
 
 
 def _images(fleet: Fleet, its: HostFacts) -> list[ProvideImage]:

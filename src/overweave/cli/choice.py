@@ -20,6 +20,7 @@ def fleet(
     hosts: Sequence[str],
     file: str | None = None,
     *,
+    may_be_lab: bool = True,
     network: str | None = None,
     subnet: str | None = None,
     mtu: int = 0,
@@ -27,10 +28,12 @@ def fleet(
     """The fleet that a command is about.
 
     The inventory is ``file``, else the one that ``OVERWEAVE_INVENTORY`` names, else that of a running
-    lab, if ``hosts`` has one of its hosts or none at all. Raises `UsageError` and `InventoryError`.
+    lab, if ``may_be_lab`` and ``hosts`` has one of its hosts or none at all.
+
+    Raises `UsageError` and `InventoryError`.
     """
     given = file or os.environ.get(VARIABLE)
-    lab = None if given else _lab_inventory()
+    lab = _lab_inventory() if may_be_lab and not given else None
     known = inventory.load(Path(given).expanduser()) if given else inventory.load(lab) if lab else None
     if known and lab and hosts and not _any_known(hosts, known):
         known = None

@@ -21,25 +21,25 @@ from overweave.errors import Interrupted, OverweaveError
 class FleetContext(Context):
     """Given to a cluster task instead of a connection.
 
-    ``host_names`` is the ``-H`` list as it was typed, ``remainder`` what stood after ``--``.
+    ``host_names`` is the ``-H`` list as it was typed, ``remainder`` what stood after ``--``, and
+    ``own_ssh_config`` whether an ssh configuration was given with ``-S``.
     """
 
-    def __init__(self, config: fabric.Config, host_names: tuple[str, ...], remainder: str) -> None:
+    def __init__(self, config: fabric.Config, **given: Any) -> None:
         super().__init__(config=config)
         # Context keeps unknown attributes in its configuration; _set is its way around that.
-        self._set(host_names=host_names, remainder=remainder)
+        self._set(**given)
 
 
 class FleetCall(Call):
     """A call that is made once, with all hosts."""
 
-    def __init__(self, *args: Any, host_names: tuple[str, ...], remainder: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, given: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.host_names = host_names
-        self.remainder = remainder
+        self.given = given
 
     def make_context(self, config: fabric.Config) -> FleetContext:
-        return FleetContext(config, self.host_names, self.remainder)
+        return FleetContext(config, **self.given)
 
 
 class ClusterTask(fabric.tasks.Task):  # type: ignore[misc]
@@ -63,11 +63,15 @@ class FleetExecutor(Executor):  # type: ignore[misc]
         )
         expanded: list[Any] = []
         rest: list[Any] = []
-        for given in calls:
-            call = Call(task=given) if isinstance(given, Task) else given
+        for it in calls:
+            call = Call(task=it) if isinstance(it, Task) else it
             if isinstance(call.task, ClusterTask):
-                options = {"host_names": names, "remainder": self.core.remainder}
-                expanded.append(call.clone(into=FleetCall, with_=options))
+                given = {
+                    "host_names": names,
+                    "remainder": self.core.remainder,
+                    "own_ssh_config": bool(self.core[0].args["ssh-config"].value),
+                }
+                expanded.append(call.clone(into=FleetCall, with_={"given": given}))
             else:
                 rest.append(call)
         # Fabric runs what stands after -- on every host; with a cluster task it belongs to the task.

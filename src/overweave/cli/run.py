@@ -54,7 +54,8 @@ def session(
     **changes: Any,
 ) -> Iterator[Session]:
     """Connections to the hosts that the command line asks for."""
-    wanted = fleet(c.host_names, inventory, **changes)
+    # Names of an ssh configuration that was given must not be taken for those of a lab: host1, host2, …
+    wanted = fleet(c.host_names, inventory, may_be_lab=not c.own_ssh_config, **changes)
     config: fabric.Config = c.config
     with connect(
         wanted, config, progress=progress or Progress(), accept_new_host_keys=accept_new_host_keys

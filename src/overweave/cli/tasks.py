@@ -77,7 +77,7 @@ def deploy_overlay(
                 run.confirm(f"Engines restart, and these containers with them: {', '.join(stops)}.", yes=yes)
 
         deployment = pipeline.deploy(session, replace_network=replace_network, before=ask)
-        if deployment.done.islands:
+        if deployment.done.islands and deployment.matrix and deployment.matrix.green:
             progress("", f"{len(deployment.done.islands)} gossip islands were healed, without a restart")
         if deployment.matrix is None:
             note = Text("nothing to do: everything is as wanted, and proven since the engines last started")

@@ -37,10 +37,11 @@ def start_engine(host: LabHost) -> None:
 
 def power_off(host: LabHost, *, hard: bool = True) -> None:
     """Power the host off; it keeps its disk. ``hard``: all at once and without a sync, else in order."""
-    if hard:
-        host.kill()
-    else:
-        host.shut_down()
+    with locked(host.spec.lock, keep=True):
+        if hard:
+            host.kill()
+        else:
+            host.shut_down()
 
 
 def power_on(host: LabHost) -> None:

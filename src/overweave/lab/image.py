@@ -30,8 +30,16 @@ class Image:
 
     @property
     def archives(self) -> Mapping[str, Path]:
-        """Container images by name, as files that ``docker load`` takes."""
-        names: dict[str, str] = json.loads((self.folder / "images.json").read_text())
+        """Container images by name, as files that ``docker load`` takes.
+
+        Raises `LabUnavailable` if somebody removed the image from the cache.
+        """
+        try:
+            names: dict[str, str] = json.loads((self.folder / "images.json").read_text())
+        except FileNotFoundError:
+            raise LabUnavailable(
+                f"{self.folder} is gone", hint="the lab is made of it: lab.down, lab.up"
+            ) from None
         return {name: self.folder / file for name, file in names.items()}
 
     def container_image(self, repository: str) -> str:

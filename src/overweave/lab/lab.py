@@ -63,17 +63,21 @@ class Lab:
 
     @classmethod
     def load(cls, name: str = "lab") -> Lab:
-        """Find a lab that was begun, also one whose `up` was killed. Raises `UsageError` if there is none."""
-        spec = Spec.read(check_name(name))
-        if spec is None:
-            raise UsageError(
-                f"there is no lab '{name}'", hint="lab.list shows those there are, lab.up makes one"
-            )
-        return cls(spec)
+        """Find a lab that was begun, also one whose `up` was killed.
+
+        Raises `UsageError` if there is none, and `LabUnavailable` unless root asks.
+        """
+        check_name(name)
+        for lab in cls.all():
+            if lab.name == name:
+                return lab
+        raise UsageError(f"there is no lab '{name}'", hint="lab.list shows those there are, lab.up makes one")
 
     @classmethod
     def all(cls) -> list[Lab]:
-        """Every lab that was begun, by name."""
+        """Every lab that was begun, by name. Raises `LabUnavailable` unless root asks."""
+        if state_root().exists() and not os.access(state_root(), os.R_OK, effective_ids=True):
+            raise requirements.explain(root=False)
         names = sorted(path.parent.name for path in state_root().glob(f"*/{SPEC}"))
         return [cls(spec) for name in names if (spec := Spec.read(name))]
 
@@ -179,8 +183,11 @@ class Lab:
                 self._remove()
             else:
                 _each(self.hosts[before.count :], LabHost.erase)
-                before.save()
-                Lab(before)._tell_names()
+                rest = Lab(replace(self.spec, count=before.count))
+                rest.spec.save()
+                # Hosts that were never made have no file to write to.
+                with suppress(OSError):
+                    rest._tell_names()
             raise
 
     def _remove(self) -> None:

@@ -22,7 +22,9 @@ class Knock:
     A host that is slow must not be slowed down further by connections that nobody waits for.
     """
 
-    def __init__(self, family: int, address: Callable[[], tuple[str, int] | str], says: bytes, expects: bytes) -> None:
+    def __init__(
+        self, family: int, address: Callable[[], tuple[str, int] | str], says: bytes, expects: bytes
+    ) -> None:
         self._family = family
         self._address = address
         self._says = says

@@ -61,7 +61,7 @@ def missing_packages(programs: Mapping[str, str], there: Callable[[str], bool]) 
     return sorted({package for program, package in programs.items() if not there(program)})
 
 
-def explain(*, root: bool, packages: Iterable[str], features: Iterable[str]) -> LabUnavailable:
+def explain(*, root: bool, packages: Iterable[str] = (), features: Iterable[str] = ()) -> LabUnavailable:
     """The error for a machine that lacks something."""
     lacks = []
     hints = []
