@@ -69,7 +69,7 @@ STUBS = {
     """,
     "ls": r"""
         [ "$*" = /var/run/docker/netns ] || exit 2
-        printf '%s\n' 1-9217733d35 3-aaaaaaaaaa default lb_9217733d3
+        printf '%s\n' 0-9217733d350 1-9217733d35 3-aaaaaaaaaa default lb_9217733d3
     """,
     "nsenter": r"""
         [ "$1" = --net=/var/run/docker/netns/1-9217733d35 ] || exit 1

@@ -19,6 +19,16 @@ NETWORK = {"Name": "blue", "Driver": "overlay", "IPAM": {"Config": []}, "Options
 VTEPS = {"a": "10.0.0.1", "b": "10.0.0.2", "c:1": "10.0.0.3"}
 
 
+class CancelledEngine(FakeEngine):
+    """An engine whose calls end when the run is cancelled, as calls over ssh do."""
+
+    cancel = Cancel()
+
+    def end_container(self, name):
+        self.cancel.check()
+        super().end_container(name)
+
+
 class ProbeHost(FakeHost):
     """A host whose probe finds everything well but for ``red``: (target, check) pairs.
 
@@ -27,7 +37,7 @@ class ProbeHost(FakeHost):
 
     def __init__(self, name, folder, peers):
         subnet = f"10.211.{len(peers)}"
-        super().__init__(Host(name, Access(VTEPS[name])), folder, FakeEngine(name, subnet=subnet))
+        super().__init__(Host(name, Access(VTEPS[name])), folder, CancelledEngine(name, subnet=subnet))
         self.peers, self.red, self.sent, self.row = peers, set(), 100, None
         self.fate = lambda: None
         archive = Archive(saved_image(folder / "x.tar", IMAGE))
@@ -186,6 +196,8 @@ def test_probes_are_removed_also_after_checks_that_fail_and_after_ctrl_c(hosts):
         cancel.set()
         cancel.check()
 
+    for host in hosts.values():
+        host.engine.cancel = cancel
     hosts["b"].fate = interrupt
     with pytest.raises(Interrupted):
         run(hosts, cancel)
