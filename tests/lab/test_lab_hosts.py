@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from overweave import inventory
-from overweave.errors import DeadlineExceeded
+from overweave.errors import DeadlineExceeded, LabUnavailable
 from overweave.lab import Lab
 from overweave.lab.recipe import SUDO_PASSWORD
 from overweave.lab.shell import must, run
@@ -150,6 +151,16 @@ def test_run_gives_everything_that_a_command_gave(lab):
     assert result.command.words[0] == "sh"
     with pytest.raises(DeadlineExceeded, match=r"^host2: `"):
         host.run(("sleep", "5"), timeout=0.2)
+
+
+def test_labs_are_for_root(lab):
+    os.seteuid(65534)
+    try:
+        with pytest.raises(LabUnavailable) as caught:
+            Lab.load(lab.name)
+    finally:
+        os.seteuid(0)
+    assert str(caught.value) == "this machine can't carry a lab: it lacks root's rights\n  -> run it as root"
 
 
 def test_others_on_this_machine_see_neither_keys_nor_disks(lab):

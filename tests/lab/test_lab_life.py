@@ -34,7 +34,7 @@ def footprint(*labs):
         *(f"mount {line.split()[1]}" for line in Path("/proc/self/mounts").read_text().splitlines()),
         *(f"rule {line}" for line in must("iptables-save").splitlines() if line.startswith("-A")),
         *(f"route {line}" for line in must("ip", "-4", "route", "show", "table", "all").splitlines()),
-        *(f"cgroup {path}" for path in Path("/sys/fs/cgroup").rglob("overweave-*")),
+        *(f"cgroup {path}" for path in _lab_cgroups()),
         *(f"nspawn {path}" for path in Path("/run/systemd/nspawn").rglob("overweave-*")),
         *(f"process {line}" for line in _command_lines() if any(f"overweave-{lab}-" in line for lab in labs)),
         *(f"state {name}" for name in state or () if not name.startswith(".")),
@@ -53,6 +53,13 @@ def footprint(*labs):
     ]
     marks += [f"state {other}{end}" for other in others for end in ("\n", ".lock\n")]
     return {line for line in lines if not any(mark in f"{line}\n" for mark in marks)}
+
+
+def _lab_cgroups():
+    # Other labs' containers come and go meanwhile; os.walk takes that as it is.
+    for path, folders, _ in os.walk("/sys/fs/cgroup"):
+        yield from (Path(path, name) for name in folders if name.startswith("overweave-"))
+        folders[:] = [name for name in folders if not name.startswith("overweave-")]
 
 
 def _command_lines():
