@@ -100,6 +100,15 @@ class Bed:
         return self.folder / "home"
 
     @property
+    def overweave(self) -> Path:
+        """The console script, which needs no checkout."""
+        return OVERWEAVE
+
+    def machine(self, *words: str) -> str:
+        """Run a program on this machine, which must succeed."""
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+    @property
     def hosts(self) -> tuple[LabHost, ...]:
         return self.lab.hosts
 
