@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from .errors import InventoryError, UsageError
-from .model import Access, Archive, Fleet, Host, Images, Network, Store
+from .model import MTU_OPTION, Access, Archive, Fleet, Host, Images, Network, Store
 
 NAME = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,62})$"
 IMAGE = r"^[a-z0-9][a-zA-Z0-9_./:@-]{0,254}$"
@@ -201,6 +201,16 @@ def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
         images=Images(wanted.images.probe, archives),
     )
     _refuse_twins(fleet.hosts)
+    if MTU_OPTION in fleet.network.options:
+        raise InventoryError(
+            f"network.options.{MTU_OPTION}", "is set by `network: mtu:`", hint="give it there"
+        )
+    if "encrypted" in fleet.network.options:
+        raise InventoryError(
+            "network.options.encrypted",
+            "works in Swarm mode only: with a cluster store containers fail to join",
+            hint="remove it",
+        )
     return fleet
 
 
@@ -216,13 +226,18 @@ def _path(folder: Path, text: str | None, where: str) -> Path | None:
 
 def _first_error(error: ValidationError) -> InventoryError:
     """The first thing that is wrong, at its path, in the reader's words instead of the library's."""
-    first = error.errors()[0]
+    errors = error.errors()
+    # A union reports every branch; a mapping was never meant to be the plain path.
+    fitting = [e for e in errors if not ("str" in e["loc"] and isinstance(e["input"], dict))]
+    first = next((e for e in fitting if e["type"] == "extra_forbidden"), (fitting or errors)[0])
     # A union adds its branch to the path, as in archives.x.str; only real keys belong there.
     where = ".".join(str(part) for part in first["loc"] if str(part) not in {"str", "_Archive", "[key]"})
     kind, given = first["type"], first["input"]
     key = str(first["loc"][-1]) if first["loc"] else ""
     if kind == "extra_forbidden":
         return InventoryError(where, "unknown key", hint=_nearest(key, first["loc"]))
+    if kind == "model_type":
+        return InventoryError(where, f"must be a mapping, not {given!r}", hint="see inventory/example.yml")
     if kind == "missing":
         return InventoryError(where, "is missing", hint="see inventory/example.yml")
     if kind == "value_error":
@@ -241,6 +256,8 @@ def _nearest(key: str, location: tuple[int | str, ...]) -> str:
         "images": _Images,
     }
     model: type[BaseModel] = _Inventory if len(location) == 1 else sections.get(str(location[0]), _Inventory)
+    if location[:2] == ("images", "archives"):
+        model = _Archive
     known = list(model.model_fields)
     close = difflib.get_close_matches(key, known, n=1)
     return f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"

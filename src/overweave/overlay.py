@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import anchor
 from .advertise import Advertise, choose
 from .errors import Refused
 from .facts.engine import Engine, NetworkFact
@@ -9,7 +10,6 @@ from .facts.fleet import FleetFacts
 from .facts.host import HostFacts
 from .model import MTU_OPTION, PROBE_LABEL, SPEC_LABEL, VXLAN_OVERHEAD, Fleet
 from .steps import RemoveContainer
-from .stores import consul
 
 
 def addresses(fleet: Fleet, facts: FleetFacts) -> tuple[dict[str, Advertise], list[Refused]]:
@@ -46,7 +46,7 @@ def container_mtu(network: NetworkFact) -> int:
 def network_differences(fleet: Fleet, facts: FleetFacts, there: NetworkFact) -> list[str]:
     """How a network differs from the wanted one, in words; empty where it is the wanted one."""
     if there.driver != "overlay" or there.scope != "global":
-        return [f"it is a {there.driver} network of scope {there.scope}, wanted is overlay of scope global"]
+        return [f"driver {there.driver} and scope {there.scope}, wanted overlay and global"]
     found = []
     wanted = str(fleet.network.subnet)
     if there.subnets != (wanted,):
@@ -69,13 +69,13 @@ def users_containers(engine: Engine) -> tuple[str, ...]:
     return tuple(sorted(c.name for c in engine.containers if c.running and not ours & c.labels.keys()))
 
 
-def anchors_there(facts: FleetFacts, why: str) -> list[RemoveContainer]:
-    """Removal of the anchors of all hosts, whatever network they are on."""
+def anchors_there(fleet: Fleet, facts: FleetFacts, why: str) -> list[RemoveContainer]:
+    """Removal of the network's anchors from all hosts."""
     return [
         RemoveContainer(its.name, why, c.name)
         for its in facts.hosts.values()
         for c in (its.engine.containers if isinstance(its.engine, Engine) else ())
-        if SPEC_LABEL in c.labels and c.name != consul.CONTAINER
+        if SPEC_LABEL in c.labels and c.name == anchor.name(fleet, its.name)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .facts.engine import Engine
+from .facts.engine import Engine, NetworkFact
 from .facts.fleet import FleetFacts
 from .facts.host import HostFacts
 from .facts.record import PATH as RECORD_PATH
@@ -34,12 +34,16 @@ def teardown(fleet: Fleet, facts: FleetFacts) -> Plan:
 
     The network goes while the store still answers; the store goes before its engine restarts.
     """
-    containers: list[Step] = list(anchors_there(facts, "it was made by the deployment"))
+    containers: list[Step] = list(anchors_there(fleet, facts, "it was made by the deployment"))
     for its in facts.hosts.values():
         containers += left_over_probes(its)
     carrier = next((n for n in fleet.names if _has_network(facts.hosts[n], fleet.network.name)), None)
     network = [RemoveNetwork(carrier, "it was asked for", fleet.network.name)] if carrier else []
-    rest = [step for name in fleet.names for step in _undo(facts.hosts[name])]
+    # Other networks live in the same store: it stays until the last of them goes.
+    others = any(
+        _shared(n) and n.name != fleet.network.name for its in facts.hosts.values() for n in _of(its)
+    )
+    rest = [] if others else [step for name in fleet.names for step in _undo(facts.hosts[name])]
     return make_plan(
         Stage("probes and anchors", tuple(containers)),
         Stage("network", tuple(network)),
@@ -47,9 +51,16 @@ def teardown(fleet: Fleet, facts: FleetFacts) -> Plan:
     )
 
 
+def _of(its: HostFacts) -> tuple[NetworkFact, ...]:
+    return its.engine.networks if isinstance(its.engine, Engine) else ()
+
+
+def _shared(network: NetworkFact) -> bool:
+    return network.driver == "overlay" and network.scope == "global"
+
+
 def _has_network(its: HostFacts, name: str) -> bool:
-    network = its.engine.network(name) if isinstance(its.engine, Engine) else None
-    return network is not None and network.scope == "global"
+    return any(_shared(network) and network.name == name for network in _of(its))
 
 
 def _undo(its: HostFacts) -> list[Step]:
@@ -81,6 +92,8 @@ def _undo(its: HostFacts) -> list[Step]:
 
 def forget(fleet: Fleet, facts: FleetFacts) -> Plan:
     """The last of a teardown: images that were brought along, and the record itself."""
+    if any(_shared(n) and n.name != fleet.network.name for its in facts.hosts.values() for n in _of(its)):
+        return Plan()
     steps: list[Step] = []
     for name in fleet.names:
         its = facts.hosts[name]

@@ -203,10 +203,11 @@ class Site:
             case WriteFile():
                 assert step.path == DROP_IN
                 assert step.previous == box.drop_in
-                box.drop_in, box.drop_in_folder = step.content, True
+                box.drop_in = step.content
             case RemoveFile():
                 if step.path == DROP_IN:
-                    box.drop_in, box.drop_in_folder = "", not step.with_folder
+                    assert step.with_folder != box.drop_in_folder, "it goes unless it was there before"
+                    box.drop_in = ""
                 else:
                     assert step.path == RECORD_PATH
                     box.before = None

@@ -69,7 +69,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ("{}", "hosts: is missing" + SEE),
         ("hosts: {}", "hosts: dictionary should have at least 1 item after validation, not 0, not {}"),
         ("hosts: [a]", "hosts: input should be a valid dictionary, not ['a']"),
-        ("hosts: {a: x}", "hosts.a: input should be a valid dictionary or instance of _Host, not 'x'"),
+        ("hosts: {a: x}", "hosts.a: must be a mapping, not 'x'" + SEE),
         ("hosts: {1: }", "hosts.1: input should be a valid string, not 1"),
         ("hosts: {'-a': }", "hosts.-a: '-a' is not allowed here" + SEE),
         ("hosts: {a: {adress: x}}", "hosts.a.adress: unknown key\n  -> did you mean 'address'?"),
@@ -78,7 +78,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
             "hosts.a.zzz: unknown key\n"
             "  -> known keys: user, port, key, known_hosts, address, advertise, store",
         ),
-        ("host: {a: }", "hosts: is missing" + SEE),
+        ("host: {a: }", "host: unknown key\n  -> did you mean 'hosts'?"),
         ("{hosts: {a: }, netwrok: {}}", "netwrok: unknown key\n  -> did you mean 'network'?"),
         ("{hosts: {a: }, ssh: {usr: x}}", "ssh.usr: unknown key\n  -> did you mean 'user'?"),
         (
@@ -147,8 +147,17 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ("{hosts: {a: }, store: {kind: etcd}}", "store.kind: input should be 'consul', not 'etcd'"),
         ("{hosts: {a: }, store: {image: 'A b'}}", "store.image: 'A b' is not allowed here" + SEE),
         (
+            "{hosts: {a: }, network: {options: {com.docker.network.driver.mtu: '1400'}}}",
+            "network.options.com.docker.network.driver.mtu: is set by `network: mtu:`\n  -> give it there",
+        ),
+        (
+            "{hosts: {a: }, network: {options: {encrypted: ''}}}",
+            "network.options.encrypted: works in Swarm mode only: with a cluster store containers fail to join"
+            "\n  -> remove it",
+        ),
+        (
             "{hosts: {a: }, images: {archives: {'x:1': {pth: y}}}}",
-            "images.archives.x:1: input should be a valid string, not {'pth': 'y'}",
+            "images.archives.x:1.pth: unknown key\n  -> did you mean 'path'?",
         ),
     ],
 )

@@ -230,8 +230,11 @@ class SshHost:
             raise self._lost(command) from e
         finally:
             channel.close()
-        if status < 0:
+        if status < 0 and not self._transport().is_active():
             raise self._lost(command)
+        if status < 0:
+            # sshd tells a signal instead of an exit code.
+            raise CommandFailed(str(command), 128, "killed by a signal", host=self._host.name)
         return Result(command, status, out.decode(errors="replace"), err.decode(errors="replace"))
 
     def _lost(self, command: Command) -> ConnectionProblem:

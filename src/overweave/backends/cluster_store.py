@@ -81,7 +81,7 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
         its = facts.hosts[name]
         wanted = flags(fleet, advertise[store_host].address, advertise[name])
         first += left_over_probes(its)
-        files, restart = _configure(its, wanted, facts, advertise[name], store_is_new=store_is_new)
+        files, restart = _configure(fleet, its, wanted, facts, advertise[name], store_is_new=store_is_new)
         first += files
         if name == store_host:
             first += restart
@@ -91,7 +91,7 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
         if name == store_host and _running(its):
             # The probe's image goes up while the store elects its leader.
             of_store = [s for s in uploads if s.image == fleet.store.image]
-            run, wait = _run_store(fleet, its, advertise[name])
+            run, wait = _run_store(fleet, facts, its, advertise[name])
             first += [*of_store, *run, *(s for s in uploads if s not in of_store), *wait]
         else:
             first += uploads
@@ -104,22 +104,35 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
     gossip: list[Step] = []
     missing = unseen(facts.views)
     if restarted or missing or len(facts.views) < len(fleet.hosts):
-        why = "engines restart" if restarted else f"{len(missing)} engines do not see all others"
+        if restarted:
+            why = "engines restart" if engines or any(_restarts(s) for s in first) else "the store restarts"
+        elif missing:
+            why = f"{len(missing)} engines do not see all others"
+        else:
+            why = f"{len(fleet.hosts) - len(facts.views)} engines say nothing"
         gossip.append(JoinGossip("", why, {name: a.address for name, a in advertise.items()}))
     # What a stopped engine has on the network is not known: it has to run before the network is touched.
     all_run = all(_running(facts.hosts[name]) for name in fleet.names)
     network = _network(fleet, facts) if all_run else []
     replaced = any(isinstance(step, RemoveNetwork) for step in network)
+    created = any(isinstance(step, CreateNetwork) for step in network)
+    gone = replaced or store_is_new
     return make_plan(
         Stage("images from a registry", tuple(pulls)),
         Stage("configuration and store", tuple(first)),
         Stage("engines", tuple(engines)),
         Stage("gossip", tuple(gossip)),
-        Stage("old anchors", tuple(anchors_there(facts, "its network is replaced") if replaced else ())),
+        Stage(
+            "old anchors", tuple(anchors_there(fleet, facts, "its network is replaced") if replaced else ())
+        ),
         Stage("old network", tuple(s for s in network if isinstance(s, RemoveNetwork))),
         Stage("network", tuple(s for s in network if isinstance(s, CreateNetwork))),
-        Stage("anchors", tuple(_anchors(fleet, facts, anew=replaced or store_is_new) if all_run else ())),
+        Stage("anchors", tuple(_anchors(fleet, facts, gone=gone, anew=created) if all_run else ())),
     )
+
+
+def _restarts(step: Step) -> bool:
+    return isinstance(step, RestartEngine)
 
 
 def _running(its: HostFacts) -> bool:
@@ -127,6 +140,7 @@ def _running(its: HostFacts) -> bool:
 
 
 def _configure(
+    fleet: Fleet,
     its: HostFacts,
     wanted: tuple[str, ...],
     facts: FleetFacts,
@@ -166,7 +180,9 @@ def _configure(
     steps: list[Step] = []
     if store_is_new:
         # An engine that starts holds up for 60 s on a container whose network can't come (measured).
-        steps += [step for step in anchors_there(facts, "its network is gone") if step.host == its.name]
+        steps += [
+            step for step in anchors_there(fleet, facts, "its network is gone") if step.host == its.name
+        ]
     return files, [*steps, RestartEngine(its.name, why, users_containers(its.engine))]
 
 
@@ -181,7 +197,9 @@ def _images(fleet: Fleet, its: HostFacts) -> list[ProvideImage]:
     ]
 
 
-def _run_store(fleet: Fleet, its: HostFacts, advertise: Advertise) -> tuple[list[Step], list[Step]]:
+def _run_store(
+    fleet: Fleet, facts: FleetFacts, its: HostFacts, advertise: Advertise
+) -> tuple[list[Step], list[Step]]:
     """What makes the store run, and the wait for its leader."""
     assert isinstance(its.engine, Engine)
     container = consul.container(fleet.store, interface=advertise.interface, address=advertise.address)
@@ -193,22 +211,26 @@ def _run_store(fleet: Fleet, its: HostFacts, advertise: Advertise) -> tuple[list
         return [run], wait
     if not there.running:
         return [StartContainer(its.name, "it is stopped", consul.CONTAINER)], wait
+    if facts.store and not facts.store.leader:
+        return [], [AwaitLeader(its.name, "the store runs and has no leader")]
     return [], []
 
 
-def _anchors(fleet: Fleet, facts: FleetFacts, *, anew: bool) -> list[Step]:
-    """One on each host: see `anchor`. One that is stopped is made anew, its network may be another."""
+def _anchors(fleet: Fleet, facts: FleetFacts, *, gone: bool, anew: bool) -> list[Step]:
+    """One on each host: see `anchor`. One that is stopped is made anew, its network may be another.
+
+    ``gone``: earlier steps remove those that are there; ``anew``: the network is made anew.
+    """
     steps: list[Step] = []
     spec = anchor.spec(fleet)
     for name in fleet.names:
         engine = facts.hosts[name].engine
         there = engine.container(anchor.name(fleet, name)) if isinstance(engine, Engine) else None
         good = there and there.running and there.labels.get(SPEC_LABEL) == spec["Labels"][SPEC_LABEL]
-        if anew or not good:
-            why = "it is stopped or outdated" if there and not anew else "it keeps the host in the overlay"
-            steps.append(
-                RunContainer(name, why, anchor.name(fleet, name), spec, replace=bool(there) and not anew)
-            )
+        if gone or anew or not good:
+            replace = there is not None and not gone
+            why = "it is stopped or outdated" if replace else "it keeps the host in the overlay"
+            steps.append(RunContainer(name, why, anchor.name(fleet, name), spec, replace=replace))
     return steps
 
 

@@ -20,6 +20,8 @@ from .lzw import decompress
 PUSH_PULL, COMPRESSED = 6, 9
 ALIVE = 0
 MAX_NODES = 10_000
+MAX_INCARNATION = (1 << 32) - 2
+"""memberlist's is a uint32, and one more than it must fit too."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ def _member(fields: dict[bytes, object]) -> Member:
         raise GossipError("a member of the gossip answer has no name or no address")
     if not (isinstance(port, int) and isinstance(incarnation, int) and isinstance(state, int)):
         raise GossipError("a member of the gossip answer has no port, incarnation or state")
+    if not (0 <= incarnation <= MAX_INCARNATION and 0 <= port < 1 << 16 and 0 <= state < 1 << 8):
+        raise GossipError("a member of the gossip answer has a port, incarnation or state out of range")
     if not (isinstance(meta, bytes) and isinstance(versions, bytes)):
         raise GossipError("a member of the gossip answer has odd data")
     # An IPv4 address may come in its 16-byte form; its last four bytes are the address.

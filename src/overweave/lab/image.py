@@ -30,17 +30,17 @@ class Image:
 
     @property
     def archives(self) -> Mapping[str, Path]:
-        """Container images by name, as files that ``docker load`` takes.
-
-        Raises `LabUnavailable` if somebody removed the image from the cache.
-        """
-        try:
-            names: dict[str, str] = json.loads((self.folder / "images.json").read_text())
-        except FileNotFoundError:
-            raise LabUnavailable(
-                f"{self.folder} is gone", hint="the lab is made of it: lab.down, lab.up"
-            ) from None
+        """Container images by name, as files that ``docker load`` takes."""
+        self.require()
+        names: dict[str, str] = json.loads((self.folder / "images.json").read_text())
         return {name: self.folder / file for name, file in names.items()}
+
+    def require(self) -> None:
+        """Raises `LabUnavailable` if somebody removed the image from the cache."""
+        if not self.rootfs.is_dir():
+            raise LabUnavailable(
+                f"{self.folder} is gone", hint="the lab was made of it: lab.down, then lab.up"
+            )
 
     def container_image(self, repository: str) -> str:
         """Name and tag of the one image of ``repository``, as in ``consul:1.8.7``."""

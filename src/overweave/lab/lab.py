@@ -241,6 +241,7 @@ def _grown(before: Spec, hosts: int | None, suite: str, subnet: IPv4Network | No
             f"lab '{before.name}' is there already: {before.count} hosts, {before.suite}, {before.subnet}",
             hint="it can grow, but nothing else of it can change: lab.down first, or take another name",
         )
+    image.Image(Path(before.image)).require()
     grown = replace(before, count=count)
     if any(host.running for host in Lab(before).hosts):
         return grown

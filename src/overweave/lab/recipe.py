@@ -15,18 +15,9 @@ SUDO_PASSWORD = "overweave-lab"  # noqa: S105 - of a throw-away host that only t
 
 # pigz is not needed, but engines load images faster with it, and hosts with Docker's own packages have it.
 PACKAGES = (
-    *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "docker.io", "busybox-static"),
-    *(
-        "iproute2",
-        "iptables",
-        "iputils-ping",
-        "curl",
-        "ca-certificates",
-        "procps",
-        "kmod",
-        "tcpdump",
-        "ethtool",
-    ),
+    *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "docker.io", "pigz", "busybox-static"),
+    *("iproute2", "iptables", "iputils-ping", "curl", "ca-certificates"),
+    *("procps", "kmod", "tcpdump", "ethtool"),
 )
 
 # Nobody logs in at a console here, nothing needs updating, and every unit costs boot time N times over.

@@ -14,3 +14,4 @@ look
 nsenter --net="$ns" ip -json neigh show
 printf '\n%s\n' "$mark"
 nsenter --net="$ns" bridge -json fdb show
+exit 0 # what is missing makes its check red

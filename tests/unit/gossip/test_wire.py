@@ -44,7 +44,7 @@ MEMBERS = st.lists(
         name=st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
         address=st.ip_addresses(v=4),
         port=st.integers(0, 65535),
-        incarnation=st.integers(0, 2**32 - 1),
+        incarnation=st.integers(0, 2**32 - 2),
         state=st.integers(0, 3),
         meta=st.binary(max_size=40),
         versions=st.binary(max_size=6),
