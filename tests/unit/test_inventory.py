@@ -148,7 +148,8 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ("{hosts: {a: }, store: {image: 'A b'}}", "store.image: 'A b' is not allowed here" + SEE),
         (
             "{hosts: {a: }, network: {options: {com.docker.network.driver.mtu: '1400'}}}",
-            "network.options.com.docker.network.driver.mtu: is set by `network: mtu:`\n  -> give it there",
+            "network.options.com.docker.network.driver.mtu: is set by `network: mtu:`"
+            "\n  -> give it there",
         ),
         (
             "{hosts: {a: }, network: {options: {encrypted: ''}}}",

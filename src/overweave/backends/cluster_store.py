@@ -170,7 +170,7 @@ def _configure(
     elif store_is_new:
         why = "its store is gone with all data, and it would go on with what it remembers of it"
     elif its.unit.stray_threads:
-        why = f"{its.unit.stray_threads} of its threads are stuck in a dead network namespace (moby#39036)"
+        why = f"threads of it are stuck in a dead network namespace: {its.unit.stray_threads} (moby#39036)"
     elif facts.store and facts.store.leader and advertise.node not in facts.store.nodes:
         why = "the engine is not registered in the store"
     elif facts.store and facts.store.leader and its.name not in facts.views:
