@@ -103,7 +103,7 @@ def test_the_engine_is_that_of_debian_11(lab):
     info = json.loads(host.run(("docker", "info", "--format", "{{json .}}")).stdout)
     assert (info["ServerVersion"], info["Driver"], info["Name"]) == ("20.10.5+dfsg1", "overlay2", "host1")
     assert info["DockerRootDir"] == "/var/lib/docker"
-    for tool in ("ip", "nsenter", "ping", "tcpdump", "ethtool", "sudo", "curl"):
+    for tool in ("ip", "nsenter", "ping", "tcpdump", "ethtool", "sudo", "curl", "unpigz"):
         assert host.run(("sh", "-c", f"command -v {tool}")).ok, tool
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,11 +46,14 @@ def test_a_killed_build_is_no_image_and_the_next_one_takes_over(tmp_path, monkey
         wait_for(lambda: waits_for_a_lock(second.pid), 10, "the second build to wait")
         busy = descendants(first.pid)
         assert len(busy) > 1
+        # Stopped, so that it can't be what ends the first one's programs.
+        second.send_signal(signal.SIGSTOP)
         first.kill()
         first.wait()
         wait_for(
             lambda: not any(Path(f"/proc/{pid}/root/usr").exists() for pid in busy), 10, "the build's end"
         )
+        second.send_signal(signal.SIGCONT)
         wait_for(lambda: bool(descendants(second.pid)), 10, "the second build to begin")
         assert len(list(cache_root().glob(".*.partial"))) == 1
         assert image.cached("bullseye") is None

@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from overweave.errors import LabUnavailable, UsageError
-from overweave.lab import Lab
+from overweave.lab import Lab, faults
 from overweave.lab.machine import WANTED
 from overweave.lab.shell import must, run
 from overweave.lab.spec import state_root
@@ -174,6 +175,20 @@ def test_a_killed_up_is_finished_by_the_next(gone):
     assert footprint("t1") == before
 
 
+def test_up_boots_what_is_off(gone):
+    before = footprint("t1")
+    lab = Lab.up("t1", hosts=2, subnet=SUBNET)
+    boots = [host.pid for host in lab.hosts]
+    faults.power_off(lab.hosts[0])
+    assert Lab.up("t1").hosts[1].pid == boots[1]
+    assert lab.hosts[0].pid != boots[0]
+    for host in lab.hosts:
+        host.run(("systemctl", "poweroff", "--no-block"))
+        wait_for(lambda host=host: not host.running, 20, "its end")
+    Lab.up("t1").down()
+    assert footprint("t1") == before
+
+
 def test_ctrl_c_takes_back_what_was_made(gone):
     before = footprint("t1")
     up = in_a_process(f"Lab.up('t1', hosts=2, subnet='{SUBNET}')")
@@ -198,6 +213,18 @@ def test_hosts_that_can_not_boot_are_named_and_removed(gone, tmp_path, monkeypat
         assert footprint("t1") == before
     finally:
         must("umount", str(tmp_path / "state"))
+
+
+def test_a_lab_whose_image_is_gone_can_only_be_taken_down(gone):
+    before = footprint("t1")
+    lab = Lab.up("t1", hosts=1, subnet=SUBNET)
+    replace(lab.spec, image="/nowhere").save()
+    for use in (Lab.load("t1").inventory, lambda: Lab.up("t1", hosts=2)):
+        with pytest.raises(LabUnavailable) as caught:
+            use()
+        assert str(caught.value) == "/nowhere is gone\n  -> the lab was made of it: lab.down, then lab.up"
+    Lab.load("t1").down()
+    assert footprint("t1") == before
 
 
 def test_a_failed_growth_leaves_the_lab_as_it_was(gone):
