@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from overweave.errors import LabUnavailable
@@ -47,9 +49,20 @@ class Image:
         return next(name for name in self.archives if name.partition(":")[0] == repository)
 
 
+def key(wanted: recipe.Recipe) -> str:
+    """Name of an image in the cache: the suite and 12 hex digits of all that decides its content.
+
+    The code that turns a recipe into files decides too, so it is part of the sum.
+    """
+    total = hashlib.sha256(json.dumps(asdict(wanted), sort_keys=True).encode())
+    for code in (_build, archives):
+        total.update(inspect.getsource(code).encode())
+    return f"{wanted.suite}-{total.hexdigest()[:12]}"
+
+
 def cached(suite: str) -> Image | None:
     """The image of a suite if it was built already. Raises `UsageError` for an unknown suite."""
-    image = Image(cache_root() / recipe.key(recipe.recipe(suite)))
+    image = Image(cache_root() / key(recipe.recipe(suite)))
     return image if image.folder.is_dir() else None
 
 
@@ -60,12 +73,12 @@ def ensure(suite: str, progress: Callable[[str], None]) -> Image:
     image, and that the next build removes.
     """
     wanted = recipe.recipe(suite)
-    image = Image(cache_root() / recipe.key(wanted))
-    if image.folder.is_dir():
-        return image
+    image = Image(cache_root() / key(wanted))
     # Its programs are old on purpose, and some are setuid: nobody else on this machine may run them.
     cache_root().mkdir(parents=True, exist_ok=True)
     cache_root().chmod(0o700)
+    if image.folder.is_dir():
+        return image
     with locked(cache_root() / f"{suite}.lock"):
         for stale in cache_root().glob(f".{suite}-*.partial"):
             shutil.rmtree(stale)

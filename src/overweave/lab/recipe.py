@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 from overweave.errors import UsageError
 
@@ -127,14 +124,3 @@ def recipe(suite: str) -> Recipe:
     if suite not in RECIPES:
         raise UsageError(f"there is no lab of suite '{suite}'", hint=f"suites: {', '.join(RECIPES)}")
     return RECIPES[suite]
-
-
-def key(recipe: Recipe) -> str:
-    """Name of the image in the cache: the suite and 12 hex digits of everything that decides its content.
-
-    The code that turns a recipe into files decides too, so it is part of the sum.
-    """
-    total = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode())
-    for module in ("image.py", "archives.py"):
-        total.update(Path(__file__).with_name(module).read_bytes())
-    return f"{recipe.suite}-{total.hexdigest()[:12]}"

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from overweave.errors import UsageError
-from overweave.lab.recipe import RECIPES, key, recipe
+from overweave.lab.image import key
+from overweave.lab.recipe import RECIPES, recipe
 
 
 def test_equal_recipes_share_an_image():
