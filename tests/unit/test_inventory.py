@@ -148,13 +148,12 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ("{hosts: {a: }, store: {image: 'A b'}}", "store.image: 'A b' is not allowed here" + SEE),
         (
             "{hosts: {a: }, network: {options: {com.docker.network.driver.mtu: '1400'}}}",
-            "network.options.com.docker.network.driver.mtu: is set by `network: mtu:`"
-            "\n  -> give it there",
+            "network.options.com.docker.network.driver.mtu: is set by `network: mtu:`\n  -> give it there",
         ),
         (
             "{hosts: {a: }, network: {options: {encrypted: ''}}}",
-            "network.options.encrypted: works in Swarm mode only: with a cluster store containers fail to join"
-            "\n  -> remove it",
+            "network.options.encrypted: works in Swarm mode only: "
+            "with a cluster store containers fail to join\n  -> remove it",
         ),
         (
             "{hosts: {a: }, images: {archives: {'x:1': {pth: y}}}}",
