@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .shell import HELD
+
 
 @contextmanager
 def locked(path: Path, *, keep: bool = False) -> Iterator[int]:
     """Hold the lock file ``path``, waiting for it as long as it takes, and remove it afterwards.
 
-    Gives its file descriptor: a child that inherits it keeps the lock until it closes it. That works
-    only with ``keep``, which leaves the file: others would not wait for one that is gone.
+    With ``keep`` the file is left, and every program that is started meanwhile holds the lock, too, until
+    it ends. Gives the file's descriptor, for those that are to hold it in another way.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
@@ -23,9 +25,13 @@ def locked(path: Path, *, keep: bool = False) -> Iterator[int]:
         if _still_names(path, descriptor):
             break
         os.close(descriptor)
+    if keep:
+        HELD.add(descriptor)
     try:
         yield descriptor
     finally:
+        HELD.discard(descriptor)
+        # Nobody would wait for a file that is gone, whoever may still hold it.
         if not keep:
             path.unlink(missing_ok=True)
         os.close(descriptor)

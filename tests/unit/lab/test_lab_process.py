@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -77,6 +78,24 @@ def test_a_lock_keeps_others_out_and_leaves_no_file(tmp_path):
     thread.join(5)
     assert order == ["first", "second"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_is_held_until_the_last_program_of_a_killed_run_has_ended(tmp_path):
+    lock = tmp_path / "lock"
+    code = (
+        "from pathlib import Path\n"
+        "from overweave.lab.locking import locked\n"
+        "from overweave.lab.shell import run\n"
+        f"with locked(Path('{lock}'), keep=True):\n"
+        f"    run('sh', '-c', 'echo > {tmp_path}/begun; sleep 1; echo > {tmp_path}/done')\n"
+    )
+    killed = subprocess.Popen((sys.executable, "-c", code))
+    wait_for((tmp_path / "begun").exists, 10, "its program")
+    killed.kill()
+    killed.wait()
+    assert not (tmp_path / "done").exists()
+    with locked(lock):
+        assert (tmp_path / "done").exists()
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):
