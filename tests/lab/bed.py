@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -258,7 +258,8 @@ class Bed:
             self.fab("destroy-overlay", "--yes")
             now = self.state()
             self._wipe(name for name in now if now[name].as_made != self.pristine[name].as_made)
-        assert as_made(self.state()) == as_made(self.pristine)
+        left = differences(self.pristine, self.state())
+        assert not left, left
 
     def _wipe(self, names: Iterable[str]) -> None:
         with ThreadPoolExecutor(len(self.hosts)) as pool:
@@ -268,7 +269,7 @@ class Bed:
     def make_deployed(self) -> None:
         """The overlay of the inventory on all hosts, proven."""
         if self.deployed is None or self.state() != self.deployed:
-            self.deploy().ok()
+            self.deploy("--replace-network").ok()
             self.deployed = self.state()
 
     def mend(self) -> None:
@@ -283,20 +284,31 @@ class Bed:
         self.undo.append(lambda: faults.clear(host))
 
 
+# First an engine without a store: one whose store is gone can't remove its networks.
 WIPE = """\
 rm -rf /etc/systemd/system/docker.service.d /var/lib/overweave /etc/docker/daemon.json
+systemctl daemon-reload
+systemctl reset-failed docker docker.socket
+systemctl restart docker.socket docker || exit
 docker ps -aq | xargs -r docker rm -fv
 docker network ls -q --filter type=custom | xargs -r docker network rm
 docker volume ls -q | xargs -r docker volume rm
-docker images -q | xargs -r docker rmi -f
-systemctl daemon-reload
-systemctl reset-failed docker docker.socket
-systemctl restart docker.socket docker
+docker images -q | sort -u | xargs -r docker rmi -f
 """
 
 
 def as_made(states: Mapping[str, HostState]) -> dict[str, dict[str, Any]]:
     return {name: its.as_made for name, its in states.items()}
+
+
+def differences(before: Mapping[str, HostState], after: Mapping[str, HostState]) -> list[str]:
+    """What of the hosts is not as it was, in a form that fits a message."""
+    return [
+        f"{name}: {key}: {before[name].as_made[key]} became {its.as_made[key]}"
+        for name, its in after.items()
+        for key in its.as_made
+        if its.as_made[key] != before[name].as_made[key]
+    ]
 
 
 def directed(*hosts: str) -> set[tuple[str, str]]:
@@ -316,8 +328,3 @@ def load(path: Path) -> dict[str, Any]:
     found = json.loads(path.read_text())
     assert isinstance(found, dict)
     return found
-
-
-def lines(texts: Iterable[str]) -> Iterator[str]:
-    for text in texts:
-        yield from text.splitlines()

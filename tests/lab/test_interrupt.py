@@ -1,0 +1,77 @@
+"""Ctrl-C, SIGTERM and SIGKILL at any moment: nothing of a proof stays, and the next run makes it whole."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from tests.lab.bed import GREEN, NOTHING_TO_DO
+
+pytestmark = pytest.mark.lab
+
+MOMENTS = {
+    "engine of the store": "host1     restart the engine",
+    "image": "host1     upload image consul",
+    "election": "host1     wait until the store has elected a leader",
+    "network": "host1     create overlay network overweave",
+    "probes": "proof: a probe container on each of 3 hosts",
+}
+
+
+def whole_after_the_next_run(bed):
+    ran = bed.deploy()
+    assert ran.status == 0, ran
+    assert GREEN in ran.out
+    assert bed.probes() == []
+    assert bed.deploy().out == NOTHING_TO_DO
+
+
+@pytest.mark.parametrize("line", MOMENTS.values(), ids=MOMENTS.keys())
+def test_ctrl_c_is_repaired_by_the_next_run(clean, line):
+    ran = clean.broken_off(line, signal.SIGINT, "deploy-overlay", "--yes")
+    assert (ran.status, ran.out, ran.said) == (130, "", "overweave: interrupted")
+    assert clean.probes() == []
+    whole_after_the_next_run(clean)
+
+
+def test_ctrl_c_of_a_proof_leaves_no_probe(deployed):
+    before = deployed.state()
+    ran = deployed.broken_off("proof: 6 directed pairs", signal.SIGINT, "validate-overlay")
+    assert (ran.status, ran.out, ran.said) == (130, "", "overweave: interrupted")
+    assert deployed.state() == before
+
+
+def test_sigterm_tidies_up_as_ctrl_c_does(deployed):
+    before = deployed.state()
+    ran = deployed.broken_off("proof: 6 directed pairs", signal.SIGTERM, "validate-overlay")
+    assert (ran.status, ran.out, ran.said) == (130, "", "overweave: interrupted")
+    assert deployed.state() == before
+
+
+def test_probes_of_a_run_that_was_killed_go_with_the_next(deployed):
+    ran = deployed.broken_off("proof: 6 directed pairs", signal.SIGKILL, "validate-overlay")
+    assert ran.status == -signal.SIGKILL
+    left = deployed.probes()
+    assert len(left) == 3
+    plan = deployed.fab("plan-overlay").ok().out
+    for name in left:
+        assert f"  remove container {name[1:]}\n      because a proof that was broken off left it\n" in plan
+    assert "engines that restart: none\n" in plan
+    assert deployed.fab("validate-overlay").status == 0
+    assert deployed.probes() == []
+    assert deployed.deploy().out == NOTHING_TO_DO
+
+
+def test_a_deployment_that_was_killed_is_finished_by_the_next(clean):
+    ran = clean.broken_off("host1     run container consul", signal.SIGKILL, "deploy-overlay", "--yes")
+    assert ran.status == -signal.SIGKILL
+    whole_after_the_next_run(clean)
+
+
+def test_a_teardown_that_was_broken_off_is_finished_by_the_next(deployed):
+    ran = deployed.broken_off("host1     remove volume", signal.SIGINT, "destroy-overlay", "--yes")
+    assert (ran.status, ran.said) == (130, "overweave: interrupted")
+    assert "\nthe overlay is gone" not in ran.out
+    deployed.fab("destroy-overlay", "--yes").ok()
+    now = deployed.state()
+    assert {n: s.as_made for n, s in now.items()} == {n: s.as_made for n, s in deployed.pristine.items()}
