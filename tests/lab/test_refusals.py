@@ -288,8 +288,9 @@ def test_an_engine_in_swarm_mode(clean):
     clean.undo.append(
         lambda: clean.do("host2", "docker swarm leave --force; docker network rm docker_gwbridge")
     )
-    # The swarm makes its own network a moment later.
-    wait_for(lambda: "ingress" in clean.do("host2", "docker network ls"), 20, "the swarm's network")
+    # The swarm makes its own networks a moment later.
+    for name in ("ingress", "docker_gwbridge"):
+        wait_for(lambda name=name: name in clean.do("host2", "docker network ls"), 20, name)
     before = clean.state()
     refused(
         clean,
