@@ -15,7 +15,9 @@ import hashlib
 import json
 from typing import Any
 
-from .model import SPEC_LABEL, Fleet, container_name
+from .facts.absent import Absent
+from .facts.engine import Container, Engine
+from .model import ANCHOR_LABEL, SPEC_LABEL, Fleet, container_name
 
 
 def name(fleet: Fleet, host: str) -> str:
@@ -35,4 +37,10 @@ def spec(fleet: Fleet) -> dict[str, Any]:
         "NetworkingConfig": {"EndpointsConfig": {network: {}}},
     }
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
-    return body | {"Labels": {SPEC_LABEL: digest}}
+    return body | {"Labels": {SPEC_LABEL: digest, ANCHOR_LABEL: network}}
+
+
+def there(fleet: Fleet, engine: Engine | Absent) -> tuple[Container, ...]:
+    """The network's anchors on a host, whatever they are called."""
+    containers = engine.containers if isinstance(engine, Engine) else ()
+    return tuple(c for c in containers if c.labels.get(ANCHOR_LABEL) == fleet.network.name)

@@ -10,7 +10,9 @@ from pathlib import Path
 MTU_OPTION = "com.docker.network.driver.mtu"
 PROBE_LABEL = "io.overweave.probe"
 SPEC_LABEL = "io.overweave.spec"
-"""Labels of the containers that Overweave makes: a probe's run, and the digest of what it was made from."""
+ANCHOR_LABEL = "io.overweave.anchor"
+"""Labels of the containers that Overweave makes: a probe's run, the digest of what one was made from, and the
+network that an anchor is on. Names are no mark: a host can be called by another one the next time."""
 VXLAN_OVERHEAD = 50
 """Bytes that VXLAN takes from every packet: a container's MTU is the underlay's minus this."""
 

@@ -74,8 +74,7 @@ def anchors_there(fleet: Fleet, facts: FleetFacts, why: str) -> list[RemoveConta
     return [
         RemoveContainer(its.name, why, c.name)
         for its in facts.hosts.values()
-        for c in (its.engine.containers if isinstance(its.engine, Engine) else ())
-        if SPEC_LABEL in c.labels and c.name == anchor.name(fleet, its.name)
+        for c in anchor.there(fleet, its.engine)
     ]
 
 

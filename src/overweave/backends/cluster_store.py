@@ -27,6 +27,7 @@ from overweave.steps import (
     Plan,
     ProvideImage,
     RecordBefore,
+    RemoveContainer,
     RemoveNetwork,
     RestartEngine,
     RunContainer,
@@ -224,13 +225,20 @@ def _anchors(fleet: Fleet, facts: FleetFacts, *, gone: bool, anew: bool) -> list
     steps: list[Step] = []
     spec = anchor.spec(fleet)
     for name in fleet.names:
-        engine = facts.hosts[name].engine
-        there = engine.container(anchor.name(fleet, name)) if isinstance(engine, Engine) else None
-        good = there and there.running and there.labels.get(SPEC_LABEL) == spec["Labels"][SPEC_LABEL]
-        if gone or anew or not good:
-            replace = there is not None and not gone
+        old = () if gone else anchor.there(fleet, facts.hosts[name].engine)
+        good = [c for c in old if c.running and c.labels.get(SPEC_LABEL) == spec["Labels"][SPEC_LABEL]]
+        keep = [] if anew else good[:1]
+        own = anchor.name(fleet, name)
+        # A name of an earlier inventory is as good, but one anchor is enough.
+        steps += [
+            RemoveContainer(name, "one anchor is enough" if keep else "it is stopped or outdated", c.name)
+            for c in old
+            if c not in keep and (keep or c.name != own)
+        ]
+        if not keep:
+            replace = any(c.name == own for c in old)
             why = "it is stopped or outdated" if replace else "it keeps the host in the overlay"
-            steps.append(RunContainer(name, why, anchor.name(fleet, name), spec, replace=replace))
+            steps.append(RunContainer(name, why, own, spec, replace=replace))
     return steps
 
 
