@@ -104,7 +104,6 @@ def _build(wanted: recipe.Recipe, image: Image, progress: Callable[[str], None])
         *("unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc"),
         *("mmdebstrap", "--quiet", "--variant=minbase", "--format=directory"),
         f"--include={','.join(wanted.packages)}",
-        *(f"--dpkgopt=path-exclude={pattern}" for pattern in wanted.exclude),
         f'--customize-hook=chroot "$1" sh -eu < {hook}',
         wanted.suite,
         str(image.rootfs),

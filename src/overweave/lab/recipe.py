@@ -90,19 +90,13 @@ ln -s ../lab-cgroups.service /etc/systemd/system/multi-user.target.wants/lab-cgr
 
 @dataclass(frozen=True)
 class Recipe:
-    """``customize`` is a shell script run in the image, ``files`` maps a path to (mode, text), and
-    ``consul`` and ``busybox`` are the Debian packages whose programs become container images."""
+    """``packages`` are Debian's, ``customize`` is a shell script that is run in the image, and ``files``
+    maps a path in the image to (mode, text)."""
 
     suite: str
     packages: tuple[str, ...]
     customize: str
     files: Mapping[str, tuple[int, str]]
-    exclude: tuple[str, ...] = (
-        "/usr/share/man/*",
-        "/usr/share/doc/*",
-        "/usr/share/locale/*",
-        "/usr/share/info/*",
-    )
 
 
 _FILES: Mapping[str, tuple[int, str]] = {
