@@ -262,9 +262,13 @@ class Bed:
         assert not left, left
 
     def _wipe(self, names: Iterable[str]) -> None:
+        def wipe(name: str) -> None:
+            host = self.lab.host(name)
+            assert host.run(("sh", "-c", WIPE), timeout=SECONDS).ok
+            faults.start_engine(host)
+
         with ThreadPoolExecutor(len(self.hosts)) as pool:
-            wiped = pool.map(lambda name: self.lab.host(name).run(("sh", "-c", WIPE), timeout=SECONDS), names)
-            assert all(result.ok for result in wiped)
+            list(pool.map(wipe, names))
 
     def make_deployed(self) -> None:
         """The overlay of the inventory on all hosts, proven."""
@@ -289,7 +293,8 @@ WIPE = """\
 rm -rf /etc/systemd/system/docker.service.d /var/lib/overweave /etc/docker/daemon.json
 systemctl daemon-reload
 systemctl reset-failed docker docker.socket
-systemctl restart docker.socket docker || exit
+systemctl stop docker.socket docker
+systemctl start docker || exit
 docker ps -aq | xargs -r docker rm -fv
 docker network ls -q --filter type=custom | xargs -r docker network rm
 docker volume ls -q | xargs -r docker volume rm
