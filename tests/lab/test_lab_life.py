@@ -28,32 +28,22 @@ OTHER_SUBNET = "10.97.12.0/24"
 def footprint(*labs):
     """Everything on this machine that a lab makes, except what belongs to labs of other names."""
     others = {lab.name for lab in Lab.all()} - set(labs)
-    state = sorted(path.name for path in state_root().iterdir()) if state_root().exists() else None
+    marks = [mark.format(other) for other in others for mark in ("overweave-{}-", "owbr-{} ", "ow-{}-")]
+    folders = (state_root(), Path("/run/overweave-lab"), Path("/run/netns"))
     lines = {
         *(f"link {link['ifname']}" for link in json.loads(must("ip", "-json", "link"))),
         *(f"netns {path.name}" for path in Path("/run/netns").glob("*")),
         *(f"mount {line.split()[1]}" for line in Path("/proc/self/mounts").read_text().splitlines()),
         *(f"rule {line}" for line in must("iptables-save").splitlines() if line.startswith("-A")),
         *(f"route {line}" for line in must("ip", "-4", "route", "show", "table", "all").splitlines()),
-        *(f"cgroup {path}" for path in _lab_cgroups()),
+        *(f"cgroup {path}-" for path in _lab_cgroups()),
         *(f"nspawn {path}" for path in Path("/run/systemd/nspawn").rglob("overweave-*")),
         *(f"process {line}" for line in _command_lines() if any(f"overweave-{lab}-" in line for lab in labs)),
-        *(f"state {name}" for name in state or () if not name.startswith(".")),
+        *(f"state {path}" for lab in labs for path in state_root().glob(f"{lab}*")),
+        *(f"sysctl {name} {(Path('/proc/sys') / name).read_text().strip()}" for name in WANTED),
+        *(f"folder {path}" for path in folders if path.exists()),
     }
-    if not others:
-        lines |= {f"sysctl {name} {(Path('/proc/sys') / name).read_text().strip()}" for name in WANTED}
-        lines |= {
-            f"folder {path}"
-            for path in (state_root(), Path("/run/overweave-lab"), Path("/run/netns"))
-            if path.exists()
-        }
-    marks = [
-        mark.format(other)
-        for other in others
-        for mark in ("overweave-{}-", "overweave-{}\n", "owbr-{}", "ow-{}-")
-    ]
-    marks += [f"state {other}{end}" for other in others for end in ("\n", ".lock\n")]
-    return {line for line in lines if not any(mark in f"{line}\n" for mark in marks)}
+    return {line for line in lines if not any(mark in f"{line} " for mark in marks)}
 
 
 def _lab_cgroups():
