@@ -94,7 +94,7 @@ def test_a_machine_that_forwards_nothing_does_not_part_them(lab):
 
 
 def test_what_is_outside_can_not_be_reached(lab):
-    result = lab.hosts[0].run(("ping", "-c1", "-W1", "192.0.2.1"))
+    result = lab.hosts[0].run(("ping", "-c1", "-W1", "198.51.100.1"))
     assert "Network is unreachable" in result.stderr
 
 
