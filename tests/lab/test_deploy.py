@@ -87,9 +87,9 @@ def test_the_json_is_green_with_evidence_of_vxlan(first):
     assert {name: its["vtep"] for name, its in proof["evidence"].items()} == ADDRESSES
     for its in proof["evidence"].values():
         assert its["vni"] == 256
-        # 4 MiB of TCP in packets of 1450 bytes at the least.
-        assert its["sent"] > 1000
-        assert its["received"] > 1000
+        # 4 MiB of TCP each way, in segments of at most 64 KiB: the kernel counts before it cuts them up.
+        assert its["sent"] > 64
+        assert its["received"] > 64
 
 
 def test_the_unit_keeps_its_own_line_and_gets_the_flags(first, bed):

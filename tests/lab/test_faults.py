@@ -119,9 +119,11 @@ def test_a_gossip_of_islands_is_healed_without_a_restart(deployed):
 def test_gossip_that_is_blocked_is_red_and_says_what_to_open(deployed):
     cut_off(deployed, "host2", "host1", "host3")
     deployed.do("host2", "systemctl restart docker")
-    ran = deployed.deploy()
+    file = deployed.folder / "proof.json"
+    ran = deployed.deploy("--json", str(file))
     assert ran.status == 1, ran
-    assert "2 of 6 directed pairs green on overweave" in ran.out
+    # Rows of earlier containers can mislead others, too: what has to be red is what was cut off.
+    assert directed("host1", "host2") | directed("host2", "host3") <= set(red(load(file)))
     for other, address in (
         ("host1 <-> host2", "10.98.20.11 and 10.98.20.12"),
         ("host2 <-> host3", "10.98.20.12 and 10.98.20.13"),
