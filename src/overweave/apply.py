@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
+from typing import Any
 
 from .command import change_script
-from .errors import CommandFailed, ConnectionProblem, EngineError, GossipError, OverweaveError, Refused
+from .errors import (
+    CommandFailed,
+    ConnectionProblem,
+    DeadlineExceeded,
+    EngineError,
+    GossipError,
+    OverweaveError,
+    Refused,
+)
 from .facts.record import PATH as RECORD_PATH
 from .facts.unit import UNIT
 from .fleet import Cancel, each
 from .gossip.exchange import PORT, exchange
 from .gossip.islands import View, islands, remedies, unseen
 from .gossip.wire import Member
-from .ports import Clock, KeyValue, Progress, Reader, Writer
+from .ports import Clock, Engine, KeyValue, Progress, Reader, Writer
 from .steps import (
     AwaitLeader,
     CreateNetwork,
@@ -37,6 +47,7 @@ from .waiting import wait_until
 
 LEADER_SECONDS = 30.0
 GOSSIP_SECONDS = 45.0
+PERSIST_SECONDS = 5.0
 
 SHOWN = 5_000_000
 """Bytes of an upload above which its progress is worth a line."""
@@ -128,8 +139,7 @@ def _do(step: Step, world: World) -> None:
         case RunContainer():
             if step.replace:
                 engine.remove_container(step.name)
-            engine.create_container(step.name, step.spec)
-            engine.start_container(step.name)
+            _persist(lambda: _run(engine, step.name, step.spec), world)
         case StartContainer():
             engine.start_container(step.name)
         case AwaitLeader():
@@ -144,9 +154,14 @@ def _do(step: Step, world: World) -> None:
         case CreateNetwork():
             # A store that was away comes back with its networks.
             if not any(network["Name"] == step.name for network in engine.networks()):
-                engine.create_network(step.spec)
+                _persist(lambda: engine.create_network(step.spec), world)
         case RemoveNetwork():
-            _unless_gone(lambda: engine.remove_network(step.name), hint=_has_endpoints(step.name))
+            _persist(
+                lambda: _unless_gone(
+                    lambda: engine.remove_network(step.name), hint=_has_endpoints(step.name)
+                ),
+                world,
+            )
         case RemoveContainer():
             engine.remove_container(step.name)
         case RemoveVolume():
@@ -199,6 +214,43 @@ def _provide(step: ProvideImage, writer: Writer, progress: Progress) -> None:
             hint=f"`docker save -o FILE {step.image}` where there is one, and name the FILE under "
             "`images: archives:` in the inventory",
         ) from e
+
+
+def _persist(act: Callable[[], object], world: World) -> None:
+    """Try again for some seconds where the engine fails inside (status 500).
+
+    With a stuck thread (see `anchor`) it reaches its store at one try and not at the other.
+    """
+    failures: list[EngineError] = []
+
+    def attempt() -> bool:
+        try:
+            act()
+        except EngineError as e:
+            if e.status != 500:
+                raise
+            failures.append(e)
+            return False
+        return True
+
+    try:
+        wait_until(attempt, what="", seconds=PERSIST_SECONDS, clock=world.clock, interval=0.2)
+    except DeadlineExceeded:
+        raise failures[-1] from None
+
+
+def _run(engine: Engine, name: str, spec: Mapping[str, Any]) -> None:
+    """Create and start. A start that failed leaves nothing, not even its endpoint in the store, which would
+    keep the name."""
+    try:
+        engine.create_container(name, spec)
+        engine.start_container(name)
+    except EngineError as e:
+        if e.status == 500:
+            engine.remove_container(name)
+            with contextlib.suppress(EngineError):
+                engine.disconnect(spec["HostConfig"]["NetworkMode"], name)
+        raise
 
 
 def _unless_gone(remove: Callable[[], None], *, hint: str = "") -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from . import apply as applying
 from . import teardown
+from .adapters.image_archive import verify
 from .apply import Done, World
 from .errors import OverweaveError, Refused, StoreError
 from .facts.engine import Engine, NetworkFact
@@ -45,7 +46,11 @@ class Deployment:
 def make(session: Session, facts: FleetFacts, *, replace_network: bool = False) -> Plan:
     """The plan of a deployment. Raises `Refused` with everything that forbids it."""
     refuse(missing_archives(session.fleet))
-    return plan(session.fleet, facts, replace_network=replace_network)
+    made = plan(session.fleet, facts, replace_network=replace_network)
+    needed = {s.image: s.archive for s in made.steps if isinstance(s, ProvideImage) and s.archive}
+    for image, archive in needed.items():
+        verify(image, archive)
+    return made
 
 
 def missing_archives(fleet: Fleet) -> list[Refused]:

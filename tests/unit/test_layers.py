@@ -31,7 +31,7 @@ LAYERS = (
 
 STRANGERS = ("backends", "stores", "adapters")
 """Packages whose modules don't import each other, but for what they share."""
-SHARED = {"adapters/http_stream", "adapters/host_keys", "adapters/ssh_errors"}
+SHARED = {"adapters/http_stream", "adapters/host_keys", "adapters/ssh_errors", "adapters/image_archive"}
 
 EDGE = {
     "paramiko": ("adapters/",),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tarfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -13,10 +12,11 @@ import docker
 import docker.errors
 import requests.exceptions
 
-from overweave.errors import ConnectionProblem, EngineError, UsageError
+from overweave.errors import ConnectionProblem, EngineError
 from overweave.model import Archive, Host
 from overweave.ports import Json
 
+from . import image_archive
 from .http_stream import OpenStream, StreamAdapter
 
 SECONDS = 120
@@ -105,8 +105,8 @@ class EngineApi:
         self._adapter.hang_up()
 
     def load_image(self, image: str, archive: Archive, sent: Callable[[int, int], None]) -> None:
+        saved = image_archive.verify(image, archive)
         try:
-            saved = _is_saved(archive)
             data = _read(archive, sent)
             with self._call(f"loading image {image}") as client:
                 if saved:
@@ -117,16 +117,10 @@ class EngineApi:
                             )
                 else:
                     client.import_image_from_data(data, repository=image, changes=_changes(archive))
-        except (OSError, tarfile.TarError) as e:
-            raise UsageError(
-                f"image archive {archive.path}: {e.strerror if isinstance(e, OSError) and e.strerror else e}",
-                hint=f"make it with `docker save -o {archive.path.name} {image}`",
-            ) from e
+        except OSError as e:
+            raise image_archive.unreadable(image, archive, e) from e
         if image not in self._tags():
-            raise UsageError(
-                f"image archive {archive.path} does not hold {image}",
-                hint=f"make it with `docker save -o {archive.path.name} {image}`",
-            )
+            raise image_archive.holds_another(image, archive)
 
     def _tags(self) -> set[str]:
         return {tag for image in self.images() for tag in image.get("RepoTags") or ()}
@@ -196,12 +190,6 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _printable(text: object) -> str:
     """An engine's words are untrusted: no control characters, and not more than fits a screen."""
     return "".join(c if c.isprintable() else " " for c in str(text))[:500].strip()
-
-
-def _is_saved(archive: Archive) -> bool:
-    """Whether this is ``docker save`` output; anything else is taken for a root file system."""
-    with tarfile.open(archive.path) as tar:
-        return any(member.name.lstrip("./") == "manifest.json" for member in tar)
 
 
 def _changes(archive: Archive) -> list[str]:

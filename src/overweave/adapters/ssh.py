@@ -306,3 +306,10 @@ def _verify_keys(connection: fabric.Connection, host: Host, accept_new: bool) ->
 
 def _drained(channel: paramiko.Channel) -> bool:
     return not channel.recv_ready() and not channel.recv_stderr_ready()
+
+
+def answers(port: int) -> bool:
+    """Whether something listens on a port of this machine's loopback."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False

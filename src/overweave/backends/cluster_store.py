@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from overweave import anchor
 from overweave.advertise import Advertise
 from overweave.facts.engine import Engine
@@ -103,6 +105,7 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
         isinstance(step, RestartEngine | RunContainer | StartContainer) for step in (*first, *engines)
     )
     gossip: list[Step] = []
+    gossip_of = {name: a.address for name, a in advertise.items()}
     missing = unseen(facts.views)
     if restarted or missing or len(facts.views) < len(fleet.hosts):
         if restarted:
@@ -111,7 +114,7 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
             why = f"{len(missing)} engines do not see all others"
         else:
             why = f"{len(fleet.hosts) - len(facts.views)} engines say nothing"
-        gossip.append(JoinGossip("", why, {name: a.address for name, a in advertise.items()}))
+        gossip.append(JoinGossip("", why, gossip_of))
     # What a stopped engine has on the network is not known: it has to run before the network is touched.
     all_run = all(_running(facts.hosts[name]) for name in fleet.names)
     network = _network(fleet, facts) if all_run else []
@@ -127,6 +130,7 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
             "old anchors", tuple(anchors_there(fleet, facts, "its network is replaced") if replaced else ())
         ),
         Stage("old network", tuple(s for s in network if isinstance(s, RemoveNetwork))),
+        *(_after_replacement(fleet, facts, gossip_of) if replaced else ()),
         Stage("network", tuple(s for s in network if isinstance(s, CreateNetwork))),
         Stage("anchors", tuple(_anchors(fleet, facts, gone=gone, anew=created) if all_run else ())),
     )
@@ -215,6 +219,29 @@ def _run_store(
     if facts.store and not facts.store.leader:
         return [], [AwaitLeader(its.name, "the store runs and has no leader")]
     return [], []
+
+
+def _after_replacement(
+    fleet: Fleet, facts: FleetFacts, gossip_of: Mapping[str, str]
+) -> tuple[Stage, Stage, Stage]:
+    """Restart the engines that had an anchor on the old network: each has a stuck thread now (see `anchor`),
+    and would fail to reach the store at random while the new network is made."""
+    why = "its last container has left the old network (moby#39036)"
+    restarts: dict[str, Step] = {
+        name: RestartEngine(name, why, users_containers(engine))
+        for name in fleet.names
+        if isinstance(engine := facts.hosts[name].engine, Engine) and anchor.there(fleet, engine)
+    }
+    store_host = fleet.store_host.name
+    of_store: tuple[Step, ...] = ()
+    if store_host in restarts:
+        of_store = (restarts.pop(store_host), AwaitLeader(store_host, "Consul restarts with its engine"))
+    joined = (JoinGossip("", "engines restart", gossip_of),) if of_store or restarts else ()
+    return (
+        Stage("engine of the store", of_store),
+        Stage("engines that left the old network", tuple(restarts.values())),
+        Stage("gossip after that", joined),
+    )
 
 
 def _anchors(fleet: Fleet, facts: FleetFacts, *, gone: bool, anew: bool) -> list[Step]:

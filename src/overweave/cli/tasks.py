@@ -9,6 +9,7 @@ from invoke.exceptions import Exit
 from rich.text import Text
 
 from overweave import pipeline
+from overweave.adapters.ssh import answers
 from overweave.errors import Refused
 from overweave.model import Fleet
 from overweave.prove.matrix import Matrix
@@ -16,6 +17,7 @@ from overweave.report import data, text
 from overweave.session import look
 from overweave.state import summarize
 from overweave.steps import Plan, RestartEngine
+from overweave.waiting import wait_until
 
 from . import run
 from .executor import FleetContext, cluster_task
@@ -179,6 +181,8 @@ def consul_ui(
                 "no Consul answers here", host=host.host.name, hint="`fab status` shows where the store is"
             )
         with host.forward(port, session.fleet.store.port) as local:
+            # Fabric opens the local port in a thread of its own.
+            wait_until(lambda: answers(local), what="the forward", seconds=5, clock=session.clock)
             text.console().print(f"http://127.0.0.1:{local}/ui/")
             text.console(stderr=True).print("Ctrl-C ends it", style="dim")
             with suppress(KeyboardInterrupt):
