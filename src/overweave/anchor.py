@@ -11,13 +11,11 @@ of a proof do no harm.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
 from .facts.absent import Absent
 from .facts.engine import Container, Engine
-from .model import ANCHOR_LABEL, SPEC_LABEL, Fleet, container_name
+from .model import ANCHOR_LABEL, SPEC_LABEL, Fleet, container_name, spec_digest
 
 
 def name(fleet: Fleet, host: str) -> str:
@@ -36,8 +34,7 @@ def spec(fleet: Fleet) -> dict[str, Any]:
         "HostConfig": {"NetworkMode": network, "RestartPolicy": {"Name": "always"}},
         "NetworkingConfig": {"EndpointsConfig": {network: {}}},
     }
-    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
-    return body | {"Labels": {SPEC_LABEL: digest, ANCHOR_LABEL: network}}
+    return body | {"Labels": {SPEC_LABEL: spec_digest(body), ANCHOR_LABEL: network}}
 
 
 def there(fleet: Fleet, engine: Engine | Absent) -> tuple[Container, ...]:

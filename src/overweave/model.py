@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
@@ -98,6 +100,11 @@ class Fleet:
 
     def host(self, name: str) -> Host:
         return next(host for host in self.hosts if host.name == name)
+
+
+def spec_digest(spec: Mapping[str, object]) -> str:
+    """What `SPEC_LABEL` holds: it changes with anything that would make the container another one."""
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def container_name(prefix: str, host: str) -> str:

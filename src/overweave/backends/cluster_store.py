@@ -109,7 +109,11 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
     missing = unseen(facts.views)
     if restarted or missing or len(facts.views) < len(fleet.hosts):
         if restarted:
-            why = "engines restart" if engines or any(_restarts(s) for s in first) else "the store restarts"
+            why = (
+                "engines restart"
+                if engines or any(isinstance(s, RestartEngine) for s in first)
+                else "the store restarts"
+            )
         elif missing:
             why = f"{len(missing)} engines do not see all others"
         else:
@@ -134,10 +138,6 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
         Stage("network", tuple(s for s in network if isinstance(s, CreateNetwork))),
         Stage("anchors", tuple(_anchors(fleet, facts, gone=gone, anew=created) if all_run else ())),
     )
-
-
-def _restarts(step: Step) -> bool:
-    return isinstance(step, RestartEngine)
 
 
 def _running(its: HostFacts) -> bool:

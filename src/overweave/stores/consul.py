@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from overweave.model import SPEC_LABEL, Store
+from overweave.model import SPEC_LABEL, Store, spec_digest
 
 CONTAINER = "consul"
 VOLUME = "overweave-consul"
@@ -58,5 +57,5 @@ def container(store: Store, *, interface: str, address: str) -> StoreContainer:
             "Binds": [f"{VOLUME}:/consul/data"],
         },
     }
-    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
+    digest = spec_digest(spec)
     return StoreContainer(store.image, spec | {"Labels": {SPEC_LABEL: digest}}, digest)
