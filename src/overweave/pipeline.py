@@ -18,12 +18,14 @@ from .facts.fleet import FleetFacts
 from .facts.unit import Unit
 from .fleet import each
 from .model import Fleet, tagged
-from .obstacles import of_others, of_strangers
 from .overlay import addresses, container_mtu, left_over_probes, users_containers
 from .plan import plan, refuse
+from .preflight import store
+from .preflight.everything import findings
+from .preflight.finding import Finding, Preflight, Severity, refusals
 from .prove.matrix import Matrix
 from .prove.proof import prove as run_proof
-from .session import Session, look
+from .session import Session, look, look_closer
 from .steps import AwaitLeader, JoinGossip, Plan, ProvideImage, RestartEngine, Stage, make_plan
 
 ROUNDS = 3
@@ -53,6 +55,16 @@ def make(session: Session, facts: FleetFacts, *, replace_network: bool = False) 
     return made
 
 
+def preflight(session: Session, *, replace_network: bool = False) -> tuple[Preflight, FleetFacts]:
+    """Look at everything that would break a deployment. What it starts on the hosts ends with it."""
+    started = session.clock.monotonic()
+    facts = look_closer(session, look(session))
+    found = findings(session.fleet, facts, replace_network=replace_network)
+    for e in missing_archives(session.fleet):
+        found.insert(0, Finding("images.archive", Severity.ERROR, e.message, fix=e.hint))
+    return Preflight(session.fleet.names, tuple(found), session.clock.monotonic() - started), facts
+
+
 def missing_archives(fleet: Fleet) -> list[Refused]:
     """A refusal for each image archive that is needed and isn't there."""
     wanted = (fleet.store.image, fleet.images.probe)
@@ -74,7 +86,11 @@ def deploy(
     ``before`` is shown the plan and may raise: then nothing has changed.
     """
     done = Done()
-    facts = look(session)
+    checked, facts = preflight(session, replace_network=replace_network)
+    refuse(refusals(checked.findings))
+    for finding in checked.findings:
+        if finding.severity is Severity.WARNING:
+            session.progress(finding.where, f"warning: {finding.seen}")
     first = left = make(session, facts, replace_network=replace_network)
     before(first)
     for _ in range(ROUNDS):
@@ -192,7 +208,7 @@ def make_teardown(session: Session, facts: FleetFacts) -> Plan:
     """
     advertise, _ = addresses(session.fleet, facts)
     nodes = frozenset(a.node for a in advertise.values())
-    refuse(of_strangers(session.fleet, facts) + of_others(facts, nodes))
+    refuse(refusals([*store.strangers(session.fleet, facts), *store.others(facts, nodes)]))
     first = teardown.teardown(session.fleet, facts)
     return Plan(first.stages + teardown.forget(session.fleet, facts).stages)
 

@@ -8,16 +8,17 @@ from .backends import cluster_store
 from .errors import FleetError, Refused
 from .facts.fleet import FleetFacts
 from .model import Fleet
-from .obstacles import obstacles
+from .preflight.everything import findings
+from .preflight.finding import refusals
 from .steps import Plan
 
 
 def plan(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False) -> Plan:
     """What a deployment would do; empty where everything is as wanted.
 
-    Raises `Refused`, or `FleetError` of several, with everything that was found to forbid it.
+    Raises `Refused`, or `FleetError` of several, with everything that preflight found to forbid it.
     """
-    refuse(obstacles(fleet, facts, replace_network=replace_network))
+    refuse(refusals(findings(fleet, facts, replace_network=replace_network)))
     return cluster_store.deployment(fleet, facts, replace_network=replace_network)
 
 

@@ -109,6 +109,13 @@ class Reader(Protocol):
     def stream(self, address: str, port: int) -> Stream:
         """A TCP connection made from the host. Raises `ConnectionProblem` where nothing listens."""
 
+    def start(self, command: Query) -> Stream:
+        """Start a program as root and stay connected to its standard input and output.
+
+        Closing the stream ends the program's input, and so does the end of this process or of the
+        connection: a program that reads until then leaves with it. Its standard error is dropped.
+        """
+
     @property
     def engine(self) -> EngineReader: ...
 
@@ -118,6 +125,8 @@ class Writer(Reader, Protocol):
 
     def do(self, change: Change) -> Result:
         """Run as root. Raises `CommandFailed` unless it exits with 0."""
+
+    def start(self, command: Query | Change) -> Stream: ...
 
     @property
     def engine(self) -> Engine: ...

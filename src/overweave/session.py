@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import fabric
 
@@ -15,6 +15,7 @@ from .adapters.ssh import SshHost
 from .apply import view
 from .errors import DeadlineExceeded
 from .facts import host as host_facts
+from .facts import machine, pairs
 from .facts.engine import Engine
 from .facts.fleet import FleetFacts, StoreFacts
 from .facts.unit import Unit
@@ -130,6 +131,24 @@ def look(session: Session) -> FleetFacts:
     with contextlib.suppress(DeadlineExceeded):
         wait_until(look_again, what="settling", seconds=SETTLING_SECONDS, clock=session.clock)
     return seen[-1]
+
+
+def look_closer(session: Session, facts: FleetFacts) -> FleetFacts:
+    """What preflight needs to know beyond `look`: the hosts' own state, and the paths between them."""
+    session.progress("", "looking at what would break, on all hosts and between them")
+    machines = each(
+        session.fleet.names, lambda name: machine.look(session.hosts[name]), cancel=session.cancel
+    ).all()
+    advertise, refused = addresses(session.fleet, facts)
+    if refused:
+        return replace(facts, machines=machines)
+    measured = pairs.measure(
+        session.hosts,
+        {name: a.address for name, a in advertise.items()},
+        clock=session.clock,
+        cancel=session.cancel,
+    )
+    return replace(facts, machines=machines, pairs=measured)
 
 
 def _answering(views: Mapping[str, View | None]) -> dict[str, View]:

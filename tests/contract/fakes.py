@@ -11,6 +11,7 @@ import io
 import json
 import shlex
 import shutil
+import socket
 import subprocess
 import tarfile
 import threading
@@ -118,6 +119,20 @@ class FakeHost:
             raise CommandFailed(change.shell(), result.status, result.output, host=self.host.name)
         return result
 
+    def start(self, command):
+        self._connected()
+        ours, its = socket.socketpair()
+        subprocess.Popen(
+            ["sh", "-c", shlex.join(self._words(command))],
+            stdin=its,
+            stdout=its,
+            stderr=subprocess.DEVNULL,
+            **self._place(),
+        )
+        its.close()
+        ours.sendall(command.stdin_bytes())
+        return ours
+
     def stream(self, address, port):
         self._connected()
         if (address, port) not in self.listens:
@@ -130,16 +145,20 @@ class FakeHost:
         if self.gone:
             raise ConnectionProblem("the ssh connection is gone", host=self.host.name)
 
+    def _words(self, command):
+        # Only arguments of a script are paths of the host; the script itself must not name any.
+        return [str(self.path(w)) if i > 3 and w.startswith("/") else w for i, w in enumerate(command.words)]
+
+    def _place(self):
+        return {"env": {"PATH": str(self.root / "bin"), "ROOT": str(self.root)}, "cwd": self.root}
+
     def _run(self, command):
         self._connected()
-        # Only arguments of a script are paths of the host; the script itself must not name any.
-        words = [str(self.path(w)) if i > 3 and w.startswith("/") else w for i, w in enumerate(command.words)]
         done = subprocess.run(
-            ["sh", "-c", shlex.join(words)],
+            ["sh", "-c", shlex.join(self._words(command))],
             input=command.stdin_bytes(),
             capture_output=True,
-            env={"PATH": str(self.root / "bin"), "ROOT": str(self.root)},
-            cwd=self.root,
+            **self._place(),
         )
         return Result(
             command,

@@ -9,6 +9,7 @@ import pytest
 
 from overweave.command import Secret, change, change_script, query, query_script
 from overweave.errors import CommandFailed, ConnectionProblem
+from overweave.lab.waiting import wait_for
 
 HOSTILE = [
     "",
@@ -47,6 +48,37 @@ def test_a_query_that_fails_is_an_answer_and_those_behind_it_still_come(place):
 def test_a_query_gets_no_input_and_can_not_eat_the_ones_behind_it(place):
     answers = place.writer.ask(query("cat"), query("printf", "x"))
     assert [(a.status, a.stdout) for a in answers] == [(0, ""), (0, "x")]
+
+
+def test_a_program_that_was_started_is_talked_to_until_it_is_closed(place, tmp_path):
+    stream = place.writer.start(
+        query_script('echo "$1"; while read -r line; do echo "got $line"; done', "a b")
+    )
+    stream.settimeout(10)
+    seen = b""
+    for said, answer in ((b"", b"a b\n"), (b"one\n", b"got one\n"), (b"two\n", b"got two\n")):
+        stream.sendall(said)
+        seen = b""
+        while not seen.endswith(b"\n"):
+            seen += stream.recv(100)
+        assert seen == answer
+    stream.close()
+
+
+def test_a_program_that_was_started_ends_with_its_input(place):
+    ended = "/tmp/overweave-ended"
+    stream = place.writer.start(
+        change_script('mkdir -p "$(dirname "$1")"; cat > "$1.in"; mv "$1.in" "$1"', ended)
+    )
+    stream.sendall(b"all of it")
+    stream.close()
+
+    def text():
+        return place.writer.ask(query_script('cat "$1" 2>/dev/null', ended))[0].stdout
+
+    wait_for(text, 10, "the end of the program")
+    assert text() == "all of it"
+    place.writer.do(change_script('rm "$1"', ended))
 
 
 def test_nothing_asked_is_nothing_answered(place):

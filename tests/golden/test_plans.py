@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overweave.errors import FleetError, OverweaveError
-from overweave.obstacles import of_others
 from overweave.plan import plan
+from overweave.preflight import store
+from overweave.preflight.finding import refusals
 from overweave.teardown import forget, teardown
 
 from .site import Site, inventory_of, lines
@@ -222,12 +223,12 @@ def test_hosts_whose_addresses_are_all_refused_are_refused_and_no_crash():
 def test_a_teardown_of_a_part_of_an_overlay_names_who_would_lose_it():
     site = deployed()
     nodes = frozenset({"10.0.0.11:2376", "10.0.0.12:2376"})
-    assert [str(e) for e in of_others(site.facts(), nodes)] == [
+    assert [str(e) for e in refusals(store.others(site.facts(), nodes))] == [
         "other engines use this store: 10.0.0.13:2376\n"
         "  -> name all hosts of the overlay: without the store theirs is gone too"
     ]
-    assert of_others(site.facts(), nodes | {"10.0.0.13:2376"}) == []
-    assert of_others(Site().facts(), frozenset()) == []
+    assert store.others(site.facts(), nodes | {"10.0.0.13:2376"}) == []
+    assert store.others(Site().facts(), frozenset()) == []
 
 
 def test_a_teardown_leaves_a_site_as_it_was():

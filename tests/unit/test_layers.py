@@ -19,7 +19,7 @@ LAYERS = (
     {"facts", "stores"},
     {"steps", "advertise", "store_host", "anchor"},
     {"overlay"},
-    {"obstacles", "backends", "teardown", "state"},
+    {"preflight", "backends", "teardown", "state"},
     {"plan"},
     {"apply", "prove"},
     {"report", "lock", "adapters", "lab"},

@@ -151,6 +151,12 @@ class SshHost:
             raise CommandFailed(str(change), result.status, result.output, host=self._host.name)
         return result
 
+    def start(self, command: Query | Change) -> Stream:
+        channel = self._channel(command.words)
+        if stdin := command.stdin_bytes():
+            channel.sendall(stdin)
+        return channel
+
     def stream(self, address: str, port: int) -> Stream:
         try:
             channel = self._transport().open_channel(

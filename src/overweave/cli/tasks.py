@@ -95,6 +95,41 @@ def _conclude(matrix: Matrix, json: str | None, progress: run.Progress, **more: 
         raise Exit(code=NOT_PROVEN)
 
 
+@cluster_task(help=HOSTS | WANTED | JSON)
+def preflight(
+    c: FleetContext,
+    inventory: str | None = None,
+    network: str | None = None,
+    subnet: str | None = None,
+    mtu: int = 0,  # invoke takes an option's type from its default
+    replace_network: bool = False,
+    json: str | None = None,
+    accept_new_host_keys: bool = False,
+) -> None:
+    """
+    Find what would break a deployment, on every host and between them; changes nothing.
+
+    Real VXLAN frames and every port that is needed, in both directions of every pair; identity,
+    engine, kernel, firewall, addresses, store, clock. Exit code 4 if something forbids a deployment.
+
+    Example: fab preflight -H host1,host2
+    """
+    progress = run.Progress()
+    with run.session(
+        c,
+        inventory,
+        accept_new_host_keys=accept_new_host_keys,
+        progress=progress,
+        network=network,
+        subnet=subnet,
+        mtu=mtu,
+    ) as session:
+        result, _ = pipeline.preflight(session, replace_network=replace_network)
+        run.show(text.preflight(result), data.preflight(result), json)
+        if not result.passed:
+            raise Exit(code=Refused.exit_code)
+
+
 @cluster_task(name="validate-overlay", help=HOSTS | NETWORK | JSON)
 def validate_overlay(
     c: FleetContext,

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from overweave.gossip.islands import View
 
 from .host import HostFacts
+from .machine import Machine
+from .pairs import PairFacts
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,13 @@ class StoreFacts:
 
 @dataclass(frozen=True)
 class FleetFacts:
-    """``store`` is None while none runs; ``views`` has the hosts whose gossip answers."""
+    """``store`` is None while none runs; ``views`` has the hosts whose gossip answers.
+
+    ``machines`` and ``pairs`` are looked at for preflight only, and empty else.
+    """
 
     hosts: Mapping[str, HostFacts]
     store: StoreFacts | None = None
     views: Mapping[str, View] = field(default_factory=dict)
+    machines: Mapping[str, Machine] = field(default_factory=dict)
+    pairs: PairFacts | None = None

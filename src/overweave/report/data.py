@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from overweave.preflight.finding import Preflight
 from overweave.prove.matrix import Matrix
 from overweave.state import State
 from overweave.steps import Plan, WriteFile
@@ -61,6 +62,28 @@ def plan(result: Plan) -> dict[str, Any]:
                 ],
             }
             for stage in result.stages
+        ],
+    }
+
+
+def preflight(result: Preflight) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "kind": "preflight",
+        "passed": result.passed,
+        "seconds": round(result.seconds, 3),
+        "hosts": list(result.hosts),
+        "findings": [
+            {
+                "check": found.check,
+                "severity": found.severity.value,
+                "host": found.host,
+                "peer": found.peer,
+                "seen": found.seen,
+                "matters": found.matters,
+                "fix": found.fix,
+            }
+            for found in result.findings
         ],
     }
 

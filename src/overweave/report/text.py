@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from overweave.preflight.finding import Preflight, Severity
 from overweave.prove.matrix import CHECKS, Matrix, Pair
 from overweave.state import State
 from overweave.steps import Plan, WriteFile
@@ -104,6 +105,38 @@ def _diff(step: WriteFile) -> str:
         step.previous.splitlines(), step.content.splitlines(), "as it is", "as it will be", lineterm="", n=1
     )
     return "\n".join(f"      {line}" for line in lines)
+
+
+STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
+
+
+def preflight(result: Preflight) -> RenderableType:
+    """How many findings of each kind, and then each with its reason and its remedy."""
+    counts = [
+        f"{count} {severity}{'s' * (count > 1)}"
+        for severity in Severity
+        if (count := sum(found.severity is severity for found in result.findings))
+    ]
+    hosts = f"{len(result.hosts)} host{'s' * (len(result.hosts) > 1)}"
+    parts: list[RenderableType] = [
+        Text.assemble(
+            (
+                f"preflight {'passed' if result.passed else 'FAILED'}",
+                "bold green" if result.passed else "bold red",
+            ),
+            f" on {hosts} in {result.seconds:.1f} s: {', '.join(counts) or 'nothing found'}",
+        )
+    ]
+    for found in result.findings:
+        style = STYLES[found.severity]
+        where = f"{found.where or 'all hosts'}: "
+        parts.append(Text.assemble((f"{found.severity.upper():<8}", style), (where, "bold"), found.seen))
+        parts += [
+            Text(f"        {label} {line}", style="dim")
+            for label, line in (("why:", found.matters), ("fix:", found.fix))
+            if line
+        ]
+    return Group(*parts)
 
 
 def state(result: State) -> RenderableType:

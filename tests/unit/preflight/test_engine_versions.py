@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.golden.site import Site
 
-from overweave.obstacles import version
 from overweave.plan import plan
+from overweave.preflight.engine import version
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,72 @@
+"""The engine: is it one that can have a cluster store?"""
+
+from __future__ import annotations
+
+import re
+
+from overweave.facts.absent import Absent
+from overweave.facts.fleet import FleetFacts
+from overweave.facts.host import HostFacts
+from overweave.model import Fleet
+
+from .finding import Finding, error
+
+
+def engines(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
+    return [finding for name in fleet.names for finding in _of_engine(facts.hosts[name])]
+
+
+def _of_engine(its: HostFacts) -> list[Finding]:
+    engine = its.engine
+    if isinstance(engine, Absent):
+        return [
+            error(
+                "engine.installed",
+                engine.why,
+                host=its.name,
+                fix="install it, as with `apt-get install docker.io` on Debian",
+            )
+        ]
+    if isinstance(its.unit, Absent):
+        return [
+            error(
+                "engine.unit",
+                f"Docker is not run by docker.service: {its.unit.why}",
+                host=its.name,
+                fix="install Docker from a package that brings the unit; snap's does not",
+            )
+        ]
+    if version(engine.version) >= (22, 6):
+        return [
+            error(
+                "engine.version",
+                f"Docker {engine.version} has no cluster store",
+                matters="it was removed after 20.10",
+                host=its.name,
+                fix="the backend for this engine is Swarm mode: see `docker swarm init`",
+            )
+        ]
+    if not engine.speaks_consul:
+        return [
+            error(
+                "engine.consul",
+                f"this Docker {engine.version} was built without Consul, as Debian 12's is",
+                host=its.name,
+                fix="the backends for this engine are the stores etcd and ZooKeeper, and Swarm mode",
+            )
+        ]
+    if engine.swarm:
+        return [
+            error(
+                "engine.swarm",
+                "the engine is in swarm mode, which forbids a cluster store",
+                host=its.name,
+                fix="`docker swarm leave` if the swarm is not needed",
+            )
+        ]
+    return []
+
+
+def version(text: str) -> tuple[int, ...]:
+    """``20.10.24+dfsg1`` as (20, 10, 24)."""
+    return tuple(int(part) for part in re.findall(r"\d+", text.split("+")[0].split("-")[0])[:3])

@@ -1,0 +1,30 @@
+"""All checks. A new one is a function and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from overweave.facts.fleet import FleetFacts
+from overweave.model import Fleet
+
+from . import addresses, configuration, engine, identity, network, store
+from .finding import Finding, Severity
+
+Check = Callable[[Fleet, FleetFacts], list[Finding]]
+
+CHECKS: tuple[Check, ...] = (
+    addresses.advertised,
+    engine.engines,
+    configuration.configurations,
+    addresses.subnets,
+    store.strangers,
+    identity.host_names,
+    store.place,
+)
+
+
+def findings(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False) -> list[Finding]:
+    """Everything that was found, the gravest first, and else in the order of the checks."""
+    checks = CHECKS if replace_network else (*CHECKS, network.attributes)
+    found = [finding for check in checks for finding in check(fleet, facts)]
+    return sorted(found, key=lambda finding: list(Severity).index(finding.severity))
