@@ -15,7 +15,11 @@ PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "docker.io", "pigz", "busybox-static"),
     *("iproute2", "iptables", "iputils-ping", "curl", "ca-certificates"),
     *("procps", "kmod", "tcpdump", "ethtool"),
+    *("nftables", "ufw", "firewalld"),
 )
+
+# They are there for a test to start: until then a host has Docker's rules and no others.
+DISABLED = ("nftables.service", "ufw.service", "firewalld.service")
 
 # Nobody logs in at a console here, nothing needs updating, and every unit costs boot time N times over.
 MASKED = (
@@ -83,6 +87,7 @@ rm -f /var/lib/dbus/machine-id
 ln -s /etc/machine-id /var/lib/dbus/machine-id
 systemctl set-default multi-user.target
 systemctl enable docker.service containerd.service ssh.service
+systemctl disable {" ".join(DISABLED)}
 systemctl mask {" ".join(MASKED)}
 ln -s ../lab-cgroups.service /etc/systemd/system/multi-user.target.wants/lab-cgroups.service
 """
