@@ -46,6 +46,9 @@ PROGRAMS = [
     "sed",
     "stat",
     "test",
+    "tr",
+    "tail",
+    "flock",
 ]
 SYSTEMCTL = """\
 #!/bin/sh

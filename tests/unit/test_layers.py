@@ -11,11 +11,11 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "overweave"
 
 LAYERS = (
-    {"errors", "model", "__init__"},
+    {"errors", "model", "printable", "__init__"},
     {"command"},
     {"ports", "render"},
     {"fleet", "waiting", "inventory"},
-    {"gossip"},
+    {"gossip", "audit"},
     {"facts", "stores"},
     {"steps", "advertise", "store_host", "anchor"},
     {"overlay"},
