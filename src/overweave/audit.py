@@ -40,6 +40,7 @@ from=$4
 if [ ! "$from" ]; then
     [ -d "$1" ] || mkdir -p "$1"
     chmod 700 "$1"
+    [ ! -e "$1/audit.jsonl" ] || chmod 600 "$1/audit.jsonl"
     # sudo takes the variable away, but has it itself.
     from=${SSH_CONNECTION:-$({ tr '\\0' '\\n' < "/proc/$PPID/environ" |
         sed -n 's/^SSH_CONNECTION=//p'; } 2>/dev/null || true)}
@@ -65,7 +66,6 @@ if [ -e "$file" ]; then
     fi
 fi
 printf '%s%s%s\\n' "${line%%@FROM@*}" "$from" "${line#*@FROM@}" >> "$file"
-chmod 600 "$file"
 printf %s "$from"
 """
 """Append the line of standard input. ``$1`` is the folder, ``$2`` and ``$3`` are `ROTATE_AT` and `KEPT`,

@@ -96,6 +96,7 @@ def test_a_run_is_a_begin_its_steps_and_an_end(place):
 def test_only_root_can_read_it(place):
     folder = place.file("a").parent
     folder.mkdir(parents=True, mode=0o755)
+    (folder / audit.FILE).touch(mode=0o644)
     place.audit().begin("a", "", [])
     assert (mode(folder), mode(place.file("a"))) == ("0o700", "0o600")
     place.audit().begin("b", "", [])
@@ -139,6 +140,14 @@ def test_two_writers_lose_no_line_also_while_it_is_rotated(place):
         for n in range(12):
             log.step("a", f"{name}{n}" + "y" * 300, audit.OK, 0)
 
+    # Of the work under the lock, stat is the first and tail the last.
+    order = place.hosts["a"].root / "order"
+    for program in ("stat", "tail"):
+        stub = place.hosts["a"].root / "bin" / program
+        real = stub.readlink()
+        stub.unlink()
+        stub.write_text(f'#!/bin/sh\necho {program} >> "$ROOT/order"\nexec {real} "$@"\n')
+        stub.chmod(0o755)
     threads = [threading.Thread(target=write, args=(name,)) for name in "pqr"]
     for thread in threads:
         thread.start()
@@ -152,6 +161,8 @@ def test_two_writers_lose_no_line_also_while_it_is_rotated(place):
     ]
     assert sorted(seen) == sorted(f"{name}{n}" for name in "pqr" for n in range(12))
     assert not place.file("a", ".2").exists()
+    alone = order.read_text().replace("stat\ntail\n", "").split()
+    assert alone == ["stat"], "only the one that rotates asks for no tail"
 
 
 def test_half_a_line_of_a_full_disk_does_not_spoil_the_next(place):
