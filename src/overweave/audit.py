@@ -40,7 +40,6 @@ from=$4
 if [ ! "$from" ]; then
     [ -d "$1" ] || mkdir -p "$1"
     chmod 700 "$1"
-    [ ! -e "$1/audit.jsonl" ] || chmod 600 "$1/audit.jsonl"
     # sudo takes the variable away, but has it itself.
     from=${SSH_CONNECTION:-$({ tr '\\0' '\\n' < "/proc/$PPID/environ" |
         sed -n 's/^SSH_CONNECTION=//p'; } 2>/dev/null || true)}
@@ -52,6 +51,7 @@ exec 9< "$1"
 flock -w 5 9 2>/dev/null || true
 file=$1/audit.jsonl
 if [ -e "$file" ]; then
+    [ "$4" ] || chmod 600 "$file"
     if [ "$(stat -c %s "$file")" -ge "$2" ]; then
         n=$3
         while [ "$n" -gt 1 ]; do

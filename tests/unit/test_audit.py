@@ -161,6 +161,7 @@ def test_two_writers_lose_no_line_also_while_it_is_rotated(place):
     ]
     assert sorted(seen) == sorted(f"{name}{n}" for name in "pqr" for n in range(12))
     assert not place.file("a", ".2").exists()
+    assert place.warned == []
     alone = order.read_text().replace("stat\ntail\n", "").split()
     assert alone == ["stat"], "only the one that rotates asks for no tail"
 
