@@ -7,6 +7,7 @@ Facts and checks are given a `Reader`: it has no method that changes a host. Onl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .command import Change, Query, Result
@@ -17,6 +18,28 @@ Json = Any
 
 Progress = Callable[[str, str], None]
 """Told the host's name (or "") and what is going on there, in a few words."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """Something that was sent to a host, and what came of it. Without its input, and without secrets.
+
+    ``output`` is as the host gave it: untrusted, and of any length.
+    """
+
+    host: str
+    what: str
+    seconds: float
+    outcome: str
+    output: str = ""
+
+
+Recorder = Callable[[Record], None]
+"""Told everything that is sent to a host, by many threads. Raises nothing."""
+
+
+def unrecorded(record: Record) -> None:
+    """A `Recorder` that forgets."""
 
 
 class Stream(Protocol):

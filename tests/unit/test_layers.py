@@ -18,6 +18,8 @@ LAYERS = (
     {"gossip", "audit"},
     {"facts", "stores"},
     {"steps", "advertise", "store_host", "anchor"},
+    {"undo"},
+    {"journal"},
     {"overlay"},
     {"preflight", "backends", "teardown", "state"},
     {"plan"},
@@ -31,7 +33,13 @@ LAYERS = (
 
 STRANGERS = ("backends", "stores", "adapters")
 """Packages whose modules don't import each other, but for what they share."""
-SHARED = {"adapters/http_stream", "adapters/host_keys", "adapters/ssh_errors", "adapters/image_archive"}
+SHARED = {
+    "adapters/http_stream",
+    "adapters/host_keys",
+    "adapters/ssh_errors",
+    "adapters/image_archive",
+    "adapters/after_mark",
+}
 
 EDGE = {
     "paramiko": ("adapters/",),

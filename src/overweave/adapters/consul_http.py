@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 import consul
 import requests.exceptions
 
 from overweave.errors import ConnectionProblem, StoreError
+from overweave.ports import Record, Recorder, unrecorded
+from overweave.printable import one_line
 
 from .http_stream import OpenStream, StreamAdapter
 
@@ -18,17 +21,31 @@ SECONDS = 10
 class ConsulHttp:
     """``where`` names the store in errors, as in ``Consul on host1``."""
 
-    def __init__(self, open_stream: OpenStream, where: str) -> None:
+    def __init__(self, open_stream: OpenStream, where: str, record: Recorder = unrecorded) -> None:
         self._client = consul.Consul(host="localhost", connections_timeout=SECONDS)
         self._client.http.session.mount("http://", StreamAdapter(open_stream, timeout=SECONDS))
         self._where = where
+        self._record = record
 
     @contextlib.contextmanager
     def _call(self, doing: str) -> Iterator[consul.Consul]:
+        started, outcome = time.monotonic(), "broke off"
+        try:
+            with self._mapped(doing) as client:
+                yield client
+            outcome = "done"
+        except StoreError as e:
+            outcome = e.message
+            raise
+        finally:
+            self._record(Record("", f"{self._where}: {doing}", time.monotonic() - started, outcome))
+
+    @contextlib.contextmanager
+    def _mapped(self, doing: str) -> Iterator[consul.Consul]:
         try:
             yield self._client
         except consul.ConsulException as e:
-            raise StoreError(f"{self._where}: {doing}: {e}") from e
+            raise StoreError(f"{self._where}: {doing}: {one_line(e)}") from e
         except (requests.exceptions.RequestException, ConnectionProblem, OSError, EOFError) as e:
             raise StoreError(
                 f"{self._where}: {doing}: no answer", hint="see `docker logs consul` on its host"

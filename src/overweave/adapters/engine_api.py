@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,8 @@ import requests.exceptions
 
 from overweave.errors import ConnectionProblem, EngineError
 from overweave.model import Archive, Host
-from overweave.ports import Json
+from overweave.ports import Json, Record, Recorder, unrecorded
+from overweave.printable import one_line
 
 from . import image_archive
 from .http_stream import OpenStream, StreamAdapter
@@ -42,14 +44,32 @@ class _Client(docker.APIClient):  # type: ignore[misc]
 class EngineApi:
     """`Engine` over a stream. It connects, and agrees on an API version, at the first call."""
 
-    def __init__(self, open_stream: OpenStream, host: Host) -> None:
+    def __init__(self, open_stream: OpenStream, host: Host, record: Recorder = unrecorded) -> None:
         self._adapter = StreamAdapter(open_stream, timeout=SECONDS)
         self._host = host
+        self._record = record
         self._made: _Client | None = None
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def _call(self, doing: str) -> Iterator[_Client]:
+        started, outcome = time.monotonic(), "broke off"
+        try:
+            with self._mapped(doing) as client:
+                yield client
+            outcome = "done"
+        except EngineError as e:
+            outcome = f"status {e.status}: {e.message}" if e.status else e.message
+            raise
+        except ConnectionProblem as e:
+            outcome = e.message
+            raise
+        finally:
+            seconds = time.monotonic() - started
+            self._record(Record(self._host.name, f"engine: {doing}", seconds, outcome))
+
+    @contextlib.contextmanager
+    def _mapped(self, doing: str) -> Iterator[_Client]:
         try:
             with self._lock:
                 if self._made is None:
@@ -57,7 +77,7 @@ class EngineApi:
             yield self._made
         except docker.errors.APIError as e:
             status = e.response.status_code if e.response is not None else 0
-            text = _printable(e.explanation or str(e))
+            text = one_line(e.explanation or str(e))
             raise EngineError(f"{doing}: {text}", status=status, host=self._host.name) from e
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, EOFError) as e:
             cause = next((c for c in _chain(e) if isinstance(c, ConnectionProblem)), None)
@@ -113,7 +133,7 @@ class EngineApi:
                     for answer in client.load_image(data, quiet=True):
                         if "error" in answer:
                             raise EngineError(
-                                f"loading image {image}: {_printable(answer['error'])}", host=self._host.name
+                                f"loading image {image}: {one_line(answer['error'])}", host=self._host.name
                             )
                 else:
                     client.import_image_from_data(data, repository=image, changes=_changes(archive))
@@ -185,11 +205,6 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _printable(text: object) -> str:
-    """An engine's words are untrusted: no control characters, and not more than fits a screen."""
-    return "".join(c if c.isprintable() else " " for c in str(text))[:500].strip()
 
 
 def _changes(archive: Archive) -> list[str]:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import select
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from secrets import token_hex
 
@@ -21,26 +22,32 @@ from overweave.errors import (
     CommandFailed,
     ConnectionProblem,
     HostKeyProblem,
+    OverweaveError,
     SudoProblem,
     UsageError,
 )
 from overweave.fleet import Cancel
 from overweave.model import Host
-from overweave.ports import Engine, Stream
+from overweave.ports import Engine, Record, Recorder, Stream, unrecorded
+from overweave.printable import one_line
 
+from .after_mark import AfterMark, before_mark, make_mark
 from .host_keys import trust
 from .ssh_errors import connection_problem
 
 CONNECT_SECONDS = 10
 CHUNK = 1 << 16
-OUTPUT_LIMIT = 64 << 20
-"""Bytes of one command's output that are kept; a host that sends more is not answering a question."""
+OUTPUT_LIMIT = 8 << 20
+"""Bytes of one command's output that are kept; a host that sends more is not answering a question, and
+`fleet.WIDTH` of them at once must fit the operator's memory."""
 
 # paramiko reports refused channels here and by an exception; the exception is enough.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False
 
-EngineOver = Callable[[Callable[[], Stream], Host], Engine]
+MARKED = r"%s\n"
+
+EngineOver = Callable[[Callable[[], Stream], Host, Recorder], Engine]
 
 
 class SshHost:
@@ -54,8 +61,11 @@ class SshHost:
         cancel: Cancel,
         engine_over: EngineOver,
         accept_new_host_keys: bool = False,
+        record: Recorder = unrecorded,
     ) -> None:
         self._host = host
+        self._record = record
+        self._mark = make_mark()
         self._cancel = cancel
         self._sudo: tuple[str, ...] = ()
         self._password: Secret | None = None
@@ -63,7 +73,7 @@ class SshHost:
         self._given_password = Secret(password) if password else None
         self._connection = _connection(host, config)
         _verify_keys(self._connection, host, accept_new_host_keys)
-        self._engine = engine_over(self._dial_engine, host)
+        self._engine = engine_over(self._dial_engine, host, record)
         self._dialed: list[paramiko.Channel] = []
         cancel.break_with(self._break_off)
 
@@ -83,12 +93,15 @@ class SshHost:
 
     def open(self) -> None:
         """Connect, and find out how to become root. Raises `ConnectionProblem` and its kinds."""
+        started = time.monotonic()
         try:
             self._connection.open()
         except Exception as e:
             raise connection_problem(
                 e, self._connection, self._host.name, self._connection.connect_timeout
             ) from e
+        its = self._connection
+        self._note(f"connect to {its.user}@{its.host} port {its.port}", started, "connected")
         self._transport().set_keepalive(15)
         hop = self._connection
         while isinstance(hop, fabric.Connection):
@@ -133,7 +146,8 @@ class SshHost:
             f"{query.shell()} </dev/null\nprintf '\\n{mark} %d\\n' $?; echo '{mark}' >&2\n"
             for query in queries
         )
-        whole = self._run(Command(("sh", "-c", script)))
+        shown = "\n".join(query.shell() for query in queries)
+        whole = self._run(Command(("sh", "-c", script)), shown=shown, mark=mark)
         results = []
         stdout, stderr = whole.stdout, whole.stderr
         for query in queries:
@@ -152,10 +166,24 @@ class SshHost:
         return result
 
     def start(self, command: Query | Change) -> Stream:
+        started = time.monotonic()
         channel = self._channel(command.words)
-        if stdin := command.stdin_bytes():
-            channel.sendall(stdin)
-        return channel
+        stream = AfterMark(channel, self._mark, self._odd_shell)
+        try:
+            # A shell that has not said its mark yet would die of a stream that is closed at once.
+            channel.settimeout(CONNECT_SECONDS)
+            stream.await_mark()
+            channel.settimeout(None)
+            if stdin := command.stdin_bytes():
+                channel.sendall(stdin)
+        except OverweaveError:
+            channel.close()
+            raise
+        except (paramiko.SSHException, EOFError, OSError) as e:
+            channel.close()
+            raise self._lost(command) from e
+        self._note(f"$ {command.shell()}", started, "started, and stays connected")
+        return stream
 
     def stream(self, address: str, port: int) -> Stream:
         try:
@@ -174,6 +202,11 @@ class SshHost:
         channel.settimeout(CONNECT_SECONDS)
         return channel
 
+    def _note(self, what: str, started: float, outcome: str, output: str = "") -> None:
+        if self._password:
+            output = output.replace(self._password.reveal(), str(self._password))
+        self._record(Record(self._host.name, what, time.monotonic() - started, outcome, output))
+
     def _transport(self) -> paramiko.Transport:
         transport: paramiko.Transport | None = self._connection.transport
         if transport is None or not transport.is_active():
@@ -184,10 +217,15 @@ class SshHost:
 
     def _channel(self, words: Sequence[str], *, as_user: bool = False) -> paramiko.Channel:
         line = Command((*(() if as_user else self._sudo), *words)).shell()
+        try:
+            # The login shell says the mark first: whatever its start-up files print comes before.
+            whole = f"{Command(('printf', MARKED, self._mark)).shell()}; exec {line}".encode()
+        except UnicodeEncodeError as e:
+            raise CommandFailed(line, 0, "it is no text", host=self._host.name) from e
         channel = None
         try:
             channel = self._transport().open_session(timeout=CONNECT_SECONDS)
-            channel.exec_command(line)
+            channel.exec_command(whole)
             if self._password and not as_user:
                 channel.sendall(f"{self._password.reveal()}\n".encode())
         except (paramiko.SSHException, EOFError, OSError) as e:
@@ -199,14 +237,32 @@ class SshHost:
     def _dial_engine(self) -> Stream:
         channel = self._channel(("docker", "-H", "unix:///var/run/docker.sock", "system", "dial-stdio"))
         self._dialed = [*(c for c in self._dialed if not c.closed), channel]
-        return channel
+        return AfterMark(channel, self._mark, self._odd_shell)
 
     def _break_off(self) -> None:
         """End calls to the engine that are under way, such as a pull; later calls dial again."""
         for channel in self._dialed:
             channel.close()
 
-    def _run(self, command: Command, *, as_user: bool = False) -> Result:
+    def _run(self, command: Command, *, as_user: bool = False, shown: str = "", mark: str = "") -> Result:
+        """``shown`` is what the record tells instead of the command, and ``mark`` what it leaves out."""
+        started = time.monotonic()
+        outcome, output = "broke off", ""
+        try:
+            result = self._exchange(command, as_user=as_user)
+            outcome, output = f"exit code {result.status}", result.output
+        except OverweaveError as e:
+            outcome = e.message
+            raise
+        finally:
+            if mark:
+                output = output.replace(f"{mark}\n", "").replace(mark, "exit code")
+            if isinstance(command.stdin, Secret) and command.stdin.reveal():
+                output = output.replace(command.stdin.reveal(), str(command.stdin))
+            self._note(f"$ {shown or command.shell()}", started, outcome, output)
+        return result
+
+    def _exchange(self, command: Command, *, as_user: bool) -> Result:
         channel = self._channel(command.words, as_user=as_user)
         out, err = bytearray(), bytearray()
         try:
@@ -241,7 +297,19 @@ class SshHost:
         if status < 0:
             # sshd tells a signal instead of an exit code.
             raise CommandFailed(str(command), 128, "killed by a signal", host=self._host.name)
-        return Result(command, status, out.decode(errors="replace"), err.decode(errors="replace"))
+        noise, answer = before_mark(bytes(out), self._mark)
+        if answer is None:
+            raise self._odd_shell(noise + bytes(err))
+        return Result(command, status, answer.decode(errors="replace"), err.decode(errors="replace"))
+
+    def _odd_shell(self, said: bytes) -> ConnectionProblem:
+        told = one_line(said.decode(errors="replace"), 200)
+        return ConnectionProblem(
+            f"the login shell of {self._connection.user} runs no commands as a POSIX shell does: "
+            + (f"it says: {told}" if told else "it says nothing"),
+            host=self._host.name,
+            hint=f"`chsh -s /bin/sh {self._connection.user}` on the host, or connect as another user",
+        )
 
     def _lost(self, command: Command) -> ConnectionProblem:
         return ConnectionProblem(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from overweave.printable import one_line
 from overweave.render import script
 
 from .matrix import Verdict
@@ -66,8 +67,7 @@ def parse_verdicts(text: str) -> dict[str, dict[str, Verdict]]:
         words = line.split(" ", 3)
         if len(words) == 4 and words[2] in ("ok", "red"):
             name, check, verdict, detail = words
-            clean = "".join(c for c in detail if c.isprintable())[:100]
-            found.setdefault(name, {})[check] = Verdict(verdict == "ok", clean)
+            found.setdefault(name, {})[check] = Verdict(verdict == "ok", one_line(detail, 100))
     return found
 
 

@@ -267,7 +267,7 @@ def test_an_answer_that_breaks_off_anywhere_gives_no_verdict_that_was_not_there(
         ("n dns maybe x", {}),
         ("sh: can't fork: out of memory", {}),
         ("n dns red \x1b[31mx\x07\u202e", {"n": {"dns": Verdict(False, "[31mx")}}),
-        ("n dns red " + "x" * 999, {"n": {"dns": Verdict(False, "x" * 100)}}),
+        ("n dns red " + "x" * 999, {"n": {"dns": Verdict(False, "x" * 98 + " …")}}),
     ],
 )
 def test_lines_that_are_verdicts_and_lines_that_are_noise(line, expected):
