@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface
 
 from .errors import Refused
-from .facts.interfaces import Interface, Interfaces
+from .facts.interfaces import Interfaces
 from .model import Host
 
 ENGINE_PORT = 2376
@@ -71,11 +71,7 @@ def choose(
 
 
 def _addresses(interfaces: Interfaces) -> list[IPv4Interface]:
-    return [a for interface in interfaces.all if not _is_dockers(interface) for a in interface.addresses]
-
-
-def _is_dockers(interface: Interface) -> bool:
-    return interface.name.startswith(("docker", "br-", "veth"))
+    return [a for interface in interfaces.all if not interface.is_dockers for a in interface.addresses]
 
 
 def _as_given(name: str, given: str, interfaces: Interfaces) -> Advertise | Refused:
@@ -88,7 +84,7 @@ def _as_given(name: str, given: str, interfaces: Interfaces) -> Advertise | Refu
         )
     interface = interfaces.named(given)
     if interface is None:
-        names = ", ".join(i.name for i in interfaces.all if not _is_dockers(i) and i.name != "lo")
+        names = ", ".join(i.name for i in interfaces.all if not i.is_dockers and i.name != "lo")
         return Refused(f"there is no interface {given}", host=name, hint=f"it has: {names}")
     if not interface.addresses:
         return Refused(
@@ -107,7 +103,7 @@ def _in_shared_subnet(
     fitting = [
         (interface, address)
         for interface in interfaces.all
-        if not _is_dockers(interface)
+        if not interface.is_dockers
         for address in interface.addresses
         if owners[str(address.ip)] == 1
         and all(any(a.ip in address.network for a in _addresses(other)) for other in others)

@@ -137,7 +137,9 @@ def look_closer(session: Session, facts: FleetFacts) -> FleetFacts:
     """What preflight needs to know beyond `look`: the hosts' own state, and the paths between them."""
     session.progress("", "looking at what would break, on all hosts and between them")
     machines = each(
-        session.fleet.names, lambda name: machine.look(session.hosts[name]), cancel=session.cancel
+        session.fleet.names,
+        lambda name: machine.look(session.hosts[name], facts.hosts[name], clock=session.clock),
+        cancel=session.cancel,
     ).all()
     advertise, refused = addresses(session.fleet, facts)
     if refused:

@@ -15,7 +15,7 @@ LAYERS = (
     {"command"},
     {"ports", "render"},
     {"fleet", "waiting", "inventory"},
-    {"gossip", "audit"},
+    {"gossip", "audit", "firewall"},
     {"facts", "stores"},
     {"steps", "advertise", "store_host", "anchor"},
     {"undo"},

@@ -37,7 +37,12 @@ class Container:
 
 @dataclass(frozen=True)
 class Engine:
-    """``speaks_consul``: built with the Consul store. While it is down, only the version is known."""
+    """``speaks_consul``: built with the Consul store. While it is down, only the version is known.
+
+    ``id`` is of the key in /etc/docker/key.json; ``storage`` the driver, as in ``overlay2``,
+    ``on_loop`` if it keeps its data in a file behind a loop device; ``root`` the folder of images and
+    containers; ``warnings`` are the engine's own.
+    """
 
     running: bool
     version: str
@@ -48,6 +53,12 @@ class Engine:
     images: frozenset[str]
     volumes: frozenset[str]
     networks: tuple[NetworkFact, ...]
+    id: str = ""
+    storage: str = ""
+    on_loop: bool = False
+    root: str = ""
+    live_restore: bool = False
+    warnings: tuple[str, ...] = ()
 
     def network(self, name: str) -> NetworkFact | None:
         return next((n for n in self.networks if n.name == name), None)
@@ -108,6 +119,12 @@ def look(engine: EngineReader, results: Sequence[Result]) -> Engine | Absent:
         images=frozenset(tag for image in engine.images() for tag in image.get("RepoTags") or ()),
         volumes=frozenset(str(volume["Name"]) for volume in engine.volumes()),
         networks=tuple(parse_network(n) for n in engine.networks()),
+        id=str(info.get("ID") or ""),
+        storage=str(info.get("Driver") or ""),
+        on_loop=any("loop file" in str(row) for row in info.get("DriverStatus") or ()),
+        root=str(info.get("DockerRootDir") or ""),
+        live_restore=info.get("LiveRestoreEnabled") is True,
+        warnings=tuple(str(w) for w in info.get("Warnings") or ()),
     )
 
 

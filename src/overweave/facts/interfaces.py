@@ -21,6 +21,11 @@ class Interface:
     mtu: int
     addresses: tuple[IPv4Interface, ...]
 
+    @property
+    def is_dockers(self) -> bool:
+        """Whether an engine made it, going by its name."""
+        return self.name.startswith(("docker", "br-", "veth"))
+
 
 @dataclass(frozen=True)
 class Route:

@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+
 from overweave.facts.absent import Absent
 from overweave.facts.fleet import FleetFacts
 from overweave.facts.host import HostFacts
+from overweave.facts.unit import Unit
 from overweave.model import Fleet
+from overweave.printable import one_line
 
 from .finding import Finding, error
 
 KEYS = ("cluster-store", "cluster-advertise", "cluster-store-opts")
+SHORT = {
+    "-H": "host",
+    "-D": "debug",
+    "-l": "log-level",
+    "-s": "storage-driver",
+    "-G": "group",
+    "-p": "pidfile",
+    "-b": "bridge",
+    "-g": "graph",
+}
+LISTED = {
+    "add-runtime": "runtimes",
+    "authorization-plugin": "authorization-plugins",
+    "cluster-store-opt": "cluster-store-opts",
+    "default-address-pool": "default-address-pools",
+    "default-ulimit": "default-ulimits",
+    "dns-opt": "dns-opts",
+    "exec-opt": "exec-opts",
+    "graph": "data-root",
+    "host": "hosts",
+    "insecure-registry": "insecure-registries",
+    "label": "labels",
+    "log-opt": "log-opts",
+    "node-generic-resource": "node-generic-resources",
+    "registry-mirror": "registry-mirrors",
+    "storage-opt": "storage-opts",
+}
+"""Flags that may be given again and again, and the key of daemon.json that has all of their values."""
 
 
 def configurations(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
@@ -38,6 +71,18 @@ def _of_configuration(its: HostFacts) -> list[Finding]:
         )
         for key in KEYS
         if key in its.daemon_json.settings
+    ]
+    found += [
+        error(
+            "configuration.conflict",
+            f"{one_line(key, 60)} is given both as a flag and in /etc/docker/daemon.json",
+            matters="the engine would not start again (moby/moby#25471)",
+            fix=f"take it out of one of them: see `systemctl cat docker` and {one_line(key, 60)} in "
+            "/etc/docker/daemon.json",
+            host=its.name,
+        )
+        for key in sorted(its.daemon_json.settings.keys() & flags(its.unit))
+        if key not in KEYS
     ]
     elsewhere = f"{its.unit.exec_start} {its.unit.environment}"
     if "--cluster-" in elsewhere:
@@ -68,3 +113,26 @@ def _of_configuration(its: HostFacts) -> list[Finding]:
             )
         )
     return found
+
+
+def flags(unit: Unit) -> set[str]:
+    """The flags of ExecStart, as the keys that they would have in daemon.json."""
+    variables = {}
+    for line in unit.environment.splitlines():
+        key, _, value = line.strip().partition("=")
+        variables[key] = " ".join(_words(value))
+    found = set()
+    for word in _words(unit.exec_start)[1:]:
+        name = re.fullmatch(r"\$\{?(\w+)\}?", word)
+        for flag in _words(variables.get(name[1], "")) if name else [word]:
+            long = flag.startswith("--")
+            if key := flag[2:].partition("=")[0] if long else SHORT.get(flag[:2], ""):
+                found |= {key, LISTED.get(key, key)}
+    return found
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()

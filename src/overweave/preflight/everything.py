@@ -7,7 +7,18 @@ from collections.abc import Callable
 from overweave.facts.fleet import FleetFacts
 from overweave.model import Fleet
 
-from . import addresses, configuration, engine, identity, network, store
+from . import (
+    addresses,
+    configuration,
+    engine,
+    firewall,
+    identity,
+    kernel,
+    network,
+    resources,
+    running,
+    store,
+)
 from .finding import Finding, Severity
 
 Check = Callable[[Fleet, FleetFacts], list[Finding]]
@@ -20,6 +31,25 @@ CHECKS: tuple[Check, ...] = (
     store.strangers,
     identity.host_names,
     store.place,
+    addresses.nat,
+    addresses.ways,
+    addresses.resolvers,
+    addresses.room,
+    identity.machine_ids,
+    identity.engine_ids,
+    running.engines,
+    running.services,
+    kernel.links,
+    kernel.settings,
+    kernel.neighbours,
+    kernel.checksums,
+    firewall.rules,
+    firewall.flavours,
+    firewall.engine_chains,
+    store.servers,
+    resources.disks,
+    resources.clocks,
+    resources.names,
 )
 
 

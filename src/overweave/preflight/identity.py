@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from overweave.facts.engine import Engine
 from overweave.facts.fleet import FleetFacts
 from overweave.model import Fleet
 
-from .finding import Finding, error
+from .finding import Finding, error, warning
 
 
 def host_names(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
@@ -22,3 +25,34 @@ def host_names(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
         for hostname, names in by_name.items()
         if len(names) > 1
     ]
+
+
+def machine_ids(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
+    return _clones(
+        {name: facts.hosts[name].identity.machine_id for name in fleet.names},
+        "identity.machine-id",
+        "machine-id",
+        "one was made from the other's disk: DHCP may give both one address (moby/moby#19301)",
+        "`rm -f /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup` on it, and reboot",
+    )
+
+
+def engine_ids(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
+    engines = {name: facts.hosts[name].engine for name in fleet.names}
+    return _clones(
+        {name: engine.id for name, engine in engines.items() if isinstance(engine, Engine)},
+        "identity.engine-id",
+        "engine ID",
+        "/etc/docker/key.json was copied from one to the other (moby/moby#19301, docker/classicswarm#1573)",
+        "`rm /etc/docker/key.json && systemctl restart docker` on it",
+    )
+
+
+def _clones(ids: Mapping[str, str], check: str, what: str, matters: str, fix: str) -> list[Finding]:
+    """A warning at each host but the first of those that have an ID in common."""
+    firsts: dict[str, str] = {}
+    found = []
+    for name, its in ids.items():
+        if its and (first := firsts.setdefault(its, name)) != name:
+            found.append(warning(check, f"it has the {what} of {first}", matters=matters, fix=fix, host=name))
+    return found

@@ -8,7 +8,7 @@ from overweave.model import SPEC_LABEL, Fleet
 from overweave.store_host import told_store
 from overweave.stores import consul
 
-from .finding import Finding, error
+from .finding import Finding, error, warning
 
 
 def strangers(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
@@ -68,3 +68,21 @@ def place(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
             )
         ]
     return []
+
+
+def servers(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
+    return quorum(sum(host.store for host in fleet.hosts) or 1)
+
+
+def quorum(count: int) -> list[Finding]:
+    """Of an even number of servers one more may not fail than of the odd number below it."""
+    if count % 2:
+        return []
+    return [
+        warning(
+            "store.servers",
+            f"{count} servers are to carry the store",
+            matters=f"no more of them may fail than of {count - 1}, and one more can (docker/libnetwork#651)",
+            fix="mark an odd number of hosts with `store: true`",
+        )
+    ]

@@ -1,0 +1,107 @@
+"""What the kernel can: links of the kinds that an overlay is made of, really made, and its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from overweave.command import Query, Result, query_script
+
+from .text import number, table
+
+KINDS = {
+    "bridge": "type bridge",
+    "veth": "type veth peer name ow-peer",
+    "vxlan": "type vxlan id 256 dstport 4789",
+}
+
+# In a network namespace of their own, which ends with its last process: nothing of them can be left.
+_LINKS = """\
+unshare -n true || { echo "- $?"; exit; }
+while [ $# -gt 0 ]; do
+    kind=$1 words=$2
+    shift 2
+    printf '%s ' "$kind"
+    unshare -n sh -c "ip link add ow-link $words && ip link delete ow-link" 2>&1 | tail -n 1 | grep . || echo
+done
+"""
+_SETTINGS = """\
+while [ $# -gt 0 ]; do
+    echo "$1 $(cat "/proc/sys/net/$1" 2>/dev/null)"
+    shift
+done
+test -e /proc/sys/net/bridge || modprobe -n -q br_netfilter && echo "br_netfilter yes"
+true
+"""
+# Bonds, bridges and VLANs send by what is under them.
+_CARDS = """\
+look() {
+    printf '%s\\t%s\\t' "$1" "$2"
+    ethtool -i "$2" 2>/dev/null | sed -n 's/^driver: *//p' | tr '\\n' '\\t'
+    ethtool -k "$2" 2>/dev/null | sed -n 's/^[[:space:]]*tx-checksum-ip-generic: *\\([onf]*\\).*/\\1/p' |
+        tr '\\n' '\\t'
+    echo
+}
+for interface; do
+    look "$interface" "$interface"
+    for lower in "/sys/class/net/$interface"/lower_*; do
+        test ! -e "$lower" || look "$interface" "${lower##*/lower_}"
+    done | head -n 16
+done
+"""
+FORWARD = "ipv4/ip_forward"
+BRIDGE = "bridge/bridge-nf-call-iptables"
+NEIGHBOURS = "ipv4/neigh/default/gc_thresh3"
+
+
+@dataclass(frozen=True)
+class Card:
+    """``interface`` sends by ``name``, which may be itself. ``checksums``: whether the card computes the
+    checksums of what it sends, None where it can't be told."""
+
+    interface: str
+    name: str
+    driver: str
+    checksums: bool | None
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """``links`` has why a link of a kind could not be made, "" where it could; it is empty where none
+    could be tried. Settings are None where the kernel has none of that name: ``neighbours`` is the hard
+    limit of its neighbour table. ``bridge_filter``: whether br_netfilter is there or could be loaded."""
+
+    links: Mapping[str, str]
+    forwards: bool | None
+    neighbours: int | None
+    bridge_filter: bool
+    cards: tuple[Card, ...]
+
+
+def queries(interfaces: Sequence[str]) -> tuple[Query, ...]:
+    """``interfaces`` are those whose cards matter."""
+    return (
+        query_script(_LINKS, *(word for its in KINDS.items() for word in its)),
+        query_script(_SETTINGS, FORWARD, BRIDGE, NEIGHBOURS),
+        query_script(_CARDS, *interfaces),
+    )
+
+
+def parse(results: Sequence[Result]) -> Kernel:
+    made, settings, cards = (result.stdout for result in results)
+    links = {kind: why.strip() for kind, why in table(made).items() if kind in KINDS}
+    values = table(settings)
+    forward = number(values.get(FORWARD, ""))
+    return Kernel(
+        links=links,
+        forwards=None if forward is None else forward != 0,
+        neighbours=number(values.get(NEIGHBOURS, "")),
+        bridge_filter=values.get("br_netfilter") == "yes" or number(values.get(BRIDGE, "")) is not None,
+        cards=tuple(_card(line.split("\t")) for line in cards.splitlines() if line.count("\t") >= 2),
+    )
+
+
+def _card(fields: list[str]) -> Card:
+    interface, name, *rest = fields
+    driver, checksums, *_ = (*rest, "", "")
+    return Card(interface, name, driver, {"on": True, "off": False}.get(checksums))

@@ -1,0 +1,170 @@
+"""The packet filters: which of the packets that an overlay lives on would a host's rules drop?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Interface
+
+from overweave.advertise import Advertise
+from overweave.facts.engine import Engine
+from overweave.facts.firewall import Firewall
+from overweave.facts.fleet import FleetFacts
+from overweave.facts.host import HostFacts
+from overweave.facts.unit import Unit
+from overweave.firewall.judge import Dropped, drops
+from overweave.firewall.remedy import remedy, ruler
+from overweave.firewall.rules import Packet, Tool
+from overweave.model import Fleet
+from overweave.overlay import addresses
+from overweave.printable import one_line
+
+from .finding import Finding, Severity, note, warning
+
+VXLAN = ("udp", 4789)
+GOSSIP = (("tcp", 7946), ("udp", 7946))
+MANY = 10
+"""Rules of one host that are told of; a host that drops everything in a thousand ways is told once."""
+
+
+def rules(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
+    """An error for each rule that certainly drops a packet that is needed, a note for each that may."""
+    advertise, _ = addresses(fleet, facts)
+    found = []
+    for name, machine in facts.machines.items():
+        if name in advertise:
+            its = [
+                finding
+                for outgoing in (False, True)
+                for finding in _of_rules(fleet, facts, name, machine.firewall, advertise, outgoing=outgoing)
+            ]
+            found += its[:MANY]
+        if machine.firewall.problem:
+            found.append(
+                note("firewall.rules", f"not all rules could be read: {machine.firewall.problem}", host=name)
+            )
+    return found
+
+
+def _of_rules(
+    fleet: Fleet,
+    facts: FleetFacts,
+    name: str,
+    firewall: Firewall,
+    advertise: dict[str, Advertise],
+    *,
+    outgoing: bool,
+) -> Iterator[Finding]:
+    own = _interface(facts.hosts[name], advertise[name].address)
+    peer_of = {
+        advertise[other].address: other for other in fleet.names if other != name and other in advertise
+    }
+    by_rule: dict[tuple[object, ...], tuple[Dropped, list[Packet]]] = {}
+    for packet in _needed(fleet, name, advertise, outgoing=outgoing):
+        for dropped in drops(firewall.tables, packet):
+            table = dropped.table
+            text = dropped.rule.text if dropped.rule else ""
+            key = (table.tool, table.family, table.name, dropped.chain.name, text, dropped.certain)
+            by_rule.setdefault(key, (dropped, []))[1].append(packet)
+    for dropped, packets in by_rule.values():
+        ends = [str(p.destination if outgoing else p.source) for p in packets]
+        peers = ", ".join(dict.fromkeys(peer_of[end] for end in ends))
+        ports = ", ".join(dict.fromkeys(f"{p.protocol} {p.port}" for p in packets))
+        yield Finding(
+            "firewall.output" if outgoing else "firewall.input",
+            Severity.ERROR if dropped.certain else Severity.NOTE,
+            f"{_rule(dropped)} {'drops' if dropped.certain else 'may drop'} {ports} "
+            f"{'to' if outgoing else 'from'} {peers}",
+            _matters(packets),
+            remedy(dropped, packets, own=own, tool=firewall.tool),
+            name,
+        )
+
+
+def _interface(its: HostFacts, address: str) -> IPv4Interface:
+    owned = (a for i in its.interfaces.all for a in i.addresses if str(a.ip) == address)
+    return next(owned, IPv4Interface(address))
+
+
+def _needed(fleet: Fleet, name: str, advertise: dict[str, Advertise], *, outgoing: bool) -> Iterator[Packet]:
+    """The first packets of all connections of a host with its peers."""
+    own = IPv4Address(advertise[name].address)
+    interface = advertise[name].interface
+    for other in fleet.names:
+        if other == name or other not in advertise:
+            continue
+        peer = IPv4Address(advertise[other].address)
+        ports = [VXLAN, *GOSSIP]
+        if fleet.store_host.name == (other if outgoing else name):
+            ports.append(("tcp", fleet.store.port))
+        for protocol, port in ports:
+            ends = (own, peer) if outgoing else (peer, own)
+            yield Packet(protocol, *ends, port, interface, outgoing)
+
+
+def _rule(dropped: Dropped) -> str:
+    table = dropped.table
+    where = f"table {one_line(table.name, 60)} ({ruler(dropped)})"
+    if dropped.rule is None:
+        return f"the policy of {one_line(dropped.chain.name, 60)}, {where},"
+    return f"`{one_line(dropped.rule.text, 300)}`, {where},"
+
+
+def _matters(packets: list[Packet]) -> str:
+    if any((p.protocol, p.port) == VXLAN for p in packets):
+        return "names would resolve and nothing would answer (moby/moby#29979, moby/moby#33416)"
+    if any((p.protocol, p.port) in GOSSIP for p in packets):
+        return "engines would not know of each other's containers (moby/swarmkit#1434)"
+    return "engines would not register in the store (moby/swarmkit#1434)"
+
+
+def flavours(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
+    found = []
+    for name, machine in facts.machines.items():
+        tables = [t for t in machine.firewall.tables if t.tool is not Tool.NFT and t.rules]
+        tools = {t.tool for t in tables}
+        if len(tools) > 1:
+            plain = machine.firewall.tool
+            other = next(tool for tool in tools if tool is not plain)
+            found.append(
+                warning(
+                    "firewall.flavours",
+                    f"both iptables-nft and iptables-legacy have rules; `iptables` is {plain or 'none'}",
+                    matters="neither shows the rules of the other, and a packet must pass both "
+                    "(firewalld/firewalld#503)",
+                    fix=f"see `{other}-save`; move what is needed, then flush it with `{other} -F`",
+                    host=name,
+                )
+            )
+    return found
+
+
+def engine_chains(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
+    """An engine makes its rules as it starts; a firewall that starts or reloads later may remove them."""
+    found = []
+    for name, machine in facts.machines.items():
+        its = facts.hosts[name]
+        if not (isinstance(its.engine, Engine) and its.engine.running) or _left_alone(its):
+            continue
+        filters = [t for t in machine.firewall.tables if t.name == "filter" and t.tool is not Tool.NFT]
+        made = any(
+            rule.target.startswith("DOCKER")
+            for table in filters
+            for rule in (table.chains["FORWARD"].rules if "FORWARD" in table.chains else ())
+        ) or any("docker" in table.name for table in machine.firewall.tables)
+        if not made and machine.firewall.tool is not None and not machine.firewall.problem:
+            found.append(
+                warning(
+                    "firewall.engine-chains",
+                    "the engine's chains are gone from iptables",
+                    matters="published ports and the way out of containers are dead (moby/moby#50443, "
+                    "firewalld/firewalld#503)",
+                    fix="`systemctl restart docker`",
+                    host=name,
+                )
+            )
+    return found
+
+
+def _left_alone(its: HostFacts) -> bool:
+    arguments = its.unit.arguments if isinstance(its.unit, Unit) else ()
+    return "--iptables=false" in arguments or its.daemon_json.settings.get("iptables") is False
