@@ -9,7 +9,7 @@ from overweave.gossip.islands import View
 
 from .host import HostFacts
 from .machine import Machine
-from .pairs import PairFacts
+from .paths import PairFacts
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,11 @@ from . import (
     identity,
     kernel,
     network,
+    pairs,
     resources,
     running,
     store,
+    travel,
 )
 from .finding import Finding, Severity
 
@@ -50,6 +52,13 @@ CHECKS: tuple[Check, ...] = (
     resources.disks,
     resources.clocks,
     resources.names,
+    pairs.ports,
+    pairs.measured,
+    pairs.paths,
+    travel.sizes,
+    travel.loss,
+    travel.round_trips,
+    travel.echoes,
 )
 
 

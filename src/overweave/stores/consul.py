@@ -22,6 +22,37 @@ class StoreContainer:
     digest: str
 
 
+@dataclass(frozen=True)
+class Listener:
+    """A port that the store listens on. ``local``: at loopback too; ``engines``: other hosts need it even
+    while there is one server."""
+
+    protocol: str
+    number: int
+    local: bool = False
+    engines: bool = False
+
+
+def listeners(store: Store) -> tuple[Listener, ...]:
+    """What the container of `container` listens on."""
+    given = store.options.get("ports")
+    ports = {"dns": 8600, "server": 8300, "serf_lan": 8301, "serf_wan": 8302}
+    if isinstance(given, dict):
+        ports |= {name: port for name, port in given.items() if name in ports and isinstance(port, int)}
+    found = (
+        Listener("tcp", store.port, local=True, engines=True),
+        *(Listener(protocol, ports["dns"], local=True) for protocol in ("tcp", "udp")),
+        Listener("tcp", ports["server"]),
+        *(
+            Listener(protocol, ports[name])
+            for name in ("serf_lan", "serf_wan")
+            for protocol in ("tcp", "udp")
+        ),
+    )
+    # Consul takes -1 for a port that is off.
+    return tuple(listener for listener in found if 0 < listener.number < 65536)
+
+
 def url(store: Store, address: str) -> str:
     """What ``--cluster-store`` takes: one address only, no list (engine-facts)."""
     return f"consul://{address}:{store.port}"

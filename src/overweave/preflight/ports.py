@@ -1,0 +1,88 @@
+"""Which ports an overlay needs: from which host to which, and whose they are. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from overweave.facts.engine import Engine
+from overweave.facts.fleet import FleetFacts
+from overweave.facts.pair_report import Port
+from overweave.facts.paths import Listen
+from overweave.model import Fleet, Store
+from overweave.stores import consul
+
+ENGINE = frozenset({"dockerd", "dockerd-current", "docker"})
+CONSUL = frozenset({"consul"})
+VXLAN = Port("udp", 4789)
+GOSSIP_ISSUES = "moby#33416, moby#29979, swarmkit#1434"
+
+
+@dataclass(frozen=True)
+class Need:
+    """A port that has to be reached from all other hosts: ``everywhere`` on every host, else on the one with
+    the store or the manager. ``matters`` says what is broken without it; not ``vital``: nothing yet.
+
+    ``local``: at loopback too. ``reached``: False where only the host itself uses it.
+    """
+
+    port: Port
+    owners: frozenset[str]
+    matters: str
+    everywhere: bool = False
+    vital: bool = True
+    local: bool = False
+    reached: bool = True
+
+
+GOSSIP = tuple(
+    Need(
+        Port(protocol, 7946),
+        ENGINE,
+        f"engines that do not gossip make islands, and containers of one do not reach the others "
+        f"({GOSSIP_ISSUES})",
+        everywhere=True,
+    )
+    for protocol in ("tcp", "udp")
+)
+SWARM = (*GOSSIP, Need(Port("tcp", 2377), ENGINE, "no node joins a swarm without it (swarmkit#1434)"))
+
+
+def needs(store: Store) -> tuple[Need, ...]:
+    """What an overlay with this store needs, apart from VXLAN, whose port is the kernel's."""
+    if store.kind == "swarm":
+        return SWARM
+    return (
+        *GOSSIP,
+        *(
+            Need(
+                Port(its.protocol, its.number),
+                CONSUL,
+                "an engine without its store has no overlay networks (moby#18841)"
+                if its.engines
+                else "Consul does not start without it",
+                vital=its.engines,
+                local=its.local,
+                reached=its.engines or not its.local,
+            )
+            for its in consul.listeners(store)
+        ),
+    )
+
+
+def listens(fleet: Fleet, facts: FleetFacts) -> dict[str, tuple[Listen, ...]]:
+    """What is to be measured, by the host that listens."""
+    quiet = "encrypt" in fleet.store.options
+    found = {}
+    for name in fleet.names:
+        engine = facts.hosts[name].engine
+        # A swarm encrypts its gossip, and would log a ping that is not.
+        swarm = isinstance(engine, Engine) and engine.swarm
+        its: list[Listen] = []
+        for need in needs(fleet.store):
+            if need.everywhere or name == fleet.store_host.name:
+                ping = not (swarm if need.owners == ENGINE else quiet)
+                its.append(Listen(need.port, need.owners, ping=ping, reached=need.reached))
+                if need.local:
+                    its.append(Listen(need.port, need.owners, "127.0.0.1"))
+        found[name] = tuple(its)
+    return found
