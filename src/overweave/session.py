@@ -23,9 +23,7 @@ from .fleet import Cancel, each
 from .gossip.islands import View
 from .model import SPEC_LABEL, Fleet
 from .overlay import addresses
-from .ports import KeyValue, Progress
-from .preflight.ports import listens
-from .preflight.travel import wanted_mtu
+from .ports import KeyValue, Progress, Recorder, unrecorded
 from .store_host import settle
 from .stores import consul
 from .waiting import wait_until
@@ -43,6 +41,7 @@ class Session:
     cancel: Cancel
     clock: SystemClock
     progress: Progress
+    record: Recorder = unrecorded
 
     def wait_for_ever(self) -> None:
         """Until Ctrl-C, or until a connection is gone (`ConnectionProblem`)."""
@@ -55,7 +54,7 @@ class Session:
         """The store, reached at loopback of the host that carries it."""
         host = self.hosts[self.fleet.store_host.name]
         port = self.fleet.store.port
-        return ConsulHttp(lambda: host.stream("127.0.0.1", port), f"Consul on {host.host.name}")
+        return ConsulHttp(lambda: host.stream("127.0.0.1", port), f"Consul on {host.host.name}", self.record)
 
 
 def _silent(host: str, what: str) -> None:
@@ -69,6 +68,7 @@ def connect(
     *,
     progress: Progress = _silent,
     accept_new_host_keys: bool = False,
+    record: Recorder = unrecorded,
 ) -> Iterator[Session]:
     """Connect to all hosts at once. Raises `FleetError` with the reason of each that can't be reached."""
     cancel = Cancel()
@@ -81,6 +81,7 @@ def connect(
             cancel=cancel,
             engine_over=EngineApi,
             accept_new_host_keys=accept_new_host_keys,
+            record=record,
         )
         made[name].open()
 
@@ -89,7 +90,7 @@ def connect(
     try:
         each(fleet.names, open_one, cancel=cancel).all()
         hosts = {name: made[name] for name in fleet.names}
-        yield Session(fleet, hosts, cancel, SystemClock(cancel), progress)
+        yield Session(fleet, hosts, cancel, SystemClock(cancel), progress, record)
     finally:
         for host in made.values():
             host.close()
@@ -149,8 +150,6 @@ def look_closer(session: Session, facts: FleetFacts) -> FleetFacts:
     measured = pairs.measure(
         session.hosts,
         {name: a.address for name, a in advertise.items()},
-        listens(session.fleet, facts),
-        mtu=wanted_mtu(session.fleet, facts),
         clock=session.clock,
         cancel=session.cancel,
     )

@@ -31,6 +31,7 @@ SECONDS = 150
 """The longest that one command may take, on a busy machine."""
 
 DROP_IN = "/etc/systemd/system/docker.service.d/90-overweave.conf"
+STORY = "the whole story: "
 PROBE_LABEL = "io.overweave.probe"
 NOTHING_TO_DO = "nothing to do: everything is as wanted, and proven since the engines last started\n"
 GREEN = "6 of 6 directed pairs green on overweave"
@@ -58,10 +59,18 @@ class Ran:
 
     @property
     def said(self) -> str:
-        """stderr without the lines of progress: what went wrong."""
-        return "".join(line for line in self.err.splitlines(keepends=True) if not _is_progress(line)).rstrip(
-            "\n"
-        )
+        """stderr without the lines of progress, and without the log's path: what went wrong."""
+        return "".join(
+            line
+            for line in self.err.splitlines(keepends=True)
+            if not _is_progress(line) and not line.startswith(STORY)
+        ).rstrip("\n")
+
+    @property
+    def story(self) -> Path | None:
+        """The log that the last line of stderr names."""
+        *_, last = self.err.splitlines() or [""]
+        return Path(last.removeprefix(STORY)) if last.startswith(STORY) else None
 
     def ok(self) -> Ran:
         assert self.status == 0, self

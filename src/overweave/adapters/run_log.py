@@ -57,13 +57,8 @@ class RunLog:
         self._entry(record.host, f"{_bounded(record.what)}\n  = {record.outcome}{seconds}", output)
 
     def note(self, host: str, text: str) -> None:
-        """Write down a line of progress."""
-        self._entry(host, f"# {text}", "")
-
-    def error(self, error: BaseException) -> None:
-        """Write down how the run ended."""
-        kind = type(error).__name__
-        self._entry("", f"! {kind}: {_bounded(str(error))}", "")
+        """Write down what the user is told, or what else is worth a line."""
+        self._entry(host, f"# {_bounded(text)}", "")
 
     def close(self) -> None:
         with self._lock:

@@ -16,13 +16,14 @@ from invoke.exceptions import Exit
 from invoke.tasks import Call, Task
 
 from overweave.errors import Interrupted, OverweaveError
+from overweave.printable import lines
 
 
 class FleetContext(Context):
     """Given to a cluster task instead of a connection.
 
-    ``host_names`` is the ``-H`` list as it was typed, ``remainder`` what stood after ``--``, and
-    ``own_ssh_config`` whether an ssh configuration was given with ``-S``.
+    ``task_name`` is that of the command line, ``host_names`` the ``-H`` list as it was typed, ``remainder``
+    what stood after ``--``, and ``own_ssh_config`` whether an ssh configuration was given with ``-S``.
     """
 
     def __init__(self, config: fabric.Config, **given: Any) -> None:
@@ -67,6 +68,7 @@ class FleetExecutor(Executor):  # type: ignore[misc]
             call = Call(task=it) if isinstance(it, Task) else it
             if isinstance(call.task, ClusterTask):
                 given = {
+                    "task_name": call.called_as or call.task.name,
                     "host_names": names,
                     "remainder": self.core.remainder,
                     "own_ssh_config": bool(self.core[0].args["ssh-config"].value),
@@ -85,6 +87,15 @@ class FleetExecutor(Executor):  # type: ignore[misc]
         try:
             return super().execute(*tasks)
         except OverweaveError as e:
-            raise Exit(message=f"overweave: {e}", code=e.exit_code) from e
-        except KeyboardInterrupt:
-            raise Exit(message="overweave: interrupted", code=Interrupted.exit_code) from None
+            raise Exit(message=_told(f"overweave: {e}", e), code=e.exit_code) from e
+        except Exit as e:
+            e.message = _told(e.message or "", e) or None
+            raise
+        except KeyboardInterrupt as e:
+            message = _told("overweave: interrupted", e)
+            raise Exit(message=message, code=Interrupted.exit_code) from None
+
+
+def _told(message: str, error: BaseException) -> str:
+    """A message as it is printed, with the notes of its error. Much of it may come from hosts."""
+    return lines("\n".join(filter(None, [message, *getattr(error, "__notes__", ())])))

@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +16,38 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from overweave.errors import UsageError
+from overweave.printable import lines, one_line
 from overweave.report import text
 from overweave.session import Session, connect
 
 from .choice import fleet
 from .executor import FleetContext
+from .story import story
+
+LINE = 2000
+"""Characters of one line of progress."""
 
 
 class Progress:
-    """One line for each thing that happens, on stderr, with the seconds since the start."""
+    """One line for each thing that happens, on stderr, with the seconds since the start.
+
+    ``also`` is told the same.
+    """
 
     def __init__(self) -> None:
         self._console = text.console(stderr=True)
         self._started = time.monotonic()
         self._lock = threading.Lock()
+        self.also: Callable[[str, str], None] = lambda host, what: None
 
     def __call__(self, host: str, what: str) -> None:
+        self.also(host, what)
         with self._lock:
             self._console.print(
                 Text.assemble(
-                    (f"{self.seconds:5.1f} s  ", "dim"), (f"{host:<10}" if host else "", "bold"), what
+                    (f"{self.seconds:5.1f} s  ", "dim"),
+                    (f"{host:<10}" if host else "", "bold"),
+                    one_line(what, LINE),
                 )
             )
 
@@ -57,9 +69,13 @@ def session(
     # Names of an ssh configuration that was given must not be taken for those of a lab: host1, host2, …
     wanted = fleet(c.host_names, inventory, may_be_lab=not c.own_ssh_config, **changes)
     config: fabric.Config = c.config
-    with connect(
-        wanted, config, progress=progress or Progress(), accept_new_host_keys=accept_new_host_keys
-    ) as opened:
+    progress = progress or Progress()
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(story(c.task_name, progress))
+        progress.also = log.note
+        opened = stack.enter_context(
+            connect(wanted, config, progress=progress, accept_new_host_keys=accept_new_host_keys, record=log)
+        )
         yield opened
 
 
@@ -87,6 +103,6 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(f"{question} Nobody is there to ask.", hint="add --yes to go on without asking")
-    answer = input(f"{question} [y/N] ")
+    answer = input(lines(f"{question} [y/N] "))
     if answer.strip().lower() not in ("y", "yes"):
         raise UsageError("not confirmed: nothing was changed")

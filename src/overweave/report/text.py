@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from overweave.preflight.finding import Preflight, Severity
+from overweave.printable import lines
 from overweave.prove.matrix import CHECKS, Matrix, Pair
 from overweave.state import State
 from overweave.steps import Plan, WriteFile
@@ -170,7 +173,24 @@ def _yes(value: bool) -> Text:
     return Text("yes", style="green") if value else Text("NO", style="bold red")
 
 
+class SafeConsole(Console):
+    """Prints text as it is: no markup, no emoji codes, and no control characters but Rich's own.
+
+    Whatever is printed may hold words of hosts, however it came into a table or a line.
+    """
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **more)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(lines(segment.text), segment.style)
+
+
 def console(*, stderr: bool = False) -> Console:
     """Where text goes. In a pipe there is no colour, and lines are as long as they are."""
-    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
-    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=10_000)
+    made = SafeConsole(stderr=stderr)
+    return made if made.is_terminal else SafeConsole(stderr=stderr, width=10_000)
