@@ -24,6 +24,8 @@ from .gossip.islands import View
 from .model import SPEC_LABEL, Fleet
 from .overlay import addresses
 from .ports import KeyValue, Progress, Recorder, unrecorded
+from .preflight.ports import listens
+from .preflight.travel import wanted_mtu
 from .store_host import settle
 from .stores import consul
 from .waiting import wait_until
@@ -150,6 +152,8 @@ def look_closer(session: Session, facts: FleetFacts) -> FleetFacts:
     measured = pairs.measure(
         session.hosts,
         {name: a.address for name, a in advertise.items()},
+        listens(session.fleet, facts),
+        mtu=wanted_mtu(session.fleet, facts),
         clock=session.clock,
         cancel=session.cancel,
     )
