@@ -56,7 +56,7 @@ def nat(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
 
 def ways(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
     """Do packets to the peers leave by the interface whose address is advertised?"""
-    chosen, _ = addresses(fleet, facts)
+    chosen = {name: its for name, its in addresses(fleet, facts)[0].items() if its.address != NAT}
     found = []
     for name, its in chosen.items():
         by_interface: dict[str, list[str]] = {}
