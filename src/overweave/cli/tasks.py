@@ -11,6 +11,8 @@ from rich.text import Text
 from overweave import pipeline
 from overweave.adapters.ssh import answers
 from overweave.errors import Refused
+from overweave.facts import audit_log
+from overweave.fleet import each
 from overweave.model import Fleet
 from overweave.prove.matrix import Matrix
 from overweave.report import data, text
@@ -192,6 +194,48 @@ def status(
     with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
         state = summarize(session.fleet, look(session))
         run.show(text.state(state), data.state(state), json)
+
+
+@cluster_task(
+    help=HOSTS | JSON | {"last": "lines to show, the newest ones; 0 for all", "run": "of this run only"}
+)
+def audit(
+    c: FleetContext,
+    inventory: str | None = None,
+    last: int = 100,
+    run: str | None = None,
+    json: str | None = None,
+    accept_new_host_keys: bool = False,
+) -> None:
+    """
+    Show who changed what on the hosts, from where and when, merged by time.
+
+    Each host keeps its own log, /var/log/overweave/audit.jsonl: the begin of a run, each step with its
+    outcome, and the end. A run that has no end was broken off.
+
+    Example: fab audit -H host1,host2 --last 20
+    """
+    _show_audit(c, inventory, json, last=last, of_run=run or "", accept_new_host_keys=accept_new_host_keys)
+
+
+def _show_audit(
+    c: FleetContext,
+    inventory: str | None,
+    json: str | None,
+    *,
+    last: int,
+    of_run: str,
+    accept_new_host_keys: bool,
+) -> None:
+    with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
+        logs = each(
+            session.fleet.names,
+            lambda name: audit_log.look(session.hosts[name], of_run),
+            cancel=session.cancel,
+        ).all()
+        entries = audit_log.merge(logs.values())
+        shown = entries[-last:] if last > 0 else entries
+        run.show(text.audit(shown, logs), data.audit(shown, logs), json)
 
 
 @cluster_task(name="consul-ui", help=HOSTS | {"port": "local port; default: any free one"})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from overweave.facts.audit_log import AuditLog, Entry
 from overweave.preflight.finding import Preflight
 from overweave.prove.matrix import Matrix
 from overweave.state import State
@@ -85,6 +87,35 @@ def preflight(result: Preflight) -> dict[str, Any]:
             }
             for found in result.findings
         ],
+    }
+
+
+def audit(entries: Sequence[Entry], logs: Mapping[str, AuditLog]) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "kind": "audit",
+        "entries": [
+            {
+                "time": entry.time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                "host": entry.host,
+                "run": entry.run,
+                "kind": entry.kind,
+                "task": entry.task,
+                "who": entry.who,
+                "sudo_user": entry.sudo_user,
+                "from": entry.came_from,
+                "overweave": entry.version,
+                "plan": entry.plan,
+                "steps": list(entry.steps),
+                "step": entry.about,
+                "outcome": entry.outcome,
+                "seconds": entry.seconds,
+                "error": entry.error,
+            }
+            for entry in entries
+        ],
+        "unreadable": {host: list(log.broken) for host, log in logs.items() if log.broken},
+        "older_left_out": [host for host, log in logs.items() if log.cut],
     }
 
 

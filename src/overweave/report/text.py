@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType
@@ -11,6 +11,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from overweave.audit import BROKEN_OFF, OK
+from overweave.facts.audit_log import AuditLog, Entry
 from overweave.preflight.finding import Preflight, Severity
 from overweave.printable import lines
 from overweave.prove.matrix import CHECKS, Matrix, Pair
@@ -171,6 +173,44 @@ def state(result: State) -> RenderableType:
 
 def _yes(value: bool) -> Text:
     return Text("yes", style="green") if value else Text("NO", style="bold red")
+
+
+def audit(entries: Sequence[Entry], logs: Mapping[str, AuditLog]) -> RenderableType:
+    """One line for each entry, oldest first; then what of the logs is not shown."""
+    parts: list[RenderableType] = [_audit_line(entry) for entry in entries]
+    if not entries:
+        parts.append(Text("nothing is noted on these hosts"))
+    for host, log in logs.items():
+        if log.broken:
+            count = len(log.broken)
+            shown = ", ".join(log.broken[:3]) + (", …" if count > 3 else "")
+            parts.append(
+                Text(f"{host}: {count} line{'s' * (count > 1)} can't be read: {shown}", style="yellow")
+            )
+        if log.cut:
+            parts.append(Text(f"{host}: there are older lines on the host", style="dim"))
+    return Group(*parts)
+
+
+def _audit_line(entry: Entry) -> Text:
+    time = entry.time.isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")
+    match entry.kind:
+        case "begin":
+            who = f"{entry.who} (sudo of {entry.sudo_user})" if entry.sudo_user else entry.who
+            count = len(entry.steps)
+            what = (
+                f"{entry.task} begins, by {who} from {entry.came_from or 'an unknown address'}, "
+                f"overweave {entry.version}, plan {entry.plan or '-'}: {count} step{'s' * (count != 1)}"
+            )
+        case "step":
+            seconds = "" if entry.seconds is None else f" in {entry.seconds:.1f} s"
+            what = f"{entry.about}: {entry.outcome}{seconds}" + (f": {entry.error}" if entry.error else "")
+        case _ if entry.outcome == BROKEN_OFF:
+            what = f"{entry.task}: {BROKEN_OFF}: it has no end, unless it is still under way"
+        case _:
+            what = f"{entry.task} ends: {entry.outcome}"
+    style = "" if entry.kind == "begin" or entry.outcome == OK else "red"
+    return Text.assemble((f"{time}  {entry.run}  ", "dim"), (f"{entry.host:<10} ", "bold"), (what, style))
 
 
 class SafeConsole(Console):
