@@ -69,8 +69,7 @@ class Agent:
             self._data += chunk
             *lines, self._data = self._data.split(b"\n")
             for line in lines:
-                if line.strip():
-                    self.report.line(bytes(line))
+                self.report.line(bytes(line))
         return True
 
     def close(self) -> None:

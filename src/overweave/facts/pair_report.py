@@ -73,10 +73,10 @@ class Report:
 
     def line(self, data: bytes) -> None:
         """Take in a line. One that makes no sense is as good as none: what it told is not known then."""
-        token, *words = data.decode(errors="replace").split()
-        if token != self.token or len(words) < 2 or words[0] not in (HOST, VXLAN):
+        words = data.decode(errors="replace").split()
+        if len(words) < 3 or words[0] != self.token or words[1] not in (HOST, VXLAN):
             return
-        role, what, *rest = words
+        role, what, *rest = words[1:]
         if what in (READY, DONE, BYE):
             self.said.add((role, what))
         elif what == "failed":

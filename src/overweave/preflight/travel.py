@@ -76,7 +76,7 @@ def round_trips(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
     slow = sorted((d for d in trips if trips[d] > SLOW_MILLISECONDS), key=lambda d: -trips[d])
     if not slow:
         return []
-    others = f", and more than {SLOW_MILLISECONDS:g} ms in {len(slow) - 1} other directions"
+    others = f", and more than {SLOW_MILLISECONDS:g} ms in {len(slow) - 1} more"
     return [
         note(
             "pairs.round-trip",
