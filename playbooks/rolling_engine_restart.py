@@ -15,7 +15,7 @@ How to undo: nothing to undo. To go on after a stop, mend the cause and run it a
 from invoke.exceptions import Exit
 
 from overweave import pipeline
-from overweave.apply import apply
+from overweave.apply.run import apply
 from overweave.cli import run, tasks
 from overweave.cli.executor import FleetContext, cluster_task
 from overweave.report import text
@@ -30,7 +30,7 @@ def rolling_engine_restart(c: FleetContext, inventory: str | None = None, yes: b
     Example: fab runbook.rolling-engine-restart -H host1,host2
     """
     progress = run.Progress()
-    with run.session(c, inventory, progress=progress) as session:
+    with run.session(c, inventory, progress=progress, task="rolling-engine-restart") as session:
         for plan in pipeline.make_rolling_restart(session, look(session)):
             host = plan.steps[0].host
             run.confirm(f"The engine of {host} restarts: {plan.steps[0]}.", yes=yes)

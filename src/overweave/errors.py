@@ -28,7 +28,7 @@ class OverweaveError(Exception):
     """Anything Overweave can say about what went wrong.
 
     ``message`` names the thing and the reason, ``hint`` the next thing to do, ``host`` the host it
-    happened on (its inventory name), where there is one.
+    happened on (its inventory name), where there is one. ``also`` are lines about what came of it.
     """
 
     exit_code = 5
@@ -38,10 +38,12 @@ class OverweaveError(Exception):
         self.message = message
         self.hint = hint
         self.host = host
+        self.also: list[str] = []
 
     def __str__(self) -> str:
         text = f"{self.host}: {self.message}" if self.host else self.message
-        return f"{text}\n  -> {self.hint}" if self.hint else text
+        hint = [f"-> {self.hint}"] if self.hint else []
+        return "\n  ".join([text, *hint, *self.also])
 
 
 class UsageError(OverweaveError):

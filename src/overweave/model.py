@@ -102,6 +102,23 @@ class Fleet:
         return next(host for host in self.hosts if host.name == name)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """How many hosts may restart their engine at once: ``count`` of them, or ``percent`` of the fleet."""
+
+    count: int = 0
+    percent: int = 0
+
+    def size(self, hosts: int) -> int:
+        """At least one, at most all of ``hosts``."""
+        if self.percent:
+            return max(1, hosts * self.percent // 100)
+        return min(self.count, hosts) or hosts
+
+
+ALL_AT_ONCE = Batch()
+
+
 def spec_digest(spec: Mapping[str, object]) -> str:
     """What `SPEC_LABEL` holds: it changes with anything that would make the container another one."""
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]

@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from . import apply as applying
 from . import teardown
 from .adapters.image_archive import verify
-from .apply import Done, World
+from .apply.run import apply
+from .apply.world import Done, World
 from .errors import OverweaveError, Refused, StoreError
 from .facts.engine import Engine, NetworkFact
 from .facts.fleet import FleetFacts
 from .facts.unit import Unit
 from .fleet import each
-from .model import Fleet, tagged
+from .model import ALL_AT_ONCE, Batch, Fleet, tagged
 from .overlay import addresses, container_mtu, left_over_probes, users_containers
 from .plan import plan, refuse
 from .preflight import store
@@ -45,10 +45,12 @@ class Deployment:
     facts: FleetFacts
 
 
-def make(session: Session, facts: FleetFacts, *, replace_network: bool = False) -> Plan:
+def make(
+    session: Session, facts: FleetFacts, *, replace_network: bool = False, batch: Batch = ALL_AT_ONCE
+) -> Plan:
     """The plan of a deployment. Raises `Refused` with everything that forbids it."""
     refuse(missing_archives(session.fleet))
-    made = plan(session.fleet, facts, replace_network=replace_network)
+    made = plan(session.fleet, facts, replace_network=replace_network, batch=batch)
     needed = {s.image: s.archive for s in made.steps if isinstance(s, ProvideImage) and s.archive}
     for image, archive in needed.items():
         verify(image, archive)
@@ -79,7 +81,11 @@ def missing_archives(fleet: Fleet) -> list[Refused]:
 
 
 def deploy(
-    session: Session, *, replace_network: bool = False, before: Callable[[Plan], None] = lambda plan: None
+    session: Session,
+    *,
+    replace_network: bool = False,
+    batch: Batch = ALL_AT_ONCE,
+    before: Callable[[Plan], None] = lambda plan: None,
 ) -> Deployment:
     """Make the wanted state true, and prove it, unless a proof of this very state is noted in the store.
 
@@ -91,16 +97,16 @@ def deploy(
     for finding in checked.findings:
         if finding.severity is Severity.WARNING:
             session.progress(finding.where, f"warning: {finding.seen}")
-    first = left = make(session, facts, replace_network=replace_network)
+    first = left = make(session, facts, replace_network=replace_network, batch=batch)
     before(first)
     for _ in range(ROUNDS):
         if not left:
             break
-        step_done = applying.apply(left, world(session))
+        step_done = apply(left, world(session))
         done.steps += step_done.steps
         done.islands = done.islands or step_done.islands
         facts = look(session)
-        left = make(session, facts)
+        left = make(session, facts, batch=batch)
     if left:
         raise _still_different(left)
     if not first and noted(session, facts):
@@ -109,7 +115,26 @@ def deploy(
 
 
 def world(session: Session) -> World:
-    return World(session.hosts, session.store(), session.clock, session.cancel, session.progress)
+    def prove_pairs_of(hosts: Sequence[str]) -> None:
+        matrix = prove(session, look(session))
+        red = [p for p in matrix.red if p.source in hosts or p.target in hosts]
+        if red:
+            pairs = ", ".join(f"{p.source} -> {p.target} ({' '.join(p.failed)})" for p in red[:10])
+            raise OverweaveError(
+                f"the proof is red for {pairs}",
+                hint=next(iter(matrix.causes), "`fab status` shows the gossip"),
+            )
+
+    return World(
+        session.hosts,
+        session.store(),
+        session.clock,
+        session.cancel,
+        session.progress,
+        audit=session.audit,
+        lock=session.lock.check,
+        prove=prove_pairs_of,
+    )
 
 
 def prove(session: Session, facts: FleetFacts) -> Matrix:
@@ -186,7 +211,7 @@ def validate(session: Session) -> Matrix:
         and tagged(image) not in engine.images
     ]
     archive = session.fleet.images.archives.get(image)
-    applying.apply(
+    apply(
         make_plan(
             Stage("left over", tuple(p for its in facts.hosts.values() for p in left_over_probes(its))),
             Stage(
@@ -219,7 +244,7 @@ def tear_down(session: Session, plan: Plan) -> None:
     for _ in range(ROUNDS):
         if not left:
             return
-        applying.apply(left, world(session))
+        apply(left, world(session))
         left = make_teardown(session, look(session))
     if left:
         raise _still_different(left)

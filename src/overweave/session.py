@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import fabric
 
@@ -12,7 +12,8 @@ from .adapters.clock import SystemClock
 from .adapters.consul_http import ConsulHttp
 from .adapters.engine_api import EngineApi
 from .adapters.ssh import SshHost
-from .apply import view
+from .apply.gossip import view
+from .audit import Audit, Run, Silent
 from .errors import DeadlineExceeded
 from .facts import host as host_facts
 from .facts import machine, pairs
@@ -21,6 +22,7 @@ from .facts.fleet import FleetFacts, StoreFacts
 from .facts.unit import Unit
 from .fleet import Cancel, each
 from .gossip.islands import View
+from .lock import FleetLock, hold
 from .model import SPEC_LABEL, Fleet
 from .overlay import addresses
 from .ports import KeyValue, Progress, Recorder, unrecorded
@@ -43,7 +45,26 @@ class Session:
     cancel: Cancel
     clock: SystemClock
     progress: Progress
+    lock: FleetLock
+    audit: Audit = field(default_factory=Silent)
     record: Recorder = unrecorded
+
+    @contextlib.contextmanager
+    def locked(self, run: Run, wait_seconds: float) -> Iterator[None]:
+        """With the locks of all hosts, and with what is changed noted in their audit logs.
+
+        Raises `Locked`, saying who has them, if they are not free within ``wait_seconds``.
+        """
+        with hold(
+            self.hosts,
+            run,
+            wait_seconds=wait_seconds,
+            clock=self.clock,
+            cancel=self.cancel,
+            progress=self.progress,
+        ) as self.lock:
+            self.audit = Audit(self.hosts, run, cancel=self.cancel, warn=self.progress)
+            yield
 
     def wait_for_ever(self) -> None:
         """Until Ctrl-C, or until a connection is gone (`ConnectionProblem`)."""
@@ -92,7 +113,8 @@ def connect(
     try:
         each(fleet.names, open_one, cancel=cancel).all()
         hosts = {name: made[name] for name in fleet.names}
-        yield Session(fleet, hosts, cancel, SystemClock(cancel), progress, record)
+        clock = SystemClock(cancel)
+        yield Session(fleet, hosts, cancel, clock, progress, FleetLock(clock), record=record)
     finally:
         for host in made.values():
             host.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -35,9 +36,12 @@ class RecordBefore(_Step):
 
 @dataclass(frozen=True)
 class WriteFile(_Step):
+    """``new_folder``: its folder is there for this file alone."""
+
     path: str
     content: str
     previous: str = ""
+    new_folder: bool = False
 
     def __str__(self) -> str:
         return f"{'change' if self.previous else 'write'} {self.path}"
@@ -81,11 +85,13 @@ class ProvideImage(_Step):
 
 @dataclass(frozen=True)
 class RunContainer(_Step):
-    """Create and start; ``replace`` removes the one that has the name. Volumes stay."""
+    """Create and start; ``replace`` removes the one that has the name. Volumes stay. ``new_volumes`` are
+    those that it makes."""
 
     name: str
     spec: Mapping[str, Any] = field(repr=False)
     replace: bool = False
+    new_volumes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{'replace' if self.replace else 'run'} container {self.name} from {self.spec['Image']}"
@@ -119,6 +125,34 @@ class JoinGossip(_Step):
 
     def __str__(self) -> str:
         return f"make the gossip whole: {len(self.addresses)} engines"
+
+
+@dataclass(frozen=True)
+class PassGate(_Step):
+    """The health gate: hosts whose engines restarted are in order, or their changes are taken back.
+
+    ``nodes``: what each of ``hosts`` must be in the store as; ``gossip``: addresses of all engines that
+    must see each other; ``containers``: those of each host that ran before, and come back if their
+    restart policy says so; ``prove``: prove the pairs of these hosts, if the network is there.
+    """
+
+    hosts: tuple[str, ...]
+    nodes: Mapping[str, str] = field(repr=False)
+    gossip: Mapping[str, str] = field(repr=False)
+    containers: Mapping[str, tuple[str, ...]] = field(repr=False)
+    prove: bool = False
+
+    def __str__(self) -> str:
+        parts = ["engine active"]
+        if self.nodes:
+            parts.append("registered")
+        if self.gossip:
+            parts.append(f"gossip of {len(self.gossip)} whole")
+        if any(self.containers.values()):
+            parts.append("containers back")
+        if self.prove:
+            parts.append("pairs proven")
+        return f"health gate of {', '.join(self.hosts)}: {', '.join(parts)}"
 
 
 @dataclass(frozen=True)
@@ -181,6 +215,7 @@ Step = (
     | StartContainer
     | AwaitLeader
     | JoinGossip
+    | PassGate
     | CreateNetwork
     | RemoveNetwork
     | RemoveContainer
@@ -192,10 +227,14 @@ Step = (
 
 @dataclass(frozen=True)
 class Stage:
-    """Steps of one host are done in their order, hosts side by side; the next stage waits for all."""
+    """Steps of one host are done in their order, hosts side by side; the next stage waits for all.
+
+    Steps of a ``guarded`` stage are taken back unless their host passes a `PassGate` behind it.
+    """
 
     title: str
     steps: tuple[Step, ...]
+    guarded: bool = False
 
 
 @dataclass(frozen=True)
@@ -206,6 +245,11 @@ class Plan:
 
     def __bool__(self) -> bool:
         return bool(self.stages)
+
+    @property
+    def digest(self) -> str:
+        """Tells two plans apart, in an audit log."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
     @property
     def steps(self) -> tuple[Step, ...]:

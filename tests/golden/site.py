@@ -29,6 +29,7 @@ from overweave.steps import (
     AwaitLeader,
     CreateNetwork,
     JoinGossip,
+    PassGate,
     ProvideImage,
     RecordBefore,
     RemoveContainer,
@@ -241,6 +242,19 @@ class Site:
                     assert step.addresses[other.name] == other.address
                     other.gossips = other.registered = True
                 self.islands = [list(self.boxes)]
+            case PassGate():
+                for name in step.hosts:
+                    assert self.boxes[name].running
+                if step.nodes:
+                    assert self.store_runs, "without a store engines never register"
+                    assert set(step.nodes) == set(step.hosts)
+                for name, address in step.gossip.items():
+                    other = self.boxes[name]
+                    assert other.carries_flags, f"{name} does not gossip"
+                    assert address == other.address
+                    other.gossips = other.registered = True
+                if len(step.gossip) == len(self.boxes):
+                    self.islands = [list(self.boxes)]
             case CreateNetwork():
                 assert box.carries_flags
                 assert self.store_runs, "a global network needs its store"

@@ -10,7 +10,10 @@ import pytest
 from tests.contract.fakes import FakeClock, FakeEngine, FakeHost, FakeStore, saved_image
 from tests.contract.gossip import GossipStream, Memberlist
 
-from overweave.apply import GOSSIP_SECONDS, LEADER_SECONDS, World, apply, view
+from overweave.apply.gossip import GOSSIP_SECONDS, view
+from overweave.apply.perform import LEADER_SECONDS
+from overweave.apply.run import apply
+from overweave.apply.world import World
 from overweave.errors import (
     CommandFailed,
     DeadlineExceeded,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from overweave import anchor
 from overweave.advertise import Advertise
@@ -12,7 +12,7 @@ from overweave.facts.host import HostFacts
 from overweave.facts.record import Before
 from overweave.facts.unit import DROP_IN, Unit
 from overweave.gossip.islands import unseen
-from overweave.model import SPEC_LABEL, Fleet, tagged
+from overweave.model import ALL_AT_ONCE, SPEC_LABEL, Batch, Fleet, tagged
 from overweave.overlay import (
     addresses,
     anchors_there,
@@ -26,6 +26,7 @@ from overweave.steps import (
     AwaitLeader,
     CreateNetwork,
     JoinGossip,
+    PassGate,
     Plan,
     ProvideImage,
     RecordBefore,
@@ -62,11 +63,14 @@ def flags(fleet: Fleet, store_address: str, advertise: Advertise) -> tuple[str, 
     )
 
 
-def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False) -> Plan:
+def deployment(
+    fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False, batch: Batch = ALL_AT_ONCE
+) -> Plan:
     """What is missing, in the order that makes the gossip whole at the first try.
 
     The store host's engine first, then the store, its leader, and the other engines against the live
-    store: any other order leaves islands or waits for a heartbeat (engine-facts, convergence).
+    store, in batches: any other order leaves islands or waits for a heartbeat (engine-facts, convergence).
+    Behind the last batch, and behind every one if there are several, all that restarted passes a gate.
     """
     advertise, _ = addresses(fleet, facts)
     store_host = fleet.store_host.name
@@ -100,25 +104,23 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
             first += uploads
     if not _running(facts.hosts[store_host]):
         # Without a store nothing else can come true: the rest is planned when its engine runs.
-        return make_plan(Stage("engine of the store", tuple(s for s in first if s.host == store_host)))
-    restarted = any(
-        isinstance(step, RestartEngine | RunContainer | StartContainer) for step in (*first, *engines)
-    )
+        own = tuple(s for s in first if s.host == store_host)
+        return make_plan(
+            Stage("engine of the store", own, guarded=True),
+            Stage("gate", _gates(fleet, facts, advertise, [[store_host]], registered=False)[0]),
+        )
+    restarted = [s.host for s in (*first, *engines) if isinstance(s, RestartEngine)]
+    changed_store = any(isinstance(s, RunContainer | StartContainer) for s in first)
     gossip: list[Step] = []
     gossip_of = {name: a.address for name, a in advertise.items()}
     missing = unseen(facts.views)
-    if restarted or missing or len(facts.views) < len(fleet.hosts):
-        if restarted:
-            why = (
-                "engines restart"
-                if engines or any(isinstance(s, RestartEngine) for s in first)
-                else "the store restarts"
-            )
-        elif missing:
-            why = f"{len(missing)} engines do not see all others"
-        else:
-            why = f"{len(fleet.hosts) - len(facts.views)} engines say nothing"
-        gossip.append(JoinGossip("", why, gossip_of))
+    if changed_store and not restarted:
+        gossip.append(JoinGossip("", "the store restarts", gossip_of))
+    elif not restarted and missing:
+        gossip.append(JoinGossip("", f"{len(missing)} engines do not see all others", gossip_of))
+    elif not restarted and len(facts.views) < len(fleet.hosts):
+        silent = len(fleet.hosts) - len(facts.views)
+        gossip.append(JoinGossip("", f"{silent} engines say nothing", gossip_of))
     # What a stopped engine has on the network is not known: it has to run before the network is touched.
     all_run = all(_running(facts.hosts[name]) for name in fleet.names)
     network = _network(fleet, facts) if all_run else []
@@ -127,8 +129,10 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
     gone = replaced or store_is_new
     return make_plan(
         Stage("images from a registry", tuple(pulls)),
-        Stage("configuration and store", tuple(first)),
-        Stage("engines", tuple(engines)),
+        Stage("configuration and store", tuple(first), guarded=True),
+        *_in_batches(
+            fleet, facts, advertise, engines, batch, first=[h for h in restarted if h == store_host]
+        ),
         Stage("gossip", tuple(gossip)),
         Stage(
             "old anchors", tuple(anchors_there(fleet, facts, "its network is replaced") if replaced else ())
@@ -138,6 +142,76 @@ def deployment(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False
         Stage("network", tuple(s for s in network if isinstance(s, CreateNetwork))),
         Stage("anchors", tuple(_anchors(fleet, facts, gone=gone, anew=created) if all_run else ())),
     )
+
+
+def _in_batches(
+    fleet: Fleet,
+    facts: FleetFacts,
+    advertise: Mapping[str, Advertise],
+    engines: Sequence[Step],
+    batch: Batch,
+    *,
+    first: list[str],
+) -> list[Stage]:
+    """Restarts, and a gate behind each batch. ``first``: the store's host, if its engine has restarted by
+    then: it shares the gate of a single batch, and has its own if there are several."""
+    hosts = list(dict.fromkeys(step.host for step in engines))
+    size = batch.size(len(fleet.hosts))
+    parts = [hosts[i : i + size] for i in range(0, len(hosts), size)]
+    if len(parts) <= 1 and size >= len(hosts) + len(first):
+        groups = [first + hosts] if first or hosts else []
+        gates = _gates(fleet, facts, advertise, groups)
+        restarts = Stage("engines", tuple(engines), guarded=True)
+        return [restarts, *(Stage("gate", gate) for gate in gates)]
+    groups = [first, *parts] if first else parts
+    stages = []
+    for number, (part, gate) in enumerate(
+        zip(groups, _gates(fleet, facts, advertise, groups, prove=True), strict=True), 1
+    ):
+        steps = tuple(step for step in engines if step.host in part)
+        title = f"batch {number} of {len(groups)}"
+        stages += [Stage(f"engines, {title}", steps, guarded=True), Stage(f"gate of {title}", gate)]
+    return stages
+
+
+def _gates(
+    fleet: Fleet,
+    facts: FleetFacts,
+    advertise: Mapping[str, Advertise],
+    groups: Sequence[Sequence[str]],
+    *,
+    registered: bool = True,
+    prove: bool = False,
+) -> list[tuple[Step, ...]]:
+    """A gate for each group of hosts that restart one after the other."""
+    later = [name for group in groups for name in group]
+    gates: list[tuple[Step, ...]] = []
+    for group in groups:
+        later = later[len(group) :]
+        # Engines that have no flags yet can't gossip; what runs with flags has to see the group, and be seen.
+        speaking = [name for name in fleet.names if name not in later or name in facts.views]
+        has_network = all(
+            isinstance(engine := facts.hosts[name].engine, Engine) and engine.network(fleet.network.name)
+            for name in fleet.names
+        )
+        gates.append(
+            (
+                PassGate(
+                    "",
+                    "engines restart",
+                    tuple(group),
+                    {name: advertise[name].node for name in group} if registered else {},
+                    {name: advertise[name].address for name in speaking} if registered else {},
+                    {
+                        name: users_containers(engine)
+                        for name in group
+                        if isinstance(engine := facts.hosts[name].engine, Engine)
+                    },
+                    prove=prove and has_network,
+                ),
+            )
+        )
+    return gates
 
 
 def _running(its: HostFacts) -> bool:
@@ -164,7 +238,9 @@ def _configure(
     content = render("docker.service.conf.j2", exec_start=its.unit.exec_start, flags=wanted)
     if its.unit.drop_in != content:
         why = "the cluster flags differ" if its.unit.drop_in else "the engine needs the cluster flags"
-        files.append(WriteFile(its.name, why, DROP_IN, content, its.unit.drop_in))
+        files.append(
+            WriteFile(its.name, why, DROP_IN, content, its.unit.drop_in, new_folder=not its.drop_in_folder)
+        )
     why = ""
     if not its.engine.running:
         why = "the engine is down"
@@ -212,7 +288,8 @@ def _run_store(
     wait: list[Step] = [AwaitLeader(its.name, "the engines need a store that answers")]
     if there is None or there.labels.get(SPEC_LABEL) != container.digest:
         why = "it was made from other settings" if there else "the engines need a store"
-        run = RunContainer(its.name, why, consul.CONTAINER, container.spec, replace=there is not None)
+        new = () if consul.VOLUME in its.engine.volumes else (consul.VOLUME,)
+        run = RunContainer(its.name, why, consul.CONTAINER, container.spec, there is not None, new)
         return [run], wait
     if not there.running:
         return [StartContainer(its.name, "it is stopped", consul.CONTAINER)], wait

@@ -10,7 +10,7 @@ from typing import Any
 
 from overweave import inventory
 from overweave.errors import UsageError
-from overweave.model import Fleet
+from overweave.model import ALL_AT_ONCE, Batch, Fleet
 
 VARIABLE = "OVERWEAVE_INVENTORY"
 LAB = Path("inventory/lab.yml")
@@ -49,6 +49,22 @@ def fleet(
     if mtu:
         changes["mtu"] = inventory.parse_mtu(mtu)
     return replace(chosen, network=replace(chosen.network, **changes))
+
+
+def batch(text: str) -> Batch:
+    """``--batch``: ``3`` hosts at once, or ``25%`` of the fleet; "" is all at once.
+
+    Raises `UsageError`.
+    """
+    number, percent = text.removesuffix("%"), text.endswith("%")
+    if not text:
+        return ALL_AT_ONCE
+    if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= (100 if percent else 10_000):
+        raise UsageError(
+            f"--batch: '{text}' is neither a number of hosts nor a share of them",
+            hint="as in --batch 1 or --batch 25%",
+        )
+    return Batch(percent=int(number)) if percent else Batch(count=int(number))
 
 
 def _any_known(hosts: Sequence[str], known: Fleet) -> bool:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
+import os
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import fabric
 from rich.console import RenderableType
 from rich.text import Text
 
+from overweave import __version__
+from overweave.audit import Run
 from overweave.errors import UsageError
 from overweave.printable import lines, one_line
 from overweave.report import text
@@ -63,9 +69,12 @@ def session(
     *,
     accept_new_host_keys: bool = False,
     progress: Progress | None = None,
+    task: str = "",
+    wait_lock: float = 0,
     **changes: Any,
 ) -> Iterator[Session]:
-    """Connections to the hosts that the command line asks for."""
+    """Connections to the hosts that the command line asks for; with their locks where a ``task`` is named
+    that must be alone on them. ``wait_lock``: seconds to wait for other runs."""
     # Names of an ssh configuration that was given must not be taken for those of a lab: host1, host2, …
     wanted = fleet(c.host_names, inventory, may_be_lab=not c.own_ssh_config, **changes)
     config: fabric.Config = c.config
@@ -76,7 +85,22 @@ def session(
         opened = stack.enter_context(
             connect(wanted, config, progress=progress, accept_new_host_keys=accept_new_host_keys, record=log)
         )
-        yield opened
+        if task:
+            with opened.locked(this_run(task), wait_lock):
+                yield opened
+        else:
+            yield opened
+
+
+def this_run(task: str) -> Run:
+    """Who does what from here."""
+    return Run(
+        id=token_hex(4),
+        who=f"{getpass.getuser()}@{socket.gethostname()}",
+        sudo_user=os.environ.get("SUDO_USER", ""),
+        version=__version__,
+        task=task,
+    )
 
 
 def show(report: RenderableType, data: Mapping[str, Any], json_file: str | None) -> None:

@@ -13,15 +13,17 @@ from overweave.adapters.ssh import answers
 from overweave.errors import Refused
 from overweave.facts import audit_log
 from overweave.fleet import each
-from overweave.model import Fleet
+from overweave.model import Batch, Fleet
+from overweave.plan import refuse
+from overweave.preflight.finding import Severity, refusals
 from overweave.prove.matrix import Matrix
 from overweave.report import data, text
-from overweave.session import look
+from overweave.session import Session, look
 from overweave.state import summarize
 from overweave.steps import Plan, RestartEngine
 from overweave.waiting import wait_until
 
-from . import run
+from . import choice, run
 from .executor import FleetContext, cluster_task
 
 NOT_PROVEN = 1
@@ -39,10 +41,20 @@ WANTED = NETWORK | {
     "mtu": "MTU of the underlay in bytes; containers get 50 less",
     "replace-network": "remove a network of that name whose attributes differ, and make it anew",
 }
+ALONE = {"wait-lock": "seconds to wait for another run on these hosts (default: don't wait)"}
+BATCH = {"batch": "how many engines restart at once, as in 1 or 25%, with a health gate behind each batch"}
 JSON = {"json": "write the result as JSON to this file; - for stdout"}
 
 
-@cluster_task(name="deploy-overlay", help=HOSTS | WANTED | JSON | {"yes": "don't ask before containers stop"})
+@cluster_task(
+    name="deploy-overlay",
+    help=HOSTS
+    | WANTED
+    | BATCH
+    | ALONE
+    | JSON
+    | {"yes": "don't ask before containers stop", "dry-run": "print the plan and end"},
+)
 def deploy_overlay(
     c: FleetContext,
     inventory: str | None = None,
@@ -50,44 +62,76 @@ def deploy_overlay(
     subnet: str | None = None,
     mtu: int = 0,  # invoke takes an option's type from its default
     replace_network: bool = False,
+    batch: str = "",
+    dry_run: bool = False,
     yes: bool = False,
+    wait_lock: float = 0.0,
     json: str | None = None,
     accept_new_host_keys: bool = False,
 ) -> None:
     """
     Make one proven overlay network across all hosts.
 
-    Looks first, changes only what differs, heals the gossip, and ends with the proof of every
+    Finds what would break before it changes anything, prints the plan, changes only what differs,
+    takes back what does not pass its health gate, heals the gossip, and ends with the proof of every
     directed pair. Again on the same hosts it changes and restarts nothing.
 
     Example: fab deploy-overlay -H host1,host2
     """
+    batches = choice.batch(batch)
     progress = run.Progress()
     with run.session(
         c,
         inventory,
         accept_new_host_keys=accept_new_host_keys,
         progress=progress,
+        task="deploy-overlay",
+        wait_lock=wait_lock,
         network=network,
         subnet=subnet,
         mtu=mtu,
     ) as session:
+        if dry_run:
+            _show_plan(session, json, replace_network=replace_network, batch=batches)
+            return
 
         def ask(plan: Plan) -> None:
+            if plan and json != "-":
+                text.console().print(text.plan(plan, session.fleet.names))
             stops = [
                 f"{name} on {s.host}" for s in plan.steps if isinstance(s, RestartEngine) for name in s.stops
             ]
             if stops:
                 run.confirm(f"Engines restart, and these containers with them: {', '.join(stops)}.", yes=yes)
 
-        deployment = pipeline.deploy(session, replace_network=replace_network, before=ask)
+        deployment = pipeline.deploy(session, replace_network=replace_network, batch=batches, before=ask)
         if deployment.done.islands and deployment.matrix and deployment.matrix.green:
             progress("", f"{len(deployment.done.islands)} gossip islands were healed, without a restart")
         if deployment.matrix is None:
             note = Text("nothing to do: everything is as wanted, and proven since the engines last started")
             run.show(note, {"version": data.VERSION, "kind": "deployment", "changed": False}, json)
             return
-        _conclude(deployment.matrix, json, progress, changed=bool(deployment.plan))
+        _conclude(
+            deployment.matrix,
+            json,
+            progress,
+            changed=bool(deployment.plan),
+            plan=data.plan(deployment.plan)["stages"],
+        )
+
+
+def _show_plan(session: Session, json: str | None, *, replace_network: bool, batch: Batch) -> None:
+    checked, facts = pipeline.preflight(session, replace_network=replace_network)
+    refuse(refusals(checked.findings))
+    plan = pipeline.make(session, facts, replace_network=replace_network, batch=batch)
+    for finding in checked.findings:
+        if finding.severity is Severity.WARNING:
+            session.progress(finding.where, f"warning: {finding.seen}")
+    run.show(
+        text.plan(plan, session.fleet.names),
+        data.plan(plan) | {"findings": data.preflight(checked)["findings"]},
+        json,
+    )
 
 
 def _conclude(matrix: Matrix, json: str | None, progress: run.Progress, **more: Any) -> None:
@@ -97,7 +141,7 @@ def _conclude(matrix: Matrix, json: str | None, progress: run.Progress, **more: 
         raise Exit(code=NOT_PROVEN)
 
 
-@cluster_task(help=HOSTS | WANTED | JSON)
+@cluster_task(help=HOSTS | WANTED | ALONE | JSON)
 def preflight(
     c: FleetContext,
     inventory: str | None = None,
@@ -105,6 +149,7 @@ def preflight(
     subnet: str | None = None,
     mtu: int = 0,  # invoke takes an option's type from its default
     replace_network: bool = False,
+    wait_lock: float = 0.0,
     json: str | None = None,
     accept_new_host_keys: bool = False,
 ) -> None:
@@ -122,6 +167,8 @@ def preflight(
         inventory,
         accept_new_host_keys=accept_new_host_keys,
         progress=progress,
+        task="preflight",
+        wait_lock=wait_lock,
         network=network,
         subnet=subnet,
         mtu=mtu,
@@ -132,11 +179,12 @@ def preflight(
             raise Exit(code=Refused.exit_code)
 
 
-@cluster_task(name="validate-overlay", help=HOSTS | NETWORK | JSON)
+@cluster_task(name="validate-overlay", help=HOSTS | NETWORK | ALONE | JSON)
 def validate_overlay(
     c: FleetContext,
     inventory: str | None = None,
     network: str | None = None,
+    wait_lock: float = 0.0,
     json: str | None = None,
     accept_new_host_keys: bool = False,
 ) -> None:
@@ -151,12 +199,18 @@ def validate_overlay(
     """
     progress = run.Progress()
     with run.session(
-        c, inventory, accept_new_host_keys=accept_new_host_keys, progress=progress, network=network
+        c,
+        inventory,
+        accept_new_host_keys=accept_new_host_keys,
+        progress=progress,
+        task="validate-overlay",
+        wait_lock=wait_lock,
+        network=network,
     ) as session:
         _conclude(pipeline.validate(session), json, progress)
 
 
-@cluster_task(name="plan-overlay", help=HOSTS | WANTED | JSON)
+@cluster_task(name="plan-overlay", help=HOSTS | WANTED | BATCH | ALONE | JSON)
 def plan_overlay(
     c: FleetContext,
     inventory: str | None = None,
@@ -164,19 +218,28 @@ def plan_overlay(
     subnet: str | None = None,
     mtu: int = 0,  # invoke takes an option's type from its default
     replace_network: bool = False,
+    batch: str = "",
+    wait_lock: float = 0.0,
     json: str | None = None,
     accept_new_host_keys: bool = False,
 ) -> None:
     """
-    Show what deploy-overlay would change and restart; writes nothing.
+    Show what deploy-overlay would change and restart; the same as its --dry-run.
 
     Example: fab plan-overlay -H host1,host2
     """
+    batches = choice.batch(batch)
     with run.session(
-        c, inventory, accept_new_host_keys=accept_new_host_keys, network=network, subnet=subnet, mtu=mtu
+        c,
+        inventory,
+        accept_new_host_keys=accept_new_host_keys,
+        task="plan-overlay",
+        wait_lock=wait_lock,
+        network=network,
+        subnet=subnet,
+        mtu=mtu,
     ) as session:
-        plan = pipeline.make(session, look(session), replace_network=replace_network)
-        run.show(text.plan(plan, session.fleet.names), data.plan(plan), json)
+        _show_plan(session, json, replace_network=replace_network, batch=batches)
 
 
 @cluster_task(help=HOSTS | JSON)
@@ -268,12 +331,13 @@ def consul_ui(
                 session.wait_for_ever()
 
 
-@cluster_task(name="destroy-overlay", help=HOSTS | NETWORK | {"yes": "don't ask"})
+@cluster_task(name="destroy-overlay", help=HOSTS | NETWORK | ALONE | {"yes": "don't ask"})
 def destroy_overlay(
     c: FleetContext,
     inventory: str | None = None,
     network: str | None = None,
     yes: bool = False,
+    wait_lock: float = 0.0,
     accept_new_host_keys: bool = False,
 ) -> None:
     """
@@ -285,7 +349,13 @@ def destroy_overlay(
     """
     progress = run.Progress()
     with run.session(
-        c, inventory, accept_new_host_keys=accept_new_host_keys, progress=progress, network=network
+        c,
+        inventory,
+        accept_new_host_keys=accept_new_host_keys,
+        progress=progress,
+        task="destroy-overlay",
+        wait_lock=wait_lock,
+        network=network,
     ) as session:
         facts = look(session)
         plan = pipeline.make_teardown(session, facts)

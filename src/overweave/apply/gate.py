@@ -1,0 +1,111 @@
+"""The health gate behind a restart of engines: is every host of it in order again?"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from overweave.errors import ConnectionProblem, EngineError, OverweaveError, StoreError
+from overweave.fleet import each
+from overweave.steps import PassGate
+from overweave.stores.consul import NODES
+from overweave.waiting import wait_until
+
+from .gossip import join_gossip
+from .world import World
+
+REGISTERED_SECONDS = 20.0
+CONTAINERS_SECONDS = 20.0
+
+
+def pass_gate(step: PassGate, world: World) -> list[tuple[str, ...]]:
+    """Wait until the hosts of a gate are in order. Returns the islands that the gossip had.
+
+    Raises `DeadlineExceeded` and other errors of the tree, naming the hosts that are not.
+    """
+    each(step.hosts, lambda host: _engine_answers(host, world), cancel=world.cancel).all()
+    if step.nodes:
+        _registered(step, world)
+    islands = join_gossip(step.gossip, world) if step.gossip else []
+    each(step.hosts, lambda host: _containers_back(host, step, world), cancel=world.cancel).all()
+    if step.prove:
+        world.prove(step.hosts)
+    return islands
+
+
+def _engine_answers(host: str, world: World) -> None:
+    engine = world.writers[host].engine
+
+    def answers() -> bool:
+        try:
+            engine.version()
+        except EngineError:
+            engine.hang_up()
+            return False
+        return True
+
+    _wait(answers, "the engine does not answer", host, REGISTERED_SECONDS, world)
+
+
+def _registered(step: PassGate, world: World) -> None:
+    missing = list(step.nodes)
+
+    def all_there() -> bool:
+        # A store that has just restarted may not answer yet.
+        with contextlib.suppress(StoreError, ConnectionProblem):
+            nodes = {key.removeprefix(NODES) for key in world.store.keys(NODES)}
+            missing[:] = [host for host, node in step.nodes.items() if node not in nodes]
+        return not missing
+
+    try:
+        wait_until(all_there, what="", seconds=REGISTERED_SECONDS, clock=world.clock)
+    except OverweaveError as e:
+        if e.exit_code == 6:
+            who = ", ".join(missing)
+            e.message = f"not registered in the store after {REGISTERED_SECONDS:g} s: the engine of {who}"
+            e.hint = f"is the store's port open from {who}? `fab preflight` measures it"
+        raise
+
+
+def _containers_back(host: str, step: PassGate, world: World) -> None:
+    engine = world.writers[host].engine
+    missing = list(step.containers.get(host, ()))
+
+    def back() -> bool:
+        missing[:] = [name for name in missing if _should_run(engine.container, name)]
+        return not missing
+
+    try:
+        wait_until(back, what="", seconds=CONTAINERS_SECONDS, clock=world.clock)
+    except OverweaveError as e:
+        if e.exit_code == 6:
+            e.host = host
+            e.message = f"containers that ran before the engine restarted don't run: {', '.join(missing)}"
+            e.hint = f"see `docker logs {missing[0]}` on the host"
+        raise
+
+
+def _should_run(inspect: Callable[[str], object], name: str) -> bool:
+    """Whether a container does not run that its restart policy starts with the engine."""
+    try:
+        found = inspect(name)
+    except EngineError as e:
+        if e.status == 404:  # it removed itself when it stopped
+            return False
+        raise
+    if not isinstance(found, dict):
+        return False
+    policy = ((found.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name")
+    running = (found.get("State") or {}).get("Running")
+    return policy in ("always", "unless-stopped") and not running
+
+
+def _wait(condition: Callable[[], bool], what: str, host: str, seconds: float, world: World) -> None:
+    wait_until(
+        condition,
+        what=what,
+        seconds=seconds,
+        clock=world.clock,
+        host=host,
+        hint="see `journalctl -u docker` on the host",
+    )

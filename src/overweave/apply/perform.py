@@ -1,0 +1,205 @@
+"""Does one step on one host."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from overweave.command import change_script
+from overweave.errors import CommandFailed, DeadlineExceeded, EngineError, OverweaveError, Refused
+from overweave.facts.record import PATH as RECORD_PATH
+from overweave.facts.unit import UNIT
+from overweave.ports import Engine, Progress, Writer
+from overweave.steps import (
+    AwaitLeader,
+    CreateNetwork,
+    JoinGossip,
+    PassGate,
+    ProvideImage,
+    RecordBefore,
+    RemoveContainer,
+    RemoveFile,
+    RemoveImage,
+    RemoveNetwork,
+    RemoveVolume,
+    RestartEngine,
+    RunContainer,
+    StartContainer,
+    Step,
+    WriteFile,
+)
+from overweave.waiting import wait_until
+
+from .world import World
+
+LEADER_SECONDS = 30.0
+PERSIST_SECONDS = 5.0
+
+SHOWN = 5_000_000
+"""Bytes of an upload above which its progress is worth a line."""
+
+WRITE = """\
+set -e
+umask 022
+mkdir -p -m "$3" "$(dirname "$1")"
+cat > "$1.new"
+chmod "$2" "$1.new"
+sync "$1.new" 2>/dev/null || true
+mv "$1.new" "$1"
+"""
+REMOVE = """\
+rm -f "$1" "$1.new" || exit
+if [ "$2" ]; then rmdir "$(dirname "$1")" 2>/dev/null; fi
+true
+"""
+RESTART = """\
+systemctl daemon-reload && { systemctl reset-failed "$1" 2>/dev/null; systemctl restart "$1"; } && exit
+status=$?
+journalctl -u "$1" -o cat -n 8 --no-pager 2>/dev/null
+exit $status
+"""
+
+
+def perform(step: Step, world: World) -> None:
+    writer = world.writers[step.host]
+    engine = writer.engine
+    match step:
+        case RecordBefore():
+            _write(writer, RECORD_PATH, step.before.text(), mode="600", folder_mode="700")
+        case WriteFile():
+            _write(writer, step.path, step.content)
+        case RemoveFile():
+            writer.do(change_script(REMOVE, step.path, "yes" if step.with_folder else ""))
+        case RestartEngine():
+            _restart(writer)
+        case ProvideImage():
+            _provide(step, writer, world.progress)
+        case RunContainer():
+            if step.replace:
+                engine.remove_container(step.name)
+            _persist(lambda: _run(engine, step.name, step.spec), world)
+        case StartContainer():
+            engine.start_container(step.name)
+        case AwaitLeader():
+            wait_until(
+                lambda: world.store.leader(),
+                what="the store has elected no leader",
+                seconds=LEADER_SECONDS,
+                clock=world.clock,
+                host=step.host,
+                hint="see `docker logs consul` on the host",
+            )
+        case CreateNetwork():
+            # A store that was away comes back with its networks.
+            if not any(network["Name"] == step.name for network in engine.networks()):
+                _persist(lambda: engine.create_network(step.spec), world)
+        case RemoveNetwork():
+            _persist(
+                lambda: _unless_gone(
+                    lambda: engine.remove_network(step.name), hint=_has_endpoints(step.name)
+                ),
+                world,
+            )
+        case RemoveContainer():
+            engine.remove_container(step.name)
+        case RemoveVolume():
+            _unless_gone(lambda: engine.remove_volume(step.name))
+        case RemoveImage():
+            _unless_gone(lambda: engine.remove_image(step.name))
+        case JoinGossip() | PassGate():
+            raise AssertionError("a step of the whole fleet has no host")
+
+
+def _write(writer: Writer, path: str, content: str, *, mode: str = "644", folder_mode: str = "755") -> None:
+    """Atomically: a host that loses power in the middle has the old file or the new one."""
+    writer.do(change_script(WRITE, path, mode, folder_mode, stdin=content.encode()))
+
+
+def _restart(writer: Writer) -> None:
+    # reset-failed: the unit allows 3 starts in 60 s and would refuse the fourth (engine-facts).
+    try:
+        writer.do(change_script(RESTART, UNIT))
+    except CommandFailed as e:
+        raise OverweaveError(
+            "the engine does not start:\n" + "\n".join(f"    {line}" for line in e.output.splitlines()[-8:]),
+            host=writer.host.name,
+            hint="see `journalctl -u docker` on the host; `fab destroy-overlay` puts its unit back",
+        ) from e
+    finally:
+        writer.engine.hang_up()
+
+
+def _provide(step: ProvideImage, writer: Writer, progress: Progress) -> None:
+    if step.archive is not None:
+        shown = 0
+
+        def sent(done: int, size: int) -> None:
+            nonlocal shown
+            percent = 100 * done // max(size, 1)
+            if size > SHOWN and percent // 25 > shown:
+                shown = percent // 25
+                progress(step.host, f"upload image {step.image}: {percent} % of {size / 1e6:.0f} MB")
+
+        writer.engine.load_image(step.image, step.archive, sent)
+        return
+    try:
+        writer.engine.pull_image(step.image)
+    except EngineError as e:
+        raise Refused(
+            f"image {step.image} is not on the host, in no archive of the inventory, and can't be pulled: "
+            f"{e.message.removeprefix(f'pulling image {step.image}: ')}",
+            host=step.host,
+            hint=f"`docker save -o FILE {step.image}` where there is one, and name the FILE under "
+            "`images: archives:` in the inventory",
+        ) from e
+
+
+def _persist(act: Callable[[], object], world: World) -> None:
+    """Try again for some seconds where the engine fails inside (status 500).
+
+    With a stuck thread (see `anchor`) it reaches its store at one try and not at the other.
+    """
+    failures: list[EngineError] = []
+
+    def attempt() -> bool:
+        try:
+            act()
+        except EngineError as e:
+            if e.status != 500:
+                raise
+            failures.append(e)
+            return False
+        return True
+
+    try:
+        wait_until(attempt, what="", seconds=PERSIST_SECONDS, clock=world.clock, interval=0.2)
+    except DeadlineExceeded:
+        raise failures[-1] from None
+
+
+def _run(engine: Engine, name: str, spec: Mapping[str, Any]) -> None:
+    """Create and start. A start that failed leaves nothing, not even its endpoint in the store, which would
+    keep the name."""
+    try:
+        engine.create_container(name, spec)
+        engine.start_container(name)
+    except EngineError as e:
+        if e.status == 500:
+            engine.remove_container(name)
+            with contextlib.suppress(EngineError):
+                engine.disconnect(spec["HostConfig"]["NetworkMode"], name)
+        raise
+
+
+def _unless_gone(remove: Callable[[], None], *, hint: str = "") -> None:
+    try:
+        remove()
+    except EngineError as e:
+        if e.status != 404:
+            e.hint = e.hint or hint
+            raise
+
+
+def _has_endpoints(network: str) -> str:
+    return f"`docker network inspect {network}` lists the containers on it: disconnect or remove them first"

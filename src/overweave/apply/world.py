@@ -1,0 +1,40 @@
+"""What apply works on, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from overweave.audit import Audit, Silent
+from overweave.fleet import Cancel
+from overweave.ports import Clock, KeyValue, Progress, Writer
+from overweave.steps import Step
+
+
+@dataclass
+class World:
+    """What apply works on. ``store`` talks to the store through its host.
+
+    ``lock`` raises where the host's lock is not held any more; ``prove`` proves the pairs of some hosts,
+    and raises where they are not green.
+    """
+
+    writers: Mapping[str, Writer]
+    store: KeyValue
+    clock: Clock
+    cancel: Cancel
+    progress: Progress
+    audit: Audit = field(default_factory=Silent)
+    lock: Callable[[str], None] = lambda host: None
+    prove: Callable[[Sequence[str]], None] = lambda hosts: None
+
+
+@dataclass
+class Done:
+    """What came of a plan. ``islands`` are those that the gossip had when it was first whole enough to
+    be read, where there was more than one: they were healed. ``unsettled`` has the hosts whose changes
+    may still be taken back, and whether their engine was restarted."""
+
+    steps: list[Step] = field(default_factory=list)
+    islands: list[tuple[str, ...]] = field(default_factory=list)
+    unsettled: dict[str, bool] = field(default_factory=dict)

@@ -1,0 +1,184 @@
+"""The fleet lock: no two runs change a host at once, and none that died keeps others out.
+
+On every host a program holds a lock of the kernel (flock) for as long as the run's ssh connection lives and
+its heartbeat comes: a run that is killed frees it at once, a machine that loses its power after
+`PATIENCE_SECONDS`. The program then takes back what the run had begun and not settled (see `undo`), before
+anybody else gets the lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from random import uniform
+
+from .audit import Run
+from .audit import now as utc_now
+from .command import change_script
+from .errors import ConnectionProblem, DeadlineExceeded, OverweaveError, Refused
+from .fleet import Cancel, each
+from .ports import Clock, Progress, Stream, Writer
+from .printable import one_line
+from .render import script
+from .undo import TAKE_BACK
+from .waiting import wait_until
+
+PATH = "/run/overweave/lock"
+BEAT_SECONDS = 3.0
+PATIENCE_SECONDS = 20
+ANSWER_SECONDS = 90.0
+"""The longest that a host may need to take back what a dead run left, before it gives the lock."""
+
+
+class Locked(Refused):
+    """Another run has the lock of some hosts."""
+
+
+@dataclass
+class FleetLock:
+    """Held locks. ``streams`` are those to the programs that hold them."""
+
+    clock: Clock
+    streams: dict[str, Stream] = field(default_factory=dict)
+    beaten: dict[str, float] = field(default_factory=dict)
+
+    def check(self, host: str) -> None:
+        """Raises `ConnectionProblem` where the lock of a host is not, or not surely, held any more."""
+        if host in self.streams and self.clock.monotonic() - self.beaten[host] > PATIENCE_SECONDS / 2:
+            raise ConnectionProblem(
+                "the lock of this host is lost: it has not heard from this run for too long",
+                host=host,
+                hint="run the same command again",
+            )
+
+    def beat(self) -> None:
+        for host, stream in list(self.streams.items()):
+            with contextlib.suppress(OSError, EOFError):
+                stream.sendall(b"b")
+                self.beaten[host] = self.clock.monotonic()
+
+    def release(self) -> None:
+        for stream in self.streams.values():
+            with contextlib.suppress(OSError, EOFError):
+                stream.sendall(b"q")
+                stream.settimeout(ANSWER_SECONDS)
+                # Until it has gone: whoever comes next must find the lock free.
+                while stream.recv(100):
+                    pass
+            stream.close()
+        self.streams.clear()
+
+
+@contextlib.contextmanager
+def hold(
+    writers: Mapping[str, Writer],
+    run: Run,
+    *,
+    wait_seconds: float,
+    clock: Clock,
+    cancel: Cancel,
+    progress: Progress,
+) -> Iterator[FleetLock]:
+    """Hold the locks of all hosts, or of none. ``wait_seconds``: how long to wait for other runs.
+
+    Raises `Locked`, saying who holds them, from where, since when and for what.
+    """
+    held = FleetLock(clock)
+    told = ""
+    refused: list[Locked] = []
+
+    def attempt() -> bool:
+        nonlocal told
+        refused[:] = _take(held, writers, run, cancel)
+        if not refused:
+            return True
+        held.release()
+        if wait_seconds and str(refused[0]) != told:
+            told = str(refused[0])
+            progress("", f"waiting for the lock: {refused[0].message}")
+        # Two that wait for each other's hosts must not try in step.
+        clock.pause(uniform(0.05, 0.3))  # noqa: S311
+        return False
+
+    try:
+        try:
+            wait_until(attempt, what="", seconds=wait_seconds, clock=clock)
+        except DeadlineExceeded:
+            raise refused[0] from None
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(BEAT_SECONDS):
+                held.beat()
+
+        thread = threading.Thread(target=beat, name="overweave-lock", daemon=True)
+        thread.start()
+        try:
+            yield held
+        finally:
+            ended.set()
+            thread.join()
+    finally:
+        held.release()
+
+
+def _take(held: FleetLock, writers: Mapping[str, Writer], run: Run, cancel: Cancel) -> list[Locked]:
+    """Take all locks, and say which could not be taken. The first host comes alone: of two runs on the
+    same hosts one gets it, and the other stops there."""
+    names = sorted(writers, key=lambda name: (writers[name].host.access.address, name))
+    by: dict[str, list[str]] = {}
+    for group in (names[:1], names[1:]):
+        answers = each(group, lambda name: _ask(held, writers[name], run), cancel=cancel).all()
+        for name, other in answers.items():
+            if other is not None:
+                by.setdefault(other, []).append(name)
+        if by:
+            break
+    return [
+        Locked(
+            f"{', '.join(hosts)} in use: {other}",
+            hint="--wait-lock SECONDS waits for it; the lock ends with that run, also if its machine dies",
+        )
+        for other, hosts in by.items()
+    ]
+
+
+def _ask(held: FleetLock, writer: Writer, run: Run) -> str | None:
+    """Ask one host for its lock: None where it is ours now, else who has it."""
+    since = utc_now().strftime("%Y-%m-%d %H:%M:%S UTC")
+    who = json.dumps({"who": run.who, "since": since, "task": run.task})
+    stream = writer.start(change_script(script("hold-lock.sh"), PATH, who, str(PATIENCE_SECONDS), *TAKE_BACK))
+    stream.settimeout(ANSWER_SECONDS)
+    answer = b""
+    try:
+        while not answer.endswith(b"\n") and len(answer) < 4096 and (piece := stream.recv(4096)):
+            answer += piece
+    except OSError as e:
+        raise OverweaveError("it does not answer whether it is locked", host=writer.host.name) from e
+    word, _, rest = answer.decode(errors="replace").strip().partition(" ")
+    if word == "held":
+        held.beaten[writer.host.name] = held.clock.monotonic()
+        held.streams[writer.host.name] = stream
+        return None
+    stream.close()
+    if word == "busy":
+        return _holder(rest)
+    raise OverweaveError(
+        f"it can't be locked: `flock` on {PATH} failed",
+        host=writer.host.name,
+        hint="flock and timeout come with util-linux and coreutils; is /run writable?",
+    )
+
+
+def _holder(text: str) -> str:
+    """``10.0.0.5 {"who": …}`` as words; somebody else wrote it."""
+    address, _, rest = text.partition(" ")
+    try:
+        said = json.loads(rest)
+        who, since, task = (one_line(said[key], 100) for key in ("who", "since", "task"))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "by somebody who does not say who"
+    return f"{task} by {who} from {one_line(address, 50)} since {since}"

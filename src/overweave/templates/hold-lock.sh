@@ -1,0 +1,25 @@
+# Holds this host for one run: prints "held", or "busy", from where, and who holds it. Arguments: lock file,
+# one line that says who wants it, seconds without a beat after which the run counts as dead, and what takes
+# back what a run has begun and not settled: a script with its arguments.
+lock=$1 who=$2 patience=$3
+shift 3
+umask 077
+mkdir -p "$(dirname "$lock")" || exit
+exec 9<> "$lock" || exit
+if ! flock -n 9; then
+  printf 'busy %s\n' "$(head -c 2000 "$lock.by" | tr '\n' ' ')"
+  exit
+fi
+# sudo takes the variable away, but has it itself.
+from=${SSH_CONNECTION:-$(tr '\0' '\n' < "/proc/$PPID/environ" | sed -n 's/^SSH_CONNECTION=//p')}
+printf '%s %s\n' "${from%% *}" "$who" > "$lock.by" || exit
+take_back() {
+  if [ -e "$1" ]; then sh "$@" > /dev/null 2>&1; fi
+}
+take_back "$@" # of a run that died with its connection to a host that could not take it back then
+echo held
+# A byte now and then, from a machine that may lose its power at any moment. "q" is a goodbye.
+while beat=$(timeout "$patience" head -c 1) && [ "$beat" = b ]; do :; done
+# Whoever comes next waits until this is done: the lock is still held.
+take_back "$@"
+rm -f "$lock.by"

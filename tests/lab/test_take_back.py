@@ -1,0 +1,244 @@
+"""What fails in the middle of a deployment is taken back: the hosts are as they were, and the message names
+the cause. A saboteur in docker.service strikes once the host's unit is ours: preflight can't see it."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+import pytest
+from tests.lab.bed import DROP_IN, GREEN, differences
+
+from overweave.lab import faults
+from overweave.lab.waiting import wait_for
+
+pytestmark = pytest.mark.lab
+
+SABOTEUR = "/root/saboteur"
+DROPPED = "iptables -w -{} OUTPUT -p tcp --dport {} -j DROP"
+
+
+def sabotage(bed, name, strike, retreat="true", *, hook="ExecStartPre"):
+    """Have a host do something at each start of its engine with our drop-in, and undo it without."""
+    unit = "/etc/systemd/system/docker.service.d/10-saboteur.conf"
+    bed.do(
+        name,
+        f"mkdir -p /etc/systemd/system/docker.service.d\n"
+        f"cat > {unit} <<'X'\n[Service]\n{hook}=/bin/sh {SABOTEUR} $MAINPID\nX\n"
+        f"cat > {SABOTEUR} <<'X'\nif [ -e {DROP_IN} ]; then {strike}\nelse {retreat}\nfi\nX\n"
+        "systemctl daemon-reload",
+    )
+    bed.undo.append(
+        lambda: bed.do(
+            name, f"rm {unit} {SABOTEUR}; rmdir {unit.rpartition('/')[0]}; systemctl daemon-reload"
+        )
+    )
+
+
+def fails(bed, *said, status=5):
+    """A deployment that ends with these words, and with all hosts as they were. Returns what it said."""
+    before = bed.state()
+    ran = bed.deploy()
+    assert ran.status == status, ran
+    missing = [text for text in said if text not in ran.said]
+    assert not missing, ran.said
+    assert differences(before, bed.state()) == []
+    for host in bed.hosts:
+        assert bed.do(host.name, "ls /var/lib/overweave 2>/dev/null || true") == ""
+        assert bed.do(host.name, "systemctl is-active docker") == "active\n"
+    return ran
+
+
+def works_without(bed):
+    """With the saboteur gone the same command ends green."""
+    bed.mend()
+    ran = bed.deploy()
+    assert ran.status == 0, ran
+    assert GREEN in ran.out
+
+
+TAKEN_BACK = "\n  taken back: host1, host2, host3: as it was before"
+
+STARTS = {
+    "a setting as a flag and in the file": (
+        'echo \'{"cluster-store": "consul://192.0.2.1:8500"}\' > /etc/docker/daemon.json',
+        "rm -f /etc/docker/daemon.json",
+        "cause on host2: cluster-store is given both as a flag and in /etc/docker/daemon.json (moby#31359)\n"
+        "    -> remove cluster-store from /etc/docker/daemon.json",
+    ),
+    "a file that is no JSON": (
+        "echo '{' > /etc/docker/daemon.json",
+        "rm -f /etc/docker/daemon.json",
+        "cause on host2: the engine does not take its daemon.json: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("strike", "retreat", "cause"), STARTS.values(), ids=STARTS.keys())
+def test_an_engine_that_does_not_start(clean, strike, retreat, cause):
+    sabotage(clean, "host2", strike, retreat)
+    ran = fails(clean, "host2: the engine does not start:\n", cause, TAKEN_BACK)
+    assert "host1     take back what was changed" in ran.err
+    works_without(clean)
+
+
+ENGINES = {
+    "an engine without Consul": (
+        # One string of the binary is replaced: what it says then is what Debian 12's says.
+        "sed 's#libkv/store/consul#libkv/store/consxl#g; s#consul#consxl#g' /usr/sbin/dockerd > /root/dockerd; "
+        "chmod +x /root/dockerd",
+        'exec /root/dockerd "$@"',
+        "cause on host2: this engine was built without the Consul store, as Debian 12's is",
+    ),
+    "a flag that the engine does not know": (
+        "true",
+        'exec /usr/sbin/dockerd "$@" --cluster-weave=1',
+        "cause on host2: the engine does not know the flag --cluster-weave",
+    ),
+}
+
+
+@pytest.mark.parametrize(("prepare", "run", "cause"), ENGINES.values(), ids=ENGINES.keys())
+def test_another_engine_than_preflight_saw(clean, prepare, run, cause):
+    folder = "/etc/systemd/system/docker.service.d"
+    clean.do(
+        "host2",
+        f"{prepare}; mkdir -p {folder}\n"
+        "cat > /root/engine <<'X'\n#!/bin/sh\n"
+        f'case "$*" in *--cluster-store*) {run} ;; esac\nexec /usr/sbin/dockerd "$@"\nX\n'
+        "chmod +x /root/engine\n"
+        f"printf '[Service]\\nExecStart=\\nExecStart=/root/engine -H fd://\\n' > {folder}/10-engine.conf\n"
+        "systemctl daemon-reload; systemctl restart docker",
+    )
+    clean.undo.append(
+        lambda: clean.do(
+            "host2",
+            f"rm -rf {folder} /root/engine /root/dockerd; systemctl daemon-reload; systemctl restart docker",
+        )
+    )
+    fails(clean, "host2: the engine does not start:\n", cause, TAKEN_BACK)
+
+
+def test_a_port_that_is_taken(clean):
+    listener = (
+        "use Socket; socket(S,PF_INET,SOCK_STREAM,0); setsockopt(S,SOL_SOCKET,SO_REUSEADDR,1); "
+        "bind(S,sockaddr_in(8500,INADDR_ANY)) or die; listen(S,1); sleep"
+    )
+    sabotage(
+        clean,
+        "host1",
+        f"systemd-run --quiet --unit=squatter perl -e '{listener}'",
+        "systemctl stop squatter 2>/dev/null; true",
+    )
+    fails(
+        clean,
+        "host1: the store has elected no leader",
+        "cause on host1: the port is taken: ",
+        TAKEN_BACK,
+        status=6,
+    )
+    works_without(clean)
+
+
+def test_a_store_that_can_not_be_reached(clean):
+    rule = DROPPED.format("{}", 8500)
+    sabotage(clean, "host2", rule.format("A"), f"{rule.format('D')} 2>/dev/null; true")
+    fails(
+        clean,
+        "not registered in the store after 20 s: the engine of host2\n"
+        "  -> is the store's port open from host2? `fab preflight` measures it\n",
+        "cause on host2: the engine does not reach the store at 10.98.20.11:8500 (moby#29316)",
+        TAKEN_BACK,
+        status=6,
+    )
+    works_without(clean)
+
+
+def test_a_disk_that_is_full(clean):
+    """Where the engine unpacks what is loaded into it."""
+    place = "/var/lib/docker/tmp"
+    sabotage(
+        clean,
+        "host1",
+        f"mkdir -p {place}; mount -t tmpfs -o size=1m none {place}",
+        f"umount {place} 2>/dev/null; true",
+    )
+    fails(clean, "host1: ", "no space left on device", "cause on host1: a disk is full", TAKEN_BACK)
+    works_without(clean)
+
+
+def test_an_engine_that_is_killed_whenever_it_starts(clean):
+    sabotage(clean, "host3", "kill -9 $1", hook="ExecStartPost")
+    fails(clean, "cause on host3: the engine was killed", TAKEN_BACK)
+
+
+def test_an_engine_that_is_killed_once_comes_back_and_is_waited_for(clean):
+    """systemd starts it again after 2 s: no reason to give up."""
+    sabotage(clean, "host3", "[ -e /root/once ] || { touch /root/once; kill -9 $1; }", hook="ExecStartPost")
+    clean.undo.append(lambda: clean.do("host3", "rm -f /root/once"))
+    ran = clean.deploy()
+    assert ran.status in (0, 5), ran
+    if ran.status == 5:
+        assert "cause on host3: the engine was killed" in ran.said
+        assert TAKEN_BACK in ran.said
+        clean.do("host3", f"test ! -e {DROP_IN}")
+
+
+def cut_off(bed, name):
+    """Host that loses its ssh while its engine restarts, until its unit is its own again."""
+    rules = "iptables -w -{0} OUTPUT -p tcp --sport 22 -j DROP"
+    sabotage(bed, name, rules.format("A"), f"{rules.format('D')} 2>/dev/null; true")
+
+
+def is_as_before(bed, before, name):
+    now = bed.state()
+    return differences({name: before[name]}, {name: now[name]}) == []
+
+
+def test_an_ssh_connection_that_is_cut_off(clean):
+    """The host itself misses the heartbeat, and takes back what was begun."""
+    before = clean.state()
+    cut_off(clean, "host2")
+    ready = clean.state()
+    ran = clean.deploy()
+    assert ran.status == 3, ran
+    assert re.search(r"host2: the ssh connection (broke off|is gone)", ran.said), ran.said
+    assert "\n  taken back: host1, host3: as it was before" in ran.said
+    assert (
+        "\n  host2 is out of reach: it takes its changes back by itself when it misses this connection, "
+        "or at its next boot" in ran.said
+    )
+    wait_for(lambda: is_as_before(clean, ready, "host2"), 40, "host2 as it was")
+    assert differences(ready, clean.state()) == []
+    works_without(clean)
+    assert before
+
+
+def test_the_power_of_a_host_is_lost(clean):
+    before = clean.state()
+    host3 = clean.lab.host("host3")
+    sabotage(clean, "host3", "touch /run/striking; sleep 20", "true")
+    ready = clean.state()
+    process = clean.start("deploy-overlay", "--yes", inventory=clean.inventory)
+    wait_for(lambda: host3.run(("test", "-e", "/run/striking")).ok, 60, "the restart of the engine")
+    faults.power_off(host3)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 3, err
+    assert "\n  taken back: host1, host2: as it was before" in err
+    assert "host3 is out of reach: it takes its changes back by itself" in err
+    faults.power_on(host3)
+    wait_for(lambda: is_as_before(clean, ready, "host3"), 40, "host3 as it was")
+    assert differences(ready, clean.state()) == []
+    works_without(clean)
+    assert before
+
+
+def test_the_operators_machine_is_lost(clean):
+    """SIGKILL in the middle: every host notices, and takes back what was begun."""
+    before = clean.state()
+    ran = clean.broken_off("host1     upload image consul", signal.SIGKILL, "deploy-overlay", "--yes")
+    assert ran.status == -signal.SIGKILL
+    wait_for(lambda: differences(before, clean.state()) == [], 30, "the hosts as they were")
+    ran = clean.deploy("--wait-lock", "30")
+    assert ran.status == 0, ran
+    assert GREEN in ran.out
