@@ -10,6 +10,7 @@ from overweave.facts.engine import Engine
 from overweave.facts.firewall import Firewall
 from overweave.facts.fleet import FleetFacts
 from overweave.facts.host import HostFacts
+from overweave.facts.pair_report import Port
 from overweave.facts.unit import Unit
 from overweave.firewall.judge import Dropped, drops
 from overweave.firewall.remedy import remedy, ruler
@@ -55,9 +56,7 @@ def _of_rules(
     outgoing: bool,
 ) -> Iterator[Finding]:
     own = _interface(facts.hosts[name], advertise[name].address)
-    peer_of = {
-        advertise[other].address: other for other in fleet.names if other != name and other in advertise
-    }
+    name_of = {its.address: other for other, its in advertise.items()}
     by_rule: dict[tuple[object, ...], tuple[Dropped, list[Packet]]] = {}
     for packet in _needed(fleet, name, advertise, outgoing=outgoing):
         for dropped in drops(firewall.tables, packet):
@@ -66,18 +65,34 @@ def _of_rules(
             key = (table.tool, table.family, table.name, dropped.chain.name, text, dropped.certain)
             by_rule.setdefault(key, (dropped, []))[1].append(packet)
     for dropped, packets in by_rule.values():
+        # Packets that were seen to arrive are dropped by no rule: something about it is not understood.
+        lost = [
+            p for p in packets if not _arrived(facts, name_of[str(p.source)], name_of[str(p.destination)], p)
+        ]
+        certain = dropped.certain and bool(lost)
+        packets = lost or packets
         ends = [str(p.destination if outgoing else p.source) for p in packets]
-        peers = ", ".join(dict.fromkeys(peer_of[end] for end in ends))
+        peers = ", ".join(dict.fromkeys(name_of[end] for end in ends))
         ports = ", ".join(dict.fromkeys(f"{p.protocol} {p.port}" for p in packets))
         yield Finding(
             "firewall.output" if outgoing else "firewall.input",
-            Severity.ERROR if dropped.certain else Severity.NOTE,
-            f"{_rule(dropped)} {'drops' if dropped.certain else 'may drop'} {ports} "
+            Severity.ERROR if certain else Severity.NOTE,
+            f"{_rule(dropped)} {'drops' if certain else 'may drop'} {ports} "
             f"{'to' if outgoing else 'from'} {peers}",
             _matters(packets),
             remedy(dropped, packets, own=own, tool=firewall.tool),
             name,
         )
+
+
+def _arrived(facts: FleetFacts, sender: str, receiver: str, packet: Packet) -> bool:
+    """Whether such a packet was seen to arrive when the paths between the hosts were measured."""
+    path = facts.pairs.paths.get((sender, receiver)) if facts.pairs else None
+    if path is None:
+        return False
+    if (packet.protocol, packet.port) == VXLAN:
+        return path.vxlan is not None and path.vxlan.arrived > 0
+    return path.ports.get(Port(packet.protocol, packet.port)) == "ok"
 
 
 def _interface(its: HostFacts, address: str) -> IPv4Interface:

@@ -14,10 +14,13 @@ from overweave.facts.firewall import Firewall
 from overweave.facts.kernel import Card, Kernel
 from overweave.facts.machine import Machine
 from overweave.facts.names import Names
+from overweave.facts.pair_report import Port
+from overweave.facts.paths import PairFacts, Path, Travel
 from overweave.facts.services import Service
 from overweave.firewall import iptables
 from overweave.firewall.rules import Tool
 from overweave.model import SPEC_LABEL
+from overweave.preflight import firewall as firewalls
 from overweave.preflight import store
 from overweave.preflight.everything import findings
 
@@ -283,3 +286,23 @@ def test_neighbours_are_as_many_as_containers():
 @pytest.mark.parametrize(("count", "even"), [(1, False), (2, True), (3, False), (4, True), (5, False)])
 def test_an_odd_number_of_servers(count, even):
     assert [f.check for f in store.quorum(count)] == ["store.servers"] * even
+
+
+def test_packets_that_were_seen_to_arrive_are_dropped_by_no_rule():
+    site = Site()
+    facts = site.facts()
+    closed = firewall("-A INPUT -p udp -j DROP")
+    gossip = {Port("udp", 7946): "ok", Port("tcp", 7946): "ok"}
+    lost, came = Path(gossip, vxlan=Travel(3, 0, 0)), Path(gossip, vxlan=Travel(3, 3, 1500))
+
+    def judged(**paths):
+        measured = PairFacts(1500, paths={(name, "host2"): path for name, path in paths.items()})
+        machines = {name: closed if name == "host2" else CLEAN for name in facts.hosts}
+        return [
+            (f.severity.value, f.seen.partition("(iptables), ")[2])
+            for f in firewalls.rules(site.fleet, replace(facts, machines=machines, pairs=measured))
+        ]
+
+    assert judged(host1=came, host3=came) == [("note", "may drop udp 4789, udp 7946 from host1, host3")]
+    assert judged(host1=lost, host3=came) == [("error", "drops udp 4789 from host1")]
+    assert judged(host1=came) == [("error", "drops udp 4789, udp 7946 from host3")]
