@@ -17,7 +17,11 @@ from .pair_report import HOST, LIMIT, Report
 SECONDS = 20
 """The program ends by itself then, whatever becomes of the operator's machine and of the connection."""
 TICK = 0.25
-PERL = 'command -v perl >/dev/null || { echo "$3 host missing perl"; exit; }; exec perl -e "$1" "$@"'
+PERL = """\
+command -v perl >/dev/null && exec perl -e "$1" "$@"
+echo "$3 host missing perl"
+exec cat >/dev/null
+"""
 
 
 @dataclass(frozen=True)

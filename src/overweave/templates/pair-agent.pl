@@ -22,10 +22,10 @@ my ($program, $role, $token, $me, $address, $vni, $mtu, $seconds) = @ARGV;
 alarm $seconds;
 my $full = $role eq 'vxlan' ? $mtu - 50 : $mtu;    # bytes of the largest packet that has to pass
 my (%peer, @hold, @probe, %came, %seen, %echo, %read, %write, @timers, $icmp, $inner, $started);
-my @ladder = grep { $_ <= $full } ($full, 8951, 8901, 8500, 4352, 2304, 1550, 1500, 1492, 1484, 1480, 1476, 1472,
-    1468, 1464, 1460, 1454, 1450, 1446, 1442, 1438, 1434, 1430, 1426, 1422, 1420, 1418, 1414, 1412, 1410,
-    1406, 1402, 1400, 1398, 1396, 1392, 1390, 1384, 1380, 1372, 1370, 1360, 1350, 1342, 1330, 1320, 1310,
-    1300, 1280, 1250, 1230, 1200, 1100, 1000, 576);
+my @ladder = grep { $_ <= $full } ($full, 8951, 8901, 8500, 4352, 2304, 1550, 1500, 1492, 1484, 1480,
+    1476, 1472, 1468, 1464, 1460, 1454, 1450, 1446, 1442, 1438, 1434, 1430, 1426, 1422, 1420, 1418, 1414,
+    1412, 1410, 1406, 1402, 1400, 1398, 1396, 1392, 1390, 1384, 1380, 1372, 1370, 1360, 1350, 1342, 1330,
+    1320, 1310, 1300, 1280, 1250, 1230, 1200, 1100, 1000, 576);
 my ($small, $more, $again) = (10, 20, 0.3);        # echoes at first, echoes more on loss, seconds until then
 my @errors = grep { Errno->can($_) } qw(ECONNREFUSED EHOSTUNREACH ENETUNREACH ETIMEDOUT EPERM EACCES
     EADDRINUSE EADDRNOTAVAIL EMSGSIZE ECONNRESET ENOBUFS EINVAL);
@@ -238,7 +238,9 @@ sub inside { my $n = $_[0] + 1; sprintf '198.18.%d.%d', $n >> 8, $n & 255 }
 sub mac { sprintf '02:6f:76:00:%02x:%02x', $_[0] >> 8, $_[0] & 255 }
 
 sub ran {                                          # "" or why a command failed
-    my $said = qx($_[0] 2>&1);
+    my ($command, @input) = @_;
+    my $lines = join "\n", "$command 2>&1 <<'END'", @input, "END\n";
+    my $said  = qx($lines);
     return '' unless $?;
     $said =~ s/\s+/ /g;
     $said =~ tr/ -~/?/c;
@@ -273,10 +275,8 @@ sub open_inside {
         'addr add ' . inside($me) . '/15 dev ovw0',
         map { 'neigh replace ' . inside($_) . ' lladdr ' . mac($_) . ' dev ovw0 nud permanent' } keys %peer);
     my @rows = map { 'fdb replace ' . mac($_) . " dev ovw0 dst $peer{$_}" } keys %peer;
-    my $why = ran(join "\n", "ip -batch - <<'E'", @ip, "E\n")
-        || (@rows ? ran(join "\n", "bridge -batch - <<'E'", @rows, "E\n") : '');
-    $why = "up: $why" if $why;
-    return $why || (open_icmp() ? '' : 'icmp: ' . name($! + 0));
+    my $why = ran('ip -batch -', @ip) || (@rows ? ran('bridge -batch -', @rows) : '');
+    return $why ? "up: $why" : open_icmp() ? '' : 'icmp: ' . name($! + 0);
 }
 
 # --- what it is told
