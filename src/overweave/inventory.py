@@ -18,6 +18,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, V
 
 from .errors import InventoryError, UsageError
 from .model import MTU_OPTION, Access, Archive, Fleet, Host, Images, Network, Store
+from .printable import one_line
+
+SIZE_LIMIT = 1 << 20
+"""Characters of an inventory; ten thousand hosts fit."""
+VALUES_LIMIT = 100_000
+"""Values of an inventory, its aliases expanded."""
 
 NAME = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,62})$"
 IMAGE = r"^[a-z0-9][a-zA-Z0-9_./:@-]{0,254}$"
@@ -135,7 +141,9 @@ def load(path: Path) -> Fleet:
     Raises `InventoryError`.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        # One more than allowed: /dev/zero has no size to look at.
+        with path.open(encoding="utf-8") as file:
+            text = file.read(SIZE_LIMIT + 1)
     except FileNotFoundError:
         raise InventoryError(
             "", f"{path}: no such inventory", hint="see inventory/example.yml, or give the hosts with -H"
@@ -150,6 +158,8 @@ def load(path: Path) -> Fleet:
 
 def parse(text: str, folder: Path = Path()) -> Fleet:
     """As `load`, from the text of an inventory."""
+    if len(text) > SIZE_LIMIT:
+        raise InventoryError("", f"more than {SIZE_LIMIT} characters are no inventory")
     try:
         data = yaml.load(text, _UniqueKeys)  # noqa: S506 - it is a SafeLoader
     except yaml.MarkedYAMLError as e:
@@ -161,11 +171,26 @@ def parse(text: str, folder: Path = Path()) -> Fleet:
         raise InventoryError(
             "", "an inventory is a mapping with the key 'hosts'", hint="see inventory/example.yml"
         )
+    _refuse_bombs(data)
     try:
         wanted = _Inventory.model_validate(data)
     except ValidationError as e:
         raise _first_error(e) from e
     return _fleet(wanted, folder)
+
+
+def _refuse_bombs(data: object) -> None:
+    """An alias costs a few bytes and stands for everything under its anchor, aliases too."""
+    left, count = [data], 0
+    while left:
+        value = left.pop()
+        count += 1
+        if count > VALUES_LIMIT:
+            raise InventoryError("", f"more than {VALUES_LIMIT} values are no inventory")
+        if isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, list | tuple | set):
+            left += value
 
 
 def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
@@ -233,18 +258,21 @@ def _first_error(error: ValidationError) -> InventoryError:
     # A union adds its branch to the path, as in archives.x.str; only real keys belong there.
     where = ".".join(str(part) for part in first["loc"] if str(part) not in {"str", "_Archive", "[key]"})
     kind, given = first["type"], first["input"]
+    shown = one_line(repr(given), 100)
     key = str(first["loc"][-1]) if first["loc"] else ""
     if kind == "extra_forbidden":
         return InventoryError(where, "unknown key", hint=_nearest(key, first["loc"]))
     if kind == "model_type":
-        return InventoryError(where, f"must be a mapping, not {given!r}", hint="see inventory/example.yml")
+        return InventoryError(where, f"must be a mapping, not {shown}", hint="see inventory/example.yml")
     if kind == "missing":
         return InventoryError(where, "is missing", hint="see inventory/example.yml")
     if kind == "value_error":
         return InventoryError(where, str(first["ctx"]["error"]))
     if kind == "string_pattern_mismatch":
-        return InventoryError(where, f"'{given}' is not allowed here", hint="see inventory/example.yml")
-    return InventoryError(where, f"{first['msg'][0].lower()}{first['msg'][1:]}, not {given!r}")
+        return InventoryError(
+            where, f"'{one_line(given, 100)}' is not allowed here", hint="see inventory/example.yml"
+        )
+    return InventoryError(where, f"{first['msg'][0].lower()}{first['msg'][1:]}, not {shown}")
 
 
 def _nearest(key: str, location: tuple[int | str, ...]) -> str:

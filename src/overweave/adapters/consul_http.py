@@ -46,6 +46,11 @@ class ConsulHttp:
             yield self._client
         except consul.ConsulException as e:
             raise StoreError(f"{self._where}: {doing}: {one_line(e)}") from e
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as e:
+            # Before the others: what requests says of an answer that is no JSON is one of these, too.
+            raise StoreError(
+                f"{self._where}: {doing}: the answer makes no sense: {type(e).__name__}: {one_line(e, 200)}"
+            ) from e
         except (requests.exceptions.RequestException, ConnectionProblem, OSError, EOFError) as e:
             raise StoreError(
                 f"{self._where}: {doing}: no answer", hint="see `docker logs consul` on its host"

@@ -19,7 +19,7 @@ from overweave.ports import Json, Record, Recorder, unrecorded
 from overweave.printable import one_line
 
 from . import image_archive
-from .http_stream import OpenStream, StreamAdapter
+from .http_stream import EndlessAnswer, OpenStream, StreamAdapter
 
 SECONDS = 120
 """The longest that one call may stay silent: pulling, loading or unpacking an image on a slow disk."""
@@ -79,10 +79,17 @@ class EngineApi:
             status = e.response.status_code if e.response is not None else 0
             text = one_line(e.explanation or str(e))
             raise EngineError(f"{doing}: {text}", status=status, host=self._host.name) from e
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as e:
+            raise EngineError(
+                f"{doing}: the engine's answer makes no sense: {type(e).__name__}: {one_line(e, 200)}",
+                host=self._host.name,
+            ) from e
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, EOFError) as e:
-            cause = next((c for c in _chain(e) if isinstance(c, ConnectionProblem)), None)
-            if cause is not None:
+            cause = next((c for c in _chain(e) if isinstance(c, ConnectionProblem | EndlessAnswer)), None)
+            if isinstance(cause, ConnectionProblem):
                 raise cause from e
+            if cause is not None:
+                raise EngineError(f"{doing}: the engine gives {cause}", host=self._host.name) from e
             raise EngineError(
                 f"{doing}: the engine does not answer",
                 host=self._host.name,

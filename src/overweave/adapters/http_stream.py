@@ -6,6 +6,7 @@ import queue
 from collections.abc import Callable
 from typing import Any
 
+import paramiko
 import requests.adapters
 import urllib3
 import urllib3.connection
@@ -13,6 +14,34 @@ import urllib3.connection
 from overweave.ports import Stream
 
 OpenStream = Callable[[], Stream]
+ANSWER_LIMIT = 32 << 20
+"""Bytes of one answer. An engine's list of a thousand images takes one of them."""
+
+
+class EndlessAnswer(OSError):
+    """More came than any answer has."""
+
+
+class _Bounded:
+    """A stream as http.client wants it, that ends in `EndlessAnswer` rather than in a full memory."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.received = 0
+
+    def recv(self, size: int, /) -> bytes:
+        data = self._stream.recv(size)
+        self.received += len(data)
+        if self.received > ANSWER_LIMIT:
+            raise EndlessAnswer(f"an answer of more than {ANSWER_LIMIT} bytes")
+        return data
+
+    def makefile(self, *arguments: Any) -> paramiko.ChannelFile:
+        # It only receives and sends.
+        return paramiko.ChannelFile(self, *arguments)  # type: ignore[arg-type]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class _Connection(urllib3.connection.HTTPConnection):
@@ -24,7 +53,12 @@ class _Connection(urllib3.connection.HTTPConnection):
     def connect(self) -> None:
         stream = self._open_stream()
         stream.settimeout(self._seconds)
-        self.sock = stream  # a paramiko channel has all that http.client uses of a socket
+        self.sock = _Bounded(stream)
+
+    def putrequest(self, *arguments: Any, **more: Any) -> None:
+        if isinstance(self.sock, _Bounded):
+            self.sock.received = 0
+        super().putrequest(*arguments, **more)
 
     @property
     def dropped(self) -> bool:

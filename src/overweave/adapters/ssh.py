@@ -221,7 +221,9 @@ class SshHost:
             # The login shell says the mark first: whatever its start-up files print comes before.
             whole = f"{Command(('printf', MARKED, self._mark)).shell()}; exec {line}".encode()
         except UnicodeEncodeError as e:
-            raise CommandFailed(line, 0, "it is no text", host=self._host.name) from e
+            raise CommandFailed(line, 126, "it is no text", host=self._host.name) from e
+        if b"\0" in whole:
+            raise CommandFailed(line, 126, "no program takes a NUL", host=self._host.name)
         channel = None
         try:
             channel = self._transport().open_session(timeout=CONNECT_SECONDS)

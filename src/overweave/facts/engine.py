@@ -12,6 +12,7 @@ from overweave.errors import EngineError
 from overweave.ports import EngineReader, Json
 
 from .absent import Absent
+from .typed import objects, text, text_map, texts
 
 QUERIES = (
     # A running engine tells its version itself; starting the binary takes 0.1 s.
@@ -111,13 +112,13 @@ def look(engine: EngineReader, results: Sequence[Result]) -> Engine | Absent:
         return Engine(False, version, consul.ok, e.message, False, (), nothing, nothing, ())
     return Engine(
         running=True,
-        version=str(info.get("ServerVersion") or version),
+        version=text(info.get("ServerVersion") or version),
         speaks_consul=consul.ok,
         reason="",
         swarm=(info.get("Swarm") or {}).get("LocalNodeState", "inactive") not in ("inactive", ""),
         containers=tuple(_container(c) for c in engine.containers()),
-        images=frozenset(tag for image in engine.images() for tag in image.get("RepoTags") or ()),
-        volumes=frozenset(str(volume["Name"]) for volume in engine.volumes()),
+        images=frozenset(tag for image in engine.images() for tag in texts(image.get("RepoTags"))),
+        volumes=frozenset(text(volume["Name"]) for volume in engine.volumes()),
         networks=tuple(parse_network(n) for n in engine.networks()),
         id=str(info.get("ID") or ""),
         storage=str(info.get("Driver") or ""),
@@ -130,20 +131,20 @@ def look(engine: EngineReader, results: Sequence[Result]) -> Engine | Absent:
 
 def _container(raw: Json) -> Container:
     return Container(
-        name=str((raw.get("Names") or ["/?"])[0]).lstrip("/"),
-        image=str(raw.get("Image") or ""),
+        name=text((raw.get("Names") or ["/?"])[0]).lstrip("/"),
+        image=text(raw.get("Image") or ""),
         running=raw.get("State") == "running",
-        labels=dict(raw.get("Labels") or {}),
+        labels=text_map(raw.get("Labels")),
     )
 
 
 def parse_network(raw: Json) -> NetworkFact:
-    configs = (raw.get("IPAM") or {}).get("Config") or []
+    configs = objects((raw.get("IPAM") or {}).get("Config"))
     return NetworkFact(
-        id=str(raw["Id"]),
-        name=str(raw["Name"]),
-        driver=str(raw.get("Driver") or ""),
-        scope=str(raw.get("Scope") or ""),
-        subnets=tuple(str(c["Subnet"]) for c in configs if c.get("Subnet")),
-        options={str(k): str(v) for k, v in (raw.get("Options") or {}).items()},
+        id=text(raw["Id"]),
+        name=text(raw["Name"]),
+        driver=text(raw.get("Driver") or ""),
+        scope=text(raw.get("Scope") or ""),
+        subnets=tuple(text(c["Subnet"]) for c in configs if c.get("Subnet")),
+        options=text_map(raw.get("Options")),
     )

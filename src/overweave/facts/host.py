@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from overweave.command import query_script
 from overweave.errors import OverweaveError
 from overweave.ports import Reader
+from overweave.printable import one_line
 
 from . import engine, identity, interfaces, record, unit
 from .absent import Absent
@@ -74,9 +75,9 @@ def look(reader: Reader) -> HostFacts:
     except OverweaveError as e:
         e.host = e.host or name
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as e:
         raise OverweaveError(
-            f"the host answered something that makes no sense: {type(e).__name__}: {e}",
+            f"the host answered something that makes no sense: {type(e).__name__}: {one_line(e)}",
             host=name,
             hint="please report this with the output of `ip -json address` and `docker info`",
         ) from e

@@ -10,6 +10,8 @@ from ipaddress import IPv4Interface, IPv4Network
 from overweave.command import Result, query
 from overweave.errors import CommandFailed
 
+from .typed import text, whole
+
 QUERIES = (query("ip", "-json", "-4", "address", "show"), query("ip", "-json", "-4", "route", "show"))
 
 
@@ -60,8 +62,8 @@ def parse(results: Sequence[Result]) -> Interfaces:
     return Interfaces(
         tuple(
             Interface(
-                link["ifname"],
-                link["mtu"],
+                text(link["ifname"]),
+                whole(link["mtu"]),
                 tuple(
                     IPv4Interface(f"{a['local']}/{a['prefixlen']}")
                     for a in link["addr_info"]
@@ -72,7 +74,7 @@ def parse(results: Sequence[Result]) -> Interfaces:
             if link.get("ifname")
         ),
         tuple(
-            Route(IPv4Network("0.0.0.0/0" if r["dst"] == "default" else r["dst"]), r.get("dev", ""))
+            Route(IPv4Network("0.0.0.0/0" if r["dst"] == "default" else r["dst"]), text(r.get("dev", "")))
             for r in routes
             if r.get("type", "unicast") == "unicast"
         ),

@@ -36,6 +36,9 @@ def parse(result: Result) -> Before | None:
     """None where there is no record, or none that can be read: then nothing is known to be ours."""
     try:
         raw = json.loads(result.stdout)
-        return Before(frozenset(raw["networks"]), frozenset(raw["images"]), bool(raw["drop_in_folder"]))
+        networks, images = frozenset(raw["networks"]), frozenset(raw["images"])
+        if all(isinstance(name, str) for name in networks | images):
+            return Before(networks, images, bool(raw["drop_in_folder"]))
     except (ValueError, KeyError, TypeError, RecursionError):
-        return None
+        pass
+    return None

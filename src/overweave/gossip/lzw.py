@@ -5,7 +5,7 @@ from __future__ import annotations
 from overweave.errors import GossipError
 
 CLEAR, END, FIRST, WIDEST = 256, 257, 258, 12
-LIMIT = 16 << 20
+LIMIT = 4 << 20
 """Bytes a message may unpack to; 25 engines take 6 KB."""
 
 

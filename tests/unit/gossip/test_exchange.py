@@ -77,3 +77,24 @@ def test_an_answer_without_end_is_cut_off():
     with pytest.raises(GossipError):
         exchange(stream)
     assert stream.says, "it stopped reading before the end"
+
+
+class Trickle(Scripted):
+    """A stream that always has one piece more."""
+
+    def __init__(self, piece):
+        super().__init__()
+        self._piece, self.received = piece, 0
+
+    def recv(self, size):
+        self.received += len(self._piece)
+        return self._piece
+
+
+@pytest.mark.parametrize("first", [b"\x06", b"\x09\x82\xa4Algo\x00\xa3Buf\xdb\x7f\xff\xff\xff"])
+def test_an_answer_without_an_end_is_given_up(first):
+    stream = Trickle(first + b"\xdb\x7f\xff\xff\xff" + b"x" * (1 << 16))
+    with pytest.raises(GossipError):
+        exchange(stream)
+    assert stream.received < 2 * LIMIT
+    assert stream.closed

@@ -1,0 +1,48 @@
+"""Values out of a host's JSON, of the type that they must have: what lies about it is a `ValueError`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from overweave.printable import one_line
+
+LARGEST = 1 << 63
+TEXT_LIMIT = 4096
+
+
+def text(value: object) -> str:
+    """A printable line: names that hold control characters are nobody's but an attacker's."""
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.80} is no text")
+    return one_line(value, TEXT_LIMIT)
+
+
+def texts(values: object) -> tuple[str, ...]:
+    """A list of texts, where there may be none."""
+    return tuple(text(value) for value in objects(values))
+
+
+def whole(value: object) -> int:
+    """A whole number that is not negative, and no larger than a kernel's."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < LARGEST:
+        raise ValueError(f"{value!r:.80} is no whole number")
+    return value
+
+
+def objects(values: object) -> Iterable[Any]:
+    """The items of a list, none of null."""
+    if values is None:
+        return ()
+    if not isinstance(values, list):
+        raise ValueError(f"{values!r:.80} is no list")
+    return values
+
+
+def text_map(value: object) -> dict[str, str]:
+    """A mapping of texts to texts, empty for null. A number becomes its text."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{value!r:.80} is no mapping")
+    return {text(key): text(str(its) if isinstance(its, int | float) else its) for key, its in value.items()}
