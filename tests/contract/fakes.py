@@ -48,6 +48,7 @@ PROGRAMS = [
     "test",
     "ls",
     "wc",
+    "timeout",
     "ln",
     "tr",
     "tail",
@@ -56,8 +57,8 @@ PROGRAMS = [
 SYSTEMCTL = """\
 #!/bin/sh
 case "$1 $2" in
-"daemon-reload "|"reset-failed docker.service") ;;
-"restart docker.service")
+"daemon-reload "|"reset-failed docker.service"|"stop docker.service") ;;
+"restart docker.service"|"start docker.service")
     [ ! -e "$ROOT/wont-start" ] || { echo "Job for docker.service failed." >&2; exit 1; } ;;
 *) echo "Unknown operation $*." >&2; exit 1 ;;
 esac

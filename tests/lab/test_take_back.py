@@ -15,7 +15,7 @@ from overweave.lab.waiting import wait_for
 pytestmark = pytest.mark.lab
 
 SABOTEUR = "/root/saboteur"
-DROPPED = "iptables -w -{} OUTPUT -p tcp --dport {} -j DROP"
+REJECTED = "iptables -w -{} OUTPUT -p tcp --dport {} -j REJECT --reject-with tcp-reset"
 
 
 def sabotage(bed, name, strike, retreat="true", *, hook="ExecStartPre"):
@@ -85,8 +85,8 @@ def test_an_engine_that_does_not_start(clean, strike, retreat, cause):
 ENGINES = {
     "an engine without Consul": (
         # One string of the binary is replaced: what it says then is what Debian 12's says.
-        "sed 's#libkv/store/consul#libkv/store/consxl#g; s#consul#consxl#g' /usr/sbin/dockerd > /root/dockerd; "
-        "chmod +x /root/dockerd",
+        "sed 's#libkv/store/consul#libkv/store/consxl#g; s#consul#consxl#g' "
+        "/usr/sbin/dockerd > /root/dockerd; chmod +x /root/dockerd",
         'exec /root/dockerd "$@"',
         "cause on host2: this engine was built without the Consul store, as Debian 12's is",
     ),
@@ -122,7 +122,7 @@ def test_another_engine_than_preflight_saw(clean, prepare, run, cause):
 def test_a_port_that_is_taken(clean):
     listener = (
         "use Socket; socket(S,PF_INET,SOCK_STREAM,0); setsockopt(S,SOL_SOCKET,SO_REUSEADDR,1); "
-        "bind(S,sockaddr_in(8500,INADDR_ANY)) or die; listen(S,1); sleep"
+        "bind(S,sockaddr_in(8500,INADDR_ANY)) or die; listen(S,9); while (accept(C, S)) { close C }"
     )
     sabotage(
         clean,
@@ -141,7 +141,7 @@ def test_a_port_that_is_taken(clean):
 
 
 def test_a_store_that_can_not_be_reached(clean):
-    rule = DROPPED.format("{}", 8500)
+    rule = REJECTED.format("{}", 8500)
     sabotage(clean, "host2", rule.format("A"), f"{rule.format('D')} 2>/dev/null; true")
     fails(
         clean,

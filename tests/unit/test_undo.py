@@ -136,8 +136,9 @@ def test_the_engine_is_restarted_only_where_that_was_tried(host):
     assert not log.exists()
     note(host, RestartEngine("h", "w"))
     host.do(undo.take_back())
-    assert [line for line in log.read_text().splitlines() if line.startswith("restart")] == [
-        "restart docker.service"
+    assert [line for line in log.read_text().splitlines() if line.startswith("st")] == [
+        "stop docker.service",
+        "start docker.service",
     ]
 
 

@@ -10,8 +10,8 @@ from overweave.command import Query, Result, query_script
 from .text import number
 
 CONFIGURATION = "/etc"
-RECORDS = "/var/lib"
-LOGS = "/var/log"
+RECORDS = "/var/lib/overweave"
+LOGS = "/var/log/overweave"
 
 # A folder that is not there yet would be made inside the nearest one that is.
 _ROOM = """\

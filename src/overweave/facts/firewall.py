@@ -23,7 +23,9 @@ QUERIES = (
         str(LIMIT),
         "iptables-nft-save",
     ),
-    query_script("test -s /proc/net/ip_tables_names || exit 0\n" + _SAVE, str(LIMIT), "iptables-legacy-save"),
+    query_script(
+        "grep -q . /proc/net/ip_tables_names || exit 0\n" + _SAVE, str(LIMIT), "iptables-legacy-save"
+    ),
     query_script(_NFT, str(LIMIT), "-j"),
     query_script(_NFT, str(LIMIT), "-a"),
 )

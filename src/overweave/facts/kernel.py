@@ -30,8 +30,7 @@ while [ $# -gt 0 ]; do
     echo "$1 $(cat "/proc/sys/net/$1" 2>/dev/null)"
     shift
 done
-test -e /proc/sys/net/bridge || modprobe -n -q br_netfilter && echo "br_netfilter yes"
-true
+if modprobe -n -q br_netfilter; then echo "br_netfilter yes"; fi
 """
 # Bonds, bridges and VLANs send by what is under them.
 _CARDS = """\

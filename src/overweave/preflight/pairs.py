@@ -64,9 +64,15 @@ def measured(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
                     host=name,
                 )
             )
-        elif end.no_vxlan:
+        elif end.no_vxlan and not _no_link(facts, name):
             found.append(_no_vxlan(name, end.no_vxlan))
     return found
+
+
+def _no_link(facts: FleetFacts, name: str) -> bool:
+    """Whether the host could not make a VXLAN link in its own namespace either, which is told already."""
+    machine = facts.machines.get(name)
+    return bool(machine and machine.kernel.links.get("vxlan"))
 
 
 def _no_vxlan(name: str, why: str) -> Finding:

@@ -16,7 +16,10 @@ now)
   if any restart; then
     systemctl daemon-reload
     systemctl reset-failed docker.service docker.socket 2> /dev/null
-    systemctl restart docker.service || failed=1
+    # docker.service may take for ever to start and to stop: an engine that hangs would hold this up.
+    timeout 30 systemctl stop docker.service || systemctl kill --signal=KILL docker.service
+    systemctl reset-failed docker.service 2> /dev/null
+    timeout 120 systemctl start docker.service || failed=1
   fi
   undo engine
   undo restart

@@ -9,7 +9,7 @@ import pytest
 from tests.golden.site import Site, inventory_of
 
 from overweave.facts.clock import Reading
-from overweave.facts.disks import Disk
+from overweave.facts.disks import LOGS, RECORDS, Disk
 from overweave.facts.firewall import Firewall
 from overweave.facts.kernel import Card, Kernel
 from overweave.facts.machine import Machine
@@ -40,9 +40,7 @@ CLEAN = Machine(
         {"bridge": "", "veth": "", "vxlan": ""}, True, 1024, True, (Card("eth0", "eth0", "e1000", True),)
     ),
     firewall=Firewall(Tool.IPTABLES_NFT, tables()),
-    disks=tuple(
-        Disk(path, 9 * GIGA, 10**6, True) for path in ("/var/lib/docker", "/etc", "/var/lib", "/var/log")
-    ),
+    disks=tuple(Disk(path, 9 * GIGA, 10**6, True) for path in ("/var/lib/docker", "/etc", RECORDS, LOGS)),
     clock=Reading(1000.0, 0.1),
     names=Names((IPv4Address("10.0.0.1"),), True),
     services=(Service("docker.service", "active", "success", 0, False),),
@@ -114,10 +112,10 @@ def test_hosts_that_are_well():
          "firewall.flavours", "warning"),
         (replace(CLEAN, firewall=Firewall(Tool.IPTABLES_NFT, ())), "firewall.engine-chains", "warning"),
         (disk("/etc", writable=False), "resources.read-only", "error"),
-        (disk("/var/lib", free=10_000), "resources.disk", "error"),
+        (disk(RECORDS, free=10_000), "resources.disk", "error"),
         (disk("/var/lib/docker", free=10_000_000), "resources.disk", "error"),
         (disk("/var/lib/docker", free=400_000_000), "resources.disk", "warning"),
-        (disk("/var/log", inodes=3), "resources.inodes", "warning"),
+        (disk(LOGS, inodes=3), "resources.inodes", "warning"),
         (replace(CLEAN, clock=Reading(1031.0, 0.1)), "resources.clock", "warning"),
         (replace(CLEAN, clock=Reading(960.0, 0.1)), "resources.clock", "warning"),
         (replace(CLEAN, names=Names((), False)), "resources.own-name", "warning"),

@@ -7,7 +7,9 @@ from itertools import permutations
 
 import pytest
 from tests.golden.site import Site, inventory_of
+from tests.unit.preflight.test_machines import CLEAN
 
+from overweave.facts.kernel import Kernel
 from overweave.facts.pair_report import Port, Taken
 from overweave.facts.paths import HostEnd, PairFacts, Path, Travel
 from overweave.model import SPEC_LABEL
@@ -38,6 +40,7 @@ class Wire:
         hosts = self.site.fleet.names
         self.ends = {n: HostEnd(self.site.boxes[n].address) for n in hosts}
         self.mtu = mtu
+        self.machines = {}
         self.paths = {
             (a, b): Path(
                 dict.fromkeys((*GOSSIP, *((STORE, SPARE) if b == "host1" else ())), "ok"), GOOD, INSIDE
@@ -54,7 +57,9 @@ class Wire:
 
     @property
     def facts(self):
-        return replace(self.site.facts(), pairs=PairFacts(self.mtu, self.ends, self.paths))
+        return replace(
+            self.site.facts(), pairs=PairFacts(self.mtu, self.ends, self.paths), machines=self.machines
+        )
 
     def found(self):
         return [f for check in CHECKS for f in check(self.site.fleet, self.facts)]
@@ -277,6 +282,14 @@ def test_a_kernel_without_vxlan(wire, why, check, severity):
     finding = wire.only()
     assert brief(finding) == (severity, check, "host2", "")
     assert why in finding.seen
+
+
+def test_a_kernel_without_vxlan_is_told_once(wire):
+    why = "RTNETLINK answers: Operation not supported"
+    wire.ends["host2"] = replace(wire.ends["host2"], no_vxlan=f"device: {why}")
+    kernel = Kernel({"bridge": "", "veth": "", "vxlan": why}, True, 1024, True, ())
+    wire.machines["host2"] = replace(CLEAN, kernel=kernel)
+    assert [f for f in wire.found() if f.check.startswith("pairs.")] == []
 
 
 def test_a_host_that_was_not_measured_is_a_warning(wire):

@@ -1,0 +1,177 @@
+"""One thing is wrong on a host: preflight finds exactly that, and changes nothing.
+
+What the measured paths between the hosts tell of the same cause (``pairs.…`` and the like) is left out here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from tests.lab.bed import FILES, load
+
+pytestmark = pytest.mark.lab
+
+ABOUT_HOSTS = {
+    *(
+        "addresses",
+        "configuration",
+        "engine",
+        "firewall",
+        "identity",
+        "kernel",
+        "network",
+        "resources",
+        "store",
+    )
+}
+"""The first words of the checks that are about each host by itself."""
+RULES = """\
+{ iptables-save; iptables-legacy-save; } | grep -v '^[#:]'
+nft list ruleset | sed 's/packets .* bytes [0-9]*//'
+"""
+RESTART = "systemctl reset-failed docker docker.socket; systemctl restart docker"
+DAEMON_JSON = "/etc/docker/daemon.json"
+NO_SETTINGS = f"rm -f {DAEMON_JSON}"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``broke`` and ``mended`` are shell scripts for host2. ``found`` has the checks that find something
+    there, each with its severity; ``seen`` is a part of what the first of them saw."""
+
+    name: str
+    broke: str
+    mended: str
+    found: tuple[str, ...]
+    seen: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def settings(text):
+    return f"echo '{text}' > {DAEMON_JSON}"
+
+
+def wrapped(program, script):
+    """How to put a program before the real one, and how to take it away."""
+    path = f"/usr/local/sbin/{program}"
+    return f"printf '#!/bin/sh\\n%s\\n' '{script}' > {path}; chmod +x {path}", f"rm {path}"
+
+
+def covered(path, size="1g", *, more=""):
+    """How to mount an empty file system over a folder, and how to unmount it."""
+    return (
+        f"test -d {path} || mkdir {path}; mount -t tmpfs -o size={size} lab-fault {path}; {more or 'true'}",
+        f"umount {path}; rmdir {path} 2>/dev/null || true",
+    )
+
+
+FAULTS = (
+    Fault("a name server inside the subnet", "echo nameserver 10.211.0.2 > /etc/resolv.conf",
+          ": > /etc/resolv.conf", ("addresses.resolvers error",),
+          "it asks 10.211.0.2 for names, which is inside the subnet 10.211.0.0/16"),
+    Fault("a route to a peer by another interface",
+          "ip link add other0 type veth peer name other1; ip link set other0 up; ip link set other1 up; "
+          "ip route add 10.98.20.13/32 dev other0",
+          "ip link delete other0", ("addresses.interface warning",),
+          "packets to host3 leave by other0, but 10.98.20.12 of eth0 is advertised"),
+    Fault("live-restore", settings('{"live-restore": true}') + "; systemctl reload docker",
+          f"{settings('{}')}; systemctl reload docker; {NO_SETTINGS}", ("engine.live-restore warning",),
+          "live-restore is on"),
+    Fault("copies of layers in full", settings('{"storage-driver": "vfs"}') + f"; {RESTART}",
+          f"{NO_SETTINGS}; {RESTART}; rm -rf /var/lib/docker/vfs /var/lib/docker/image/vfs",
+          ("engine.storage warning",), "the storage driver vfs copies every layer in full"),
+    Fault("what the engine warns of", "sysctl -qw net.bridge.bridge-nf-call-iptables=0",
+          "sysctl -qw net.bridge.bridge-nf-call-iptables=1", ("engine.warnings note",),
+          "the engine warns: bridge-nf-call-iptables is disabled"),
+    Fault("a flag that is in daemon.json too", settings('{"hosts": ["fd://"]}'), NO_SETTINGS,
+          ("configuration.conflict error",), "hosts is given both as a flag and in /etc/docker/daemon.json"),
+    Fault("too many starts", "for n in 1 2 3 4 5 6; do systemctl restart docker || exit 0; done; exit 1",
+          "systemctl reset-failed docker docker.socket; systemctl start docker.socket docker",
+          ("engine.start-limit warning", "engine.units warning"),
+          "docker.service has failed: start-limit-hit"),
+    Fault("unit files that systemd has not read",
+          "mkdir /etc/systemd/system/docker.service.d; "
+          "echo '[Service]' > /etc/systemd/system/docker.service.d/10-x.conf",
+          "rm -r /etc/systemd/system/docker.service.d; systemctl daemon-reload", ("engine.reload warning",),
+          "the files of docker.service have changed since systemd read them"),
+    Fault("a kernel without VXLAN",
+          *wrapped("ip", 'case "$*" in *ow-link*vxlan*) echo Operation not supported; exit 2;; esac; '
+                   'exec /bin/ip "$@"'),
+          ("kernel.links error",), "no vxlan link can be made: Operation not supported"),
+    Fault("no forwarding", "sysctl -qw net.ipv4.ip_forward=0", "sysctl -qw net.ipv4.ip_forward=1",
+          ("kernel.forwarding warning", "engine.warnings note"), "net.ipv4.ip_forward is 0"),
+    Fault("no br_netfilter", *covered("/proc/sys/net/bridge"),
+          ("kernel.br-netfilter warning", "engine.warnings note"),
+          "br_netfilter is neither loaded nor can it be"),
+    Fault("a small neighbour table",
+          *covered("/proc/sys/net/ipv4/neigh", more="mkdir /proc/sys/net/ipv4/neigh/default; "
+                   "echo 8 > /proc/sys/net/ipv4/neigh/default/gc_thresh3"),
+          ("kernel.neighbours warning",), "the neighbour table holds 8, and this fleet may need 12"),
+    Fault("a card that computes checksums wrongly",
+          *wrapped("ethtool", 'case "$1" in -i) echo driver: vmxnet3;; *) exec /sbin/ethtool "$@";; esac'),
+          ("kernel.checksums warning",), "eth0 computes checksums of packets, and is a vmxnet3"),
+    Fault("rules of both flavours", "iptables-legacy -A INPUT -i lo -j ACCEPT",
+          "iptables-legacy -D INPUT -i lo -j ACCEPT", ("firewall.flavours warning",),
+          "both iptables-nft and iptables-legacy have rules; `iptables` is iptables-nft"),
+    Fault("the engine's rules gone", "iptables -F FORWARD", RESTART, ("firewall.engine-chains warning",),
+          "the engine's chains are gone from iptables"),
+    Fault("no room for images", *covered("/var/lib/docker", "10m"), ("resources.disk error",),
+          "/var/lib/docker has 10 MB free, and 20 MB are needed"),
+    Fault("little room for images", *covered("/var/lib/docker", "100m"), ("resources.disk warning",),
+          "/var/lib/docker has only 104 MB free"),
+    Fault("no room for records", *covered("/var/lib/overweave", "1m"), ("resources.disk error",),
+          "/var/lib/overweave has 1 MB free, and 4 MB are needed"),
+    Fault("no room for logs", *covered("/var/log", "1m"), ("resources.disk error",),
+          "/var/log/overweave has 1 MB free, and 4 MB are needed"),
+    Fault("no room for more files", *covered("/var/log", "10m,nr_inodes=10"), ("resources.inodes warning",),
+          "the file system of /var/log/overweave can take 9 more files"),
+    Fault("a read-only /etc", "mount --bind /etc /etc; mount -o remount,bind,ro /etc", "umount /etc",
+          ("resources.read-only error",), "/etc can't be written to"),
+    Fault("a clock that is wrong",
+          *wrapped("date", "echo $(($(/bin/date +%s) - 60)).5"), ("resources.clock warning",),
+          "s behind the other hosts'"),
+    Fault("a host that does not know its name",
+          "cp /etc/hosts /etc/hosts.was; echo 127.0.0.1 localhost > /etc/hosts",
+          "cat /etc/hosts.was > /etc/hosts; rm /etc/hosts.was", ("resources.own-name warning",),
+          "it does not know its own name, host2"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def saw_nothing(bed):
+    """That a bed without a fault has no finding at all is what makes the others mean something."""
+    bed.make_clean()
+    assert findings(bed) == []
+
+
+def state(bed):
+    """All that is on the hosts, with their rules; of an engine that is down there is nothing to see."""
+    down = "inactive" in bed.do("host2", "systemctl is-active docker || echo inactive")
+    return (None if down else bed.state()), [bed.do(h.name, FILES + RULES) for h in bed.hosts]
+
+
+def findings(bed, *words, **more):
+    """What is found about hosts, gravest first. Preflight changes neither what is on them nor their rules."""
+    before = state(bed)
+    path = bed.folder / "preflight.json"
+    ran = bed.fab("preflight", "--json", str(path), *words, **more)
+    assert state(bed) == before
+    found = load(path)["findings"]
+    assert ran.status == (4 if any(f["severity"] == "error" for f in found) else 0), ran
+    return [f for f in found if f["check"].partition(".")[0] in ABOUT_HOSTS]
+
+
+def short(found):
+    return [(f"{f['check']} {f['severity']}", f["host"]) for f in found]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_exactly_that_is_found(clean, saw_nothing, fault):
+    clean.do("host2", fault.broke)
+    clean.undo.append(lambda: clean.do("host2", fault.mended))
+    found = findings(clean)
+    assert short(found) == [(check, "host2") for check in fault.found]
+    assert fault.seen in found[0]["seen"]
