@@ -123,7 +123,7 @@ class FakeHost:
             self.restarts = restarts
             self.engine.restart()
         if not result.ok:
-            raise CommandFailed(change.shell(), result.status, result.output, host=self.host.name)
+            raise CommandFailed(str(change), result.status, result.output, host=self.host.name)
         return result
 
     def start(self, command):
@@ -261,6 +261,7 @@ class FakeEngine:
                 "Id": c["id"],
                 "Name": f"/{name}",
                 "State": {"Running": c["running"]},
+                "HostConfig": {"RestartPolicy": c["spec"].get("HostConfig", {}).get("RestartPolicy", {})},
                 "NetworkSettings": {"Networks": {n: {"IPAddress": a} for n, a in c["joined"].items()}},
             }
 

@@ -1,6 +1,6 @@
 """One thing is wrong on a host: preflight finds exactly that, and changes nothing.
 
-What the measured paths between the hosts tell of the same cause (``pairs.…`` and the like) is left out here.
+A path between hosts that is closed for that very reason is not told again.
 """
 
 from __future__ import annotations
@@ -12,20 +12,6 @@ from tests.lab.bed import FILES, load
 
 pytestmark = pytest.mark.lab
 
-ABOUT_HOSTS = {
-    *(
-        "addresses",
-        "configuration",
-        "engine",
-        "firewall",
-        "identity",
-        "kernel",
-        "network",
-        "resources",
-        "store",
-    )
-}
-"""The first words of the checks that are about each host by itself."""
 RULES = """\
 { iptables-save; iptables-legacy-save; } | grep -v '^[#:]'
 nft list ruleset | sed 's/packets .* bytes [0-9]*//'
@@ -116,6 +102,34 @@ FAULTS = (
     Fault("rules of both flavours", "iptables-legacy -A INPUT -i lo -j ACCEPT",
           "iptables-legacy -D INPUT -i lo -j ACCEPT", ("firewall.flavours warning",),
           "both iptables-nft and iptables-legacy have rules; `iptables` is iptables-nft"),
+    Fault("a rule of iptables", "iptables -A INPUT -p udp --dport 4789 -j DROP", "iptables -F INPUT",
+          ("firewall.input error",),
+          "`-A INPUT -p udp -m udp --dport 4789 -j DROP`, table filter (iptables), drops udp 4789 from "
+          "host1, host3"),
+    Fault("a rule of iptables for what leaves", "iptables -A OUTPUT -p tcp --dport 7946 -j REJECT",
+          "iptables -F OUTPUT", ("firewall.output error",),
+          "`-A OUTPUT -p tcp -m tcp --dport 7946 -j REJECT --reject-with icmp-port-unreachable`, "
+          "table filter (iptables), drops tcp 7946 to host1, host3"),
+    Fault("a policy of iptables-legacy",
+          "iptables-legacy -A INPUT -p tcp --dport 22 -j ACCEPT; iptables-legacy -P INPUT DROP",
+          "iptables-legacy -P INPUT ACCEPT; iptables-legacy -F INPUT",
+          ("firewall.input error", "firewall.flavours warning"),
+          "the policy of INPUT, table filter (iptables-legacy), drops udp 4789, tcp 7946, udp 7946 from "
+          "host1, host3"),
+    Fault("a table of nftables",
+          "nft add table inet site; nft add chain inet site in \"{ type filter hook input priority 5; }\"; "
+          "nft add rule inet site in udp dport { 4789, 7946 } counter drop",
+          "nft delete table inet site", ("firewall.input error",),
+          "drops udp 4789, udp 7946 from host1, host3"),
+    Fault("ufw", "ufw allow 22/tcp; ufw --force enable", "ufw --force reset", ("firewall.input error",),
+          "the policy of INPUT, table filter (ufw), drops udp 4789, tcp 7946, udp 7946 from host1, host3"),
+    Fault("firewalld", "systemctl start firewalld; systemctl restart docker",
+          "systemctl stop firewalld; systemctl restart docker", ("firewall.input error",),
+          "table firewalld (firewalld), drops udp 4789, tcp 7946, udp 7946 from host1, host3"),
+    Fault("nothing is forwarded, and the engine leaves that alone",
+          settings('{"iptables": false}') + "; iptables -F; iptables -X; iptables -P FORWARD DROP; "
+          + RESTART, f"{NO_SETTINGS}; {RESTART}", ("firewall.forward warning",),
+          "the engine leaves iptables alone, and the policy of FORWARD is DROP"),
     Fault("the engine's rules gone", "iptables -F FORWARD", RESTART, ("firewall.engine-chains warning",),
           "the engine's chains are gone from iptables"),
     Fault("no room for images", *covered("/var/lib/docker", "10m"), ("resources.disk error",),
@@ -161,7 +175,7 @@ def findings(bed, *words, **more):
     assert state(bed) == before
     found = load(path)["findings"]
     assert ran.status == (4 if any(f["severity"] == "error" for f in found) else 0), ran
-    return [f for f in found if f["check"].partition(".")[0] in ABOUT_HOSTS]
+    return found
 
 
 def short(found):
@@ -175,3 +189,24 @@ def test_exactly_that_is_found(clean, saw_nothing, fault):
     found = findings(clean)
     assert short(found) == [(check, "host2") for check in fault.found]
     assert fault.seen in found[0]["seen"]
+    assert found[0]["fix"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a rule of iptables",
+        "a rule of iptables for what leaves",
+        "a policy of iptables-legacy",
+        "a table of nftables",
+        "ufw",
+        "firewalld",
+    ],
+)
+def test_the_command_that_is_told_mends_it(clean, saw_nothing, name):
+    (fault,) = [fault for fault in FAULTS if fault.name == name]
+    clean.do("host2", fault.broke)
+    clean.undo.append(lambda: clean.do("host2", fault.mended))
+    clean.do("host2", findings(clean)[0]["fix"])
+    assert "firewall.input" not in [f["check"] for f in findings(clean)]
+    assert "firewall.output" not in [f["check"] for f in findings(clean)]

@@ -36,6 +36,9 @@ from .host_keys import trust
 from .ssh_errors import connection_problem
 
 CONNECT_SECONDS = 10
+SILENCE_SECONDS = 15
+"""A host that leaves what was sent unacknowledged for so long is gone; without a limit of ours the kernel
+waits for 15 minutes. Less than `lock.PATIENCE_SECONDS`: this side gives up first."""
 CHUNK = 1 << 16
 OUTPUT_LIMIT = 8 << 20
 """Bytes of one command's output that are kept; a host that sends more is not answering a question, and
@@ -102,12 +105,14 @@ class SshHost:
             ) from e
         its = self._connection
         self._note(f"connect to {its.user}@{its.host} port {its.port}", started, "connected")
-        self._transport().set_keepalive(15)
         hop = self._connection
         while isinstance(hop, fabric.Connection):
-            # paramiko leaves Nagle's algorithm on: 50 ms a command, against 5 ms without it (measured).
+            hop.transport.set_keepalive(SILENCE_SECONDS // 3)
             if isinstance(sock := hop.transport.sock, socket.socket):
+                # paramiko leaves Nagle's algorithm on: 50 ms a command, against 5 ms without it (measured).
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux only
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
             hop = hop.gateway
         if self._connection.user != "root":
             self._become_root()

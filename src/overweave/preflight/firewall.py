@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
 from overweave.advertise import Advertise
 from overweave.facts.engine import Engine
-from overweave.facts.firewall import Firewall
 from overweave.facts.fleet import FleetFacts
 from overweave.facts.host import HostFacts
 from overweave.facts.pair_report import Port
 from overweave.facts.unit import Unit
 from overweave.firewall.judge import Dropped, drops
 from overweave.firewall.remedy import remedy, ruler
-from overweave.firewall.rules import Packet, Tool
+from overweave.firewall.rules import Act, Packet, Tool
 from overweave.model import Fleet
 from overweave.overlay import addresses
 from overweave.printable import one_line
@@ -29,60 +29,88 @@ MANY = 10
 
 def rules(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
     """An error for each rule that certainly drops a packet that is needed, a note for each that may."""
-    advertise, _ = addresses(fleet, facts)
-    found = []
+    found: dict[str, list[Finding]] = {}
+    for verdict in _verdicts(fleet, facts):
+        found.setdefault(verdict.host, []).append(_told(facts, verdict))
     for name, machine in facts.machines.items():
-        if name in advertise:
-            its = [
-                finding
-                for outgoing in (False, True)
-                for finding in _of_rules(fleet, facts, name, machine.firewall, advertise, outgoing=outgoing)
-            ]
-            found += its[:MANY]
         if machine.firewall.problem:
-            found.append(
+            its = found.setdefault(name, [])
+            its[MANY:] = [
                 note("firewall.rules", f"not all rules could be read: {machine.firewall.problem}", host=name)
-            )
-    return found
+            ]
+    return [finding for its in found.values() for finding in its[: MANY + 1]]
 
 
-def _of_rules(
-    fleet: Fleet,
-    facts: FleetFacts,
-    name: str,
-    firewall: Firewall,
-    advertise: dict[str, Advertise],
-    *,
-    outgoing: bool,
-) -> Iterator[Finding]:
-    own = _interface(facts.hosts[name], advertise[name].address)
+def explained(fleet: Fleet, facts: FleetFacts) -> frozenset[tuple[str, str, Port]]:
+    """Sender, receiver and port of all packets that a rule certainly drops: what is measured of them has
+    been told with the rule."""
+    advertise, _ = addresses(fleet, facts)
     name_of = {its.address: other for other, its in advertise.items()}
-    by_rule: dict[tuple[object, ...], tuple[Dropped, list[Packet]]] = {}
-    for packet in _needed(fleet, name, advertise, outgoing=outgoing):
-        for dropped in drops(firewall.tables, packet):
-            table = dropped.table
-            text = dropped.rule.text if dropped.rule else ""
-            key = (table.tool, table.family, table.name, dropped.chain.name, text, dropped.certain)
-            by_rule.setdefault(key, (dropped, []))[1].append(packet)
-    for dropped, packets in by_rule.values():
-        # Packets that were seen to arrive are dropped by no rule: something about it is not understood.
-        lost = [
-            p for p in packets if not _arrived(facts, name_of[str(p.source)], name_of[str(p.destination)], p)
-        ]
-        certain = dropped.certain and bool(lost)
-        packets = lost or packets
-        ends = [str(p.destination if outgoing else p.source) for p in packets]
-        peers = ", ".join(dict.fromkeys(name_of[end] for end in ends))
-        ports = ", ".join(dict.fromkeys(f"{p.protocol} {p.port}" for p in packets))
-        yield Finding(
-            "firewall.output" if outgoing else "firewall.input",
-            Severity.ERROR if certain else Severity.NOTE,
-            f"{_rule(dropped)} {'drops' if certain else 'may drop'} {ports} "
-            f"{'to' if outgoing else 'from'} {peers}",
-            _matters(packets),
-            remedy(dropped, packets, own=own, tool=firewall.tool),
-            name,
-        )
+    return frozenset(
+        (name_of[str(p.source)], name_of[str(p.destination)], Port(p.protocol, p.port))
+        for verdict in _verdicts(fleet, facts)
+        if verdict.certain
+        for p in verdict.packets
+    )
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What a rule of a host drops, or may drop. ``peers`` are the other ends of the packets."""
+
+    host: str
+    dropped: Dropped
+    packets: tuple[Packet, ...]
+    peers: tuple[str, ...]
+    certain: bool
+    outgoing: bool
+    own: IPv4Interface
+
+
+def _verdicts(fleet: Fleet, facts: FleetFacts) -> Iterator[_Verdict]:
+    advertise, _ = addresses(fleet, facts)
+    name_of = {its.address: other for other, its in advertise.items()}
+    for name, machine in facts.machines.items():
+        if name not in advertise:
+            continue
+        own = _interface(facts.hosts[name], advertise[name].address)
+        for outgoing in (False, True):
+            by_rule: dict[tuple[object, ...], tuple[Dropped, list[Packet]]] = {}
+            for packet in _needed(fleet, name, advertise, outgoing=outgoing):
+                for dropped in drops(machine.firewall.tables, packet):
+                    table = dropped.table
+                    text = dropped.rule.text if dropped.rule else ""
+                    key = (table.tool, table.family, table.name, dropped.chain.name, text, dropped.certain)
+                    by_rule.setdefault(key, (dropped, []))[1].append(packet)
+            for dropped, packets in by_rule.values():
+                # What was seen to arrive is dropped by no rule: something about it is not understood.
+                lost = [
+                    p
+                    for p in packets
+                    if not _arrived(facts, name_of[str(p.source)], name_of[str(p.destination)], p)
+                ]
+                told = tuple(lost or packets)
+                ends = [str(p.destination if outgoing else p.source) for p in told]
+                peers = tuple(dict.fromkeys(name_of[end] for end in ends))
+                yield _Verdict(name, dropped, told, peers, dropped.certain and bool(lost), outgoing, own)
+
+
+def _told(facts: FleetFacts, verdict: _Verdict) -> Finding:
+    ports = ", ".join(dict.fromkeys(f"{p.protocol} {p.port}" for p in verdict.packets))
+    return Finding(
+        "firewall.output" if verdict.outgoing else "firewall.input",
+        Severity.ERROR if verdict.certain else Severity.NOTE,
+        f"{_rule(verdict.dropped)} {'drops' if verdict.certain else 'may drop'} {ports} "
+        f"{'to' if verdict.outgoing else 'from'} {', '.join(verdict.peers)}",
+        _matters(verdict.packets),
+        remedy(
+            verdict.dropped,
+            verdict.packets,
+            own=verdict.own,
+            tool=facts.machines[verdict.host].firewall.tool,
+        ),
+        verdict.host,
+    )
 
 
 def _arrived(facts: FleetFacts, sender: str, receiver: str, packet: Packet) -> bool:
@@ -124,7 +152,7 @@ def _rule(dropped: Dropped) -> str:
     return f"`{one_line(dropped.rule.text, 300)}`, {where},"
 
 
-def _matters(packets: list[Packet]) -> str:
+def _matters(packets: Sequence[Packet]) -> str:
     if any((p.protocol, p.port) == VXLAN for p in packets):
         return "names would resolve and nothing would answer (moby/moby#29979, moby/moby#33416)"
     if any((p.protocol, p.port) in GOSSIP for p in packets):
@@ -158,7 +186,7 @@ def engine_chains(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
     found = []
     for name, machine in facts.machines.items():
         its = facts.hosts[name]
-        if not (isinstance(its.engine, Engine) and its.engine.running) or _left_alone(its):
+        if not (isinstance(its.engine, Engine) and its.engine.running):
             continue
         filters = [t for t in machine.firewall.tables if t.name == "filter" and t.tool is not Tool.NFT]
         made = any(
@@ -166,7 +194,22 @@ def engine_chains(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
             for table in filters
             for rule in (table.chains["FORWARD"].rules if "FORWARD" in table.chains else ())
         ) or any("docker" in table.name for table in machine.firewall.tables)
-        if not made and machine.firewall.tool is not None and not machine.firewall.problem:
+        if made or machine.firewall.problem:
+            continue
+        if _left_alone(its):
+            policies = [t.chains["FORWARD"].policy for t in filters if "FORWARD" in t.chains]
+            if Act.DROP in policies:
+                found.append(
+                    warning(
+                        "firewall.forward",
+                        "the engine leaves iptables alone, and the policy of FORWARD is DROP",
+                        matters="published ports and the way out of containers are dead (moby/moby#33416)",
+                        fix="let FORWARD pass docker0 and docker_gwbridge, or take `iptables` = false from "
+                        "the engine",
+                        host=name,
+                    )
+                )
+        elif machine.firewall.tool is not None:
             found.append(
                 warning(
                     "firewall.engine-chains",

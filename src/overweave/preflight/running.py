@@ -11,6 +11,7 @@ from overweave.printable import one_line
 
 from .finding import Finding, note, warning
 
+OWN = "cluster-store"
 OFTEN = 3
 """Restarts by systemd itself after which an engine is one that keeps dying."""
 
@@ -48,8 +49,10 @@ def _of_engine(its: HostFacts) -> list[Finding]:
                 host=its.name,
             )
         )
-    if engine.warnings:
-        text = "; ".join(one_line(w, 120).removeprefix("WARNING: ") for w in engine.warnings[:5])
+    # That the cluster store is deprecated is told by who chose it, and is no surprise.
+    warnings = [one_line(w, 120).removeprefix("WARNING: ") for w in engine.warnings if OWN not in w]
+    if warnings:
+        text = "; ".join(warnings[:5])
         found.append(note("engine.warnings", f"the engine warns: {text}", host=its.name))
     return found
 

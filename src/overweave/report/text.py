@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from overweave.preflight.finding import Preflight, Severity
 from overweave.printable import lines
 from overweave.prove.matrix import CHECKS, Matrix, Pair
 from overweave.state import State
-from overweave.steps import Plan, WriteFile
+from overweave.steps import Plan, Step, WriteFile
 
 WIDE = 8
 """Hosts up to which every cell of the matrix is written out; above it is one character."""
@@ -80,20 +81,34 @@ def _red_line(pair: Pair) -> Text:
     return Text.assemble(("  RED ", "bold red"), f"{pair.source} -> {pair.target}  {seen}")
 
 
+ADDRESS = re.compile(r"\d+(\.\d+){3}")
+
+
 def plan(result: Plan, order: Sequence[str]) -> RenderableType:
-    """Per host what would change, then the order it would be done in."""
+    """Per host what would change, then the order it would be done in. Hosts that differ by nothing but
+    names and addresses are told once: nobody reads the same page 25 times."""
     if not result:
         return Text("nothing to do")
     parts: list[RenderableType] = []
-    for host in (*order, ""):
+    alike: dict[str, list[str]] = {}
+    for host in order:
+        if section := "\n".join(
+            f"{step}{step.why}{_diff(step)}" for step in result.steps if step.host == host
+        ):
+            alike.setdefault(ADDRESS.sub("", section.replace(host, "")), []).append(host)
+    for host in (*(group[0] for group in alike.values()), ""):
         steps = [step for step in result.steps if step.host == host]
         if steps:
             parts.append(Text(host or "all hosts", style="bold"))
         for step in steps:
             parts.append(Text(f"  {step}", style="yellow" if step.restarts or step.destructive else ""))
             parts.append(Text(f"      because {step.why}", style="dim"))
-            if isinstance(step, WriteFile):
-                parts.append(Text(_diff(step), style="dim"))
+            if diff := _diff(step):
+                parts.append(Text(diff, style="dim"))
+        if others := next((group[1:] for group in alike.values() if group[0] == host), []):
+            parts.append(
+                Text.assemble((", ".join(others), "bold"), "\n  the same, with their own names and addresses")
+            )
     engines = [step.host for step in result.steps if "engine" in step.restarts]
     stopped = [
         f"{name} on {step.host}" for step in result.steps for name in step.restarts if name != "engine"
@@ -105,7 +120,9 @@ def plan(result: Plan, order: Sequence[str]) -> RenderableType:
     return Group(*parts)
 
 
-def _diff(step: WriteFile) -> str:
+def _diff(step: Step) -> str:
+    if not isinstance(step, WriteFile):
+        return ""
     lines = difflib.unified_diff(
         step.previous.splitlines(), step.content.splitlines(), "as it is", "as it will be", lineterm="", n=1
     )

@@ -188,6 +188,20 @@ def test_a_setting_that_is_given_twice(settings, exec_start, environment, key):
     assert all(f.seen == f"{key} is given both as a flag and in /etc/docker/daemon.json" for f in its)
 
 
+def test_an_engine_that_leaves_iptables_alone():
+    box = {"daemon_json": {"iptables": False}}
+    assert found(box=box, machine=replace(CLEAN, firewall=Firewall(Tool.IPTABLES_NFT, ()))) == []
+    dropping = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\nCOMMIT\n"
+    rules = tuple(iptables.parse(dropping, Tool.IPTABLES_NFT))
+    its = found(box=box, machine=replace(CLEAN, firewall=Firewall(Tool.IPTABLES_NFT, rules)))
+    assert short(its) == [("firewall.forward", "warning", "host2")]
+    assert its[0].seen == "the engine leaves iptables alone, and the policy of FORWARD is DROP"
+
+
+def test_a_warning_about_the_store_itself_is_no_news():
+    assert found(engine={"warnings": ("WARNING: … (cluster-advertise, cluster-store) is deprecated",)}) == []
+
+
 def test_clones():
     site = Site()
     facts = site.facts()

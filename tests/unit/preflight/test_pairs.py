@@ -7,11 +7,13 @@ from itertools import permutations
 
 import pytest
 from tests.golden.site import Site, inventory_of
-from tests.unit.preflight.test_machines import CLEAN
+from tests.unit.preflight.test_machines import CLEAN, tables
 
+from overweave.facts.firewall import Firewall
 from overweave.facts.kernel import Kernel
 from overweave.facts.pair_report import Port, Taken
 from overweave.facts.paths import HostEnd, PairFacts, Path, Travel
+from overweave.firewall.rules import Tool
 from overweave.model import SPEC_LABEL
 from overweave.preflight import pairs, travel
 from overweave.preflight.finding import Severity
@@ -290,6 +292,16 @@ def test_a_kernel_without_vxlan_is_told_once(wire):
     kernel = Kernel({"bridge": "", "veth": "", "vxlan": why}, True, 1024, True, ())
     wire.machines["host2"] = replace(CLEAN, kernel=kernel)
     assert [f for f in wire.found() if f.check.startswith("pairs.")] == []
+
+
+def test_what_a_rule_drops_is_told_with_the_rule(wire):
+    dropping = tables("-A INPUT -p udp --dport 4789 -j DROP")
+    wire.machines["host2"] = replace(CLEAN, firewall=Firewall(Tool.IPTABLES_NFT, dropping))
+    for other in ("host1", "host3"):
+        wire.change((other, "host2"), vxlan=NOTHING)
+    assert [f.check for f in wire.found()] == []
+    wire.change(("host2", "host3"), vxlan=NOTHING)
+    assert [(f.check, f.host, f.peer) for f in wire.found()] == [("pairs.vxlan", "host2", "host3")]
 
 
 def test_a_host_that_was_not_measured_is_a_warning(wire):
