@@ -68,9 +68,9 @@ def test_a_host_whose_log_can_not_be_written_is_deployed_with_one_warning(fresh)
     fresh.do("host2", "mkdir -p /var/log/overweave && mount -t tmpfs -o ro none /var/log/overweave")
     fresh.undo.append(lambda: fresh.do("host2", "umount /var/log/overweave; rmdir /var/log/overweave"))
     ran = fresh.deploy().ok()
-    warnings = [line for line in ran.err.splitlines() if "can't be written" in line]
+    assert "host2     warning: /var/log/overweave can't be written to\n" in ran.err
+    warnings = [line for line in ran.err.splitlines() if f"host2     warning: {LOG} can't be written" in line]
     assert len(warnings) == 1
-    assert f"host2     warning: {LOG} can't be written" in warnings[0]
     assert "Read-only file system" in warnings[0]
 
 
@@ -79,6 +79,7 @@ def test_a_host_with_a_full_disk_too(fresh):
     fresh.undo.append(lambda: fresh.do("host2", "umount /var/log/overweave; rmdir /var/log/overweave"))
     fresh.do("host2", "head -c 4096 /dev/zero > /var/log/overweave/full || true")
     ran = fresh.deploy().ok()
+    assert "host2     warning: /var/log/overweave has 0 MB free, and 4 MB are needed\n" in ran.err
     assert len([line for line in ran.err.splitlines() if "can't be written" in line]) == 1
     assert "No space left on device" in ran.err
 
@@ -91,10 +92,8 @@ def test_a_line_that_somebody_broke_is_named(deployed):
 
 
 def test_the_story_of_a_failure_is_named_and_holds_what_was_said(deployed):
-    deployed.do(
-        "host2", "mv /usr/sbin/ip /usr/sbin/ip.away; rm -f /sbin/ip.none; ln -sf /bin/false /usr/sbin/ip"
-    )
-    deployed.undo.append(lambda: deployed.do("host2", "mv -f /usr/sbin/ip.away /usr/sbin/ip"))
+    deployed.do("host2", "ln -s /bin/false /usr/local/bin/ip")
+    deployed.undo.append(lambda: deployed.do("host2", "rm /usr/local/bin/ip"))
     ran = deployed.fab("status")
     assert ran.status == 5, ran
     story = ran.story

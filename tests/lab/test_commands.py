@@ -22,7 +22,8 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
     ran = bed.run("--list", **elsewhere)
     assert ran.status == 0
     names = re.findall(r"^  ([a-z][a-z.-]+)  ", ran.out, re.MULTILINE)
-    tasks = ["consul-ui", "deploy-overlay", "destroy-overlay", "plan-overlay", "status", "validate-overlay"]
+    tasks = ["audit", "consul-ui", "deploy-overlay", "destroy-overlay", "plan-overlay", "preflight"]
+    tasks += ["status", "validate-overlay"]
     labs = ["lab.down", "lab.fault", "lab.list", "lab.run", "lab.up"]
     books = [name for name in names if name.startswith("runbook.")]
     assert names == [*tasks, *labs, *books]
@@ -30,7 +31,10 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
 
 
 def test_every_task_tells_its_options(bed):
-    for task in ("deploy-overlay", "validate-overlay", "plan-overlay", "status", "destroy-overlay"):
+    for task in (
+        *("audit", "deploy-overlay", "destroy-overlay", "plan-overlay", "preflight", "status"),
+        "validate-overlay",
+    ):
         ran = bed.run("--help", task).ok()
         assert "--inventory=STRING" in ran.out
         assert re.search(r"Example: fab " + task, ran.out)
@@ -42,12 +46,12 @@ def test_a_plan_on_clean_hosts_writes_nothing(clean):
     assert ran.said == ""
     assert clean.state() == before
     assert "host1\n  note what is there now, so that it can be left that way again\n" in ran.out
-    for name in ("host2", "host3"):
-        part = ran.out.partition(f"\n{name}\n")[2].partition("\nhost")[0]
-        assert f"  write {DROP_IN}\n      because the engine needs the cluster flags\n" in part
-        assert "  restart the engine\n" in part
-        assert "  upload image busybox:1.30.1\n" in part
-        assert "consul:1.8.7" not in part
+    part = ran.out.partition("\nhost2\n")[2].partition("\nhost3\n  the same, with their own names")[0]
+    assert f"  write {DROP_IN}\n      because the engine needs the cluster flags\n" in part
+    assert "  restart the engine\n" in part
+    assert "  upload image busybox:1.30.1\n" in part
+    assert "consul:1.8.7" not in part
+    assert "all hosts" in ran.out
     # One line of the drop-in is one line, however long.
     assert re.search(
         r"^ +\+ExecStart=.* --cluster-advertise=10\.98\.20\.12:2376 .*ttl=20$", ran.out, re.MULTILINE
@@ -55,7 +59,7 @@ def test_a_plan_on_clean_hosts_writes_nothing(clean):
     assert ran.out.endswith(
         "\nengines that restart: host1, host2, host3\n"
         "running containers that restart or stop: none\n"
-        "in this order: configuration and store, engines, gossip, network, anchors\n"
+        "in this order: configuration and store, engines, gate, network, anchors\n"
     )
 
 

@@ -45,6 +45,10 @@ def test_a_deployment_ends_with_a_green_matrix(first):
     table, evidence = re.split(r"6 of 6 directed pairs green on overweave in \d+\.\d s ", ran.out)
     cell = r"(ok \d+\.\d+ ms|-) *"
     row = rf"host\d +({cell}){{3}}\n"
+    plan, _, table = table.partition(
+        "\nin this order: configuration and store, engines, gate, network, anchors\n"
+    )
+    assert plan.startswith("host1\n  note what is there now, so that it can be left that way again\n")
     assert re.fullmatch(rf"from \\ to +host1 +host2 +host3 *\n{row}{row}{row}", table), table
     assert re.fullmatch(
         r"\(dns, icmp, tcp, mtu, vxlan\)\n"

@@ -66,24 +66,24 @@ def test_labels_options_and_aliases_with_escapes(deployed):
 
 
 @pytest.mark.parametrize(
-    ("stub", "said"),
+    "stub",
     [
-        ("cat >/dev/null & printf '\\033[31mgarbage\\r\\n\\r\\n'; exec sleep 1", "does not answer"),
-        ("printf 'HTTP/1.1 200 OK\\r\\nContent-Length: 99999999999\\r\\n\\r\\n'; exec yes", "host2: "),
-        ("exec yes", "host2: "),
+        "cat >/dev/null & printf '\\033[31mgarbage\\r\\n\\r\\n'; exec sleep 1",
+        "printf 'HTTP/1.1 200 OK\\r\\nContent-Length: 99999999999\\r\\n\\r\\n'; exec yes",
+        "exec yes",
     ],
     ids=["garbage", "endless body", "endless line"],
 )
-def test_an_engine_that_talks_nonsense(deployed, bin, stub, said):
+def test_an_engine_that_talks_nonsense(deployed, bin, stub):
     bin("docker", f'case "$*" in *dial-stdio*) {stub} ;; *) exec /usr/bin/docker "$@" ;; esac')
     ran = deployed.fab("status")
     assert is_safe(ran), ran
-    assert said in ran.out + ran.err
+    assert "\nhost2   DOWN " in ran.out
     assert ran.story is None or ran.story.is_file()
 
 
 def test_a_program_that_never_stops_talking(deployed, bin):
-    bin("uname", "exec yes")
+    bin("ip", "exec yes")
     ran = deployed.fab("status")
     assert ran.status == 5, ran
     assert "its output has no end" in ran.said

@@ -138,7 +138,7 @@ FAULTS = (
           "/var/lib/docker has only 104 MB free"),
     Fault("no room for records", *covered("/var/lib/overweave", "1m"), ("resources.disk error",),
           "/var/lib/overweave has 1 MB free, and 4 MB are needed"),
-    Fault("no room for logs", *covered("/var/log", "1m"), ("resources.disk error",),
+    Fault("no room for logs", *covered("/var/log", "1m"), ("resources.disk warning",),
           "/var/log/overweave has 1 MB free, and 4 MB are needed"),
     Fault("no room for more files", *covered("/var/log", "10m,nr_inodes=10"), ("resources.inodes warning",),
           "the file system of /var/log/overweave can take 9 more files"),

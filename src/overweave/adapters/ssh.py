@@ -221,14 +221,15 @@ class SshHost:
         return transport
 
     def _channel(self, words: Sequence[str], *, as_user: bool = False) -> paramiko.Channel:
-        line = Command((*(() if as_user else self._sudo), *words)).shell()
+        command = Command((*(() if as_user else self._sudo), *words))
+        line, told = command.shell(), str(command)
         try:
             # The login shell says the mark first: whatever its start-up files print comes before.
             whole = f"{Command(('printf', MARKED, self._mark)).shell()}; exec {line}".encode()
         except UnicodeEncodeError as e:
-            raise CommandFailed(line, 126, "it is no text", host=self._host.name) from e
+            raise CommandFailed(told, 126, "it is no text", host=self._host.name) from e
         if b"\0" in whole:
-            raise CommandFailed(line, 126, "no program takes a NUL", host=self._host.name)
+            raise CommandFailed(told, 126, "no program takes a NUL", host=self._host.name)
         channel = None
         try:
             channel = self._transport().open_session(timeout=CONNECT_SECONDS)
@@ -238,7 +239,7 @@ class SshHost:
         except (paramiko.SSHException, EOFError, OSError) as e:
             if channel is not None:
                 channel.close()
-            raise ConnectionProblem(f"`{line}` could not be started: {e}", host=self._host.name) from e
+            raise ConnectionProblem(f"`{told}` could not be started: {e}", host=self._host.name) from e
         return channel
 
     def _dial_engine(self) -> Stream:

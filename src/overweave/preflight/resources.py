@@ -43,18 +43,21 @@ def _of_disks(fleet: Fleet, facts: FleetFacts, name: str) -> list[Finding]:
         disk = machine.disk(path)
         if disk is None:
             continue
+        # A deployment that can't be noted is a deployment, and says so once.
+        grave = warning if path == LOGS else error
         if not disk.writable:
             found.append(
-                error(
+                grave(
                     "resources.read-only",
                     f"{path} can't be written to",
+                    matters="nobody will know what was changed here" if path == LOGS else "",
                     fix=f"see `findmnt -T {path}` and, for errors of its disk, `dmesg`",
                     host=name,
                 )
             )
         elif disk.free < least:
             found.append(
-                error(
+                grave(
                     "resources.disk",
                     f"{path} has {_mega(disk.free)} free, and {_mega(least)} are needed",
                     fix=f"make room: see `docker system df` and `du -x {path}`",
