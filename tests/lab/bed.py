@@ -24,6 +24,11 @@ import yaml
 
 from overweave.lab import Lab, LabHost, faults
 
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Each worker of pytest-xdist has a bed of its own."""
+LAB = f"x{WORKER}"
+NET = f"10.98.{20 + WORKER}"
+"""What the addresses of the bed's hosts begin with."""
 CHECKOUT = Path(__file__).parents[2]
 FAB = Path(sys.executable).with_name("fab")
 OVERWEAVE = Path(sys.executable).with_name("overweave")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from tests.lab.bed import Bed
+from tests.lab.bed import LAB, NET, Bed
 
 from overweave.lab import Lab
 
@@ -13,8 +13,8 @@ from overweave.lab import Lab
 @pytest.fixture(scope="session")
 def bed(tmp_path_factory):
     """Three clean hosts. A lab that somebody left up is used, and left up."""
-    there = any(lab.name == "x" for lab in Lab.all())
-    lab = Lab.up("x", hosts=3, subnet="10.98.20.0/24")
+    there = any(lab.name == LAB for lab in Lab.all())
+    lab = Lab.up(LAB, hosts=3, subnet=f"{NET}.0/24")
     try:
         made = Bed(lab, tmp_path_factory.mktemp("bed"))
         lab.write_inventory(made.inventory)

@@ -8,7 +8,7 @@ import re
 import threading
 
 import pytest
-from tests.lab.bed import GREEN, NOTHING_TO_DO, SECONDS, as_made
+from tests.lab.bed import GREEN, NET, NOTHING_TO_DO, SECONDS, as_made
 
 from overweave.lab.recipe import SUDO_PASSWORD
 
@@ -41,8 +41,8 @@ def ssh_config(bed, tmp_path):
     path = tmp_path / "ssh_config"
     path.write_text(
         f"Host alpha beta\n  User root\n  IdentityFile {bed.lab.key}\n"
-        "Host alpha\n  HostName 10.98.20.11\n"
-        "Host beta\n  HostName 10.98.20.12\n  ProxyJump alpha\n"
+        f"Host alpha\n  HostName {NET}.11\n"
+        f"Host beta\n  HostName {NET}.12\n  ProxyJump alpha\n"
     )
     return path
 
@@ -68,7 +68,7 @@ def test_hosts_before_or_after_the_task_or_from_the_inventory(bed):
     assert rows(bed.fab("-H", "host3,host1", "status")) == ["host3", "host1"]
     assert rows(bed.fab("status")) == ["host1", "host2", "host3"]
     assert rows(bed.fab("status", "-H", "root@host2:22")) == ["host2"]
-    assert rows(bed.fab("status", "-H", "ops@10.98.20.13:22")) == ["host3"]
+    assert rows(bed.fab("status", "-H", f"ops@{NET}.13:22")) == ["host3"]
 
 
 def test_an_inventory_by_option_or_by_variable(bed, tmp_path):
@@ -87,8 +87,8 @@ def test_an_inventory_by_option_or_by_variable(bed, tmp_path):
 
 def test_no_inventory_at_all(bed, tmp_path):
     elsewhere = {"inventory": None, "program": bed.overweave, "cwd": tmp_path}
-    ran = bed.fab("-i", str(bed.lab.key), "status", "-H", "root@10.98.20.11,root@10.98.20.12:22", **elsewhere)
-    assert rows(ran) == ["10.98.20.11", "10.98.20.12"]
+    ran = bed.fab("-i", str(bed.lab.key), "status", "-H", f"root@{NET}.11,root@{NET}.12:22", **elsewhere)
+    assert rows(ran) == [f"{NET}.11", f"{NET}.12"]
 
 
 def test_aliases_of_an_ssh_config_and_a_host_behind_another(clean, ssh_config, images):
@@ -98,7 +98,7 @@ def test_aliases_of_an_ssh_config_and_a_host_behind_another(clean, ssh_config, i
     assert "2 of 2 directed pairs green on overweave" in ran.out
     assert clean.deploy("-H", "alpha,beta", *option, inventory=images).out == NOTHING_TO_DO
     status = clean.fab("status", "-H", "alpha,beta", *option, inventory=images).out
-    assert "beta   20.10.5+dfsg1 up  10.98.20.12  yes         1 of 1" in status
+    assert f"beta   20.10.5+dfsg1 up  {NET}.12  yes         1 of 1" in status
     # By their own names the same hosts, with one more, are the same overlay.
     assert GREEN in clean.deploy().out
     clean.fab("destroy-overlay", "--yes").ok()
@@ -170,17 +170,17 @@ def test_a_question_at_a_terminal_is_answered(deployed):
 
 
 def test_fabrics_own_tasks_run_once_for_each_host(bed, fabfile):
-    options = ("-i", str(bed.lab.key), "-H", "root@10.98.20.11,root@10.98.20.12")
+    options = ("-i", str(bed.lab.key), "-H", f"root@{NET}.11,root@{NET}.12")
     ran = bed.run(*options, "each", "whole", cwd=fabfile)
     assert ran.status == 0, ran
     assert sorted(ran.out.splitlines()) == [
-        "each 10.98.20.11 host1",
-        "each 10.98.20.12 host2",
-        "whole root@10.98.20.11,root@10.98.20.12",
+        f"each {NET}.11 host1",
+        f"each {NET}.12 host2",
+        f"whole root@{NET}.11,root@{NET}.12",
     ]
 
 
 def test_a_command_after_two_dashes_runs_on_every_host(bed):
-    options = ("-i", str(bed.lab.key), "-H", "root@10.98.20.11,root@10.98.20.12")
+    options = ("-i", str(bed.lab.key), "-H", f"root@{NET}.11,root@{NET}.12")
     ran = bed.run(*options, "--", "hostname")
     assert (ran.status, ran.out) == (0, "host1\nhost2\n")

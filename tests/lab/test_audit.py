@@ -8,7 +8,7 @@ import socket
 import stat
 
 import pytest
-from tests.lab.bed import load
+from tests.lab.bed import NET, load
 
 from overweave.lab.recipe import SUDO_PASSWORD
 
@@ -36,7 +36,7 @@ def test_a_deployment_stands_in_the_log_of_each_host(fresh, tmp_path):
         first, *steps, last = its
         assert (first["kind"], last["kind"], last["outcome"]) == ("begin", "end", "ok")
         assert {e["run"] for e in its} == {first["run"]}
-        assert {e["from"] for e in its} == {"10.98.20.1"}
+        assert {e["from"] for e in its} == {f"{NET}.1"}
         assert {e["task"] for e in its} == {"deploy-overlay"}
         assert first["who"].endswith(f"@{socket.gethostname()}")
         assert first["plan"]
@@ -61,7 +61,7 @@ def test_through_sudo_it_still_knows_from_where(fresh):
     inventory = fresh.wanted()
     inventory["ssh"]["user"] = "ops"
     fresh.deploy(inventory=fresh.write("ops.yml", inventory)).ok()
-    assert {e["from"] for e in entries(fresh, "host1")} == {"10.98.20.1"}
+    assert {e["from"] for e in entries(fresh, "host1")} == {f"{NET}.1"}
 
 
 def test_a_host_whose_log_can_not_be_written_is_deployed_with_one_warning(fresh):
@@ -124,7 +124,7 @@ def test_no_secret_is_in_a_story(deployed):
     assert ran.story is None
     newest = max((deployed.home / ".local/state/overweave/runs").iterdir(), key=os.path.getmtime)
     text = newest.read_text()
-    assert "connect to pwops@10.98.20.11" in text
+    assert f"connect to pwops@{NET}.11" in text
     assert SUDO_PASSWORD not in text
 
 

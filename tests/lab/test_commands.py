@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from tests.lab.bed import DROP_IN, GREEN, load
+from tests.lab.bed import DROP_IN, GREEN, LAB, NET, load
 
 from overweave.lab.waiting import wait_for
 
@@ -54,7 +54,7 @@ def test_a_plan_on_clean_hosts_writes_nothing(clean):
     assert "all hosts" in ran.out
     # One line of the drop-in is one line, however long.
     assert re.search(
-        r"^ +\+ExecStart=.* --cluster-advertise=10\.98\.20\.12:2376 .*ttl=20$", ran.out, re.MULTILINE
+        rf"^ +\+ExecStart=.* --cluster-advertise={re.escape(NET)}\.12:2376 .*ttl=20$", ran.out, re.MULTILINE
     )
     assert ran.out.endswith(
         "\nengines that restart: host1, host2, host3\n"
@@ -102,9 +102,9 @@ def test_the_status_of_clean_hosts(clean):
     ran = clean.fab("status", "--json", str(file)).ok()
     assert [line.rstrip() for line in ran.out.splitlines()] == [
         "host   engine            advertises   registered  sees    store",
-        "host1  20.10.5+dfsg1 up  10.98.20.11  NO          0 of 2  -",
-        "host2  20.10.5+dfsg1 up  10.98.20.12  NO          0 of 2  -",
-        "host3  20.10.5+dfsg1 up  10.98.20.13  NO          0 of 2  -",
+        f"host1  20.10.5+dfsg1 up  {NET}.11  NO          0 of 2  -",
+        f"host2  20.10.5+dfsg1 up  {NET}.12  NO          0 of 2  -",
+        f"host3  20.10.5+dfsg1 up  {NET}.13  NO          0 of 2  -",
         "store: none runs",
         "gossip: none",
         "network: no overlay network",
@@ -121,10 +121,10 @@ def test_the_status_of_an_overlay(deployed):
     *lines, network = (line.rstrip() for line in ran.out.splitlines())
     assert lines == [
         "host   engine            advertises   registered  sees    store",
-        "host1  20.10.5+dfsg1 up  10.98.20.11  yes         2 of 2  consul:1.8.7 up",
-        "host2  20.10.5+dfsg1 up  10.98.20.12  yes         2 of 2  -",
-        "host3  20.10.5+dfsg1 up  10.98.20.13  yes         2 of 2  -",
-        "store: Consul on host1, leader 10.98.20.11:8300, 3 engines registered",
+        f"host1  20.10.5+dfsg1 up  {NET}.11  yes         2 of 2  consul:1.8.7 up",
+        f"host2  20.10.5+dfsg1 up  {NET}.12  yes         2 of 2  -",
+        f"host3  20.10.5+dfsg1 up  {NET}.13  yes         2 of 2  -",
+        f"store: Consul on host1, leader {NET}.11:8300, 3 engines registered",
         "gossip: whole",
     ]
     assert re.fullmatch(r"network: overweave 10\.211\.0\.0/16 \(global, id [0-9a-f]{12}\)", network)
@@ -134,7 +134,7 @@ def test_the_status_of_an_overlay(deployed):
     assert found["hosts"][1] == {
         "name": "host2",
         "engine": "20.10.5+dfsg1 up",
-        "advertise": "10.98.20.12",
+        "advertise": f"{NET}.12",
         "registered": True,
         "sees": 2,
         "store": "-",
@@ -176,15 +176,17 @@ def test_no_way_to_a_consul_that_is_not_there(clean):
 
 
 def test_the_lab_lists_its_hosts_and_runs_commands_on_them(bed):
-    assert re.search(r"^x +host2 +10\.98\.20\.12 +on *$", bed.run("lab.list").ok().out, re.MULTILINE)
-    ran = bed.run("lab.run", "host2", "--name", "x", "--", "hostname; echo oops >&2; exit 7")
+    assert re.search(
+        rf"^{LAB} +host2 +{re.escape(NET)}\.12 +on *$", bed.run("lab.list").ok().out, re.MULTILINE
+    )
+    ran = bed.run("lab.run", "host2", "--name", LAB, "--", "hostname; echo oops >&2; exit 7")
     assert (ran.status, ran.out, ran.err) == (7, "host2\n", "oops\n")
-    ran = bed.run("lab.run", "host2", "--name", "x")
+    ran = bed.run("lab.run", "host2", "--name", LAB)
     assert (ran.status, ran.err) == (
         2,
         "overweave: no command was given\n  -> write it after two dashes: lab.run host1 -- docker ps\n",
     )
-    ran = bed.run("lab.run", "host9", "--name", "x", "--", "true")
+    ran = bed.run("lab.run", "host9", "--name", LAB, "--", "true")
     assert (ran.status, ran.err) == (
         2,
         "overweave: lab 'x' has no host 'host9'\n  -> it has host1 to host3\n",
@@ -198,13 +200,13 @@ def test_the_lab_lists_its_hosts_and_runs_commands_on_them(bed):
 
 def test_the_lab_breaks_hosts_and_mends_them(bed):
     def fault(*words):
-        return bed.run("lab.fault", "host3", "--name", "x", *words)
+        return bed.run("lab.fault", "host3", "--name", LAB, *words)
 
     bed.undo.append(lambda: fault("--clear"))
     try:
-        ran = fault("--drop", "udp/4789", "--peer", "10.98.20.11", "--mtu", "1400")
+        ran = fault("--drop", "udp/4789", "--peer", f"{NET}.11", "--mtu", "1400")
         assert (ran.status, ran.out) == (0, "host3: udp/4789 dropped, MTU 1400\n")
-        assert "-s 10.98.20.11/32 -p udp -m udp --dport 4789 -j DROP" in bed.do("host3", "iptables -S")
+        assert f"-s {NET}.11/32 -p udp -m udp --dport 4789 -j DROP" in bed.do("host3", "iptables -S")
         assert "mtu 1400" in bed.do("host3", "ip link show eth0")
         assert fault("--clear").out == "host3: cleared\n"
         assert "4789" not in bed.do("host3", "iptables -S")

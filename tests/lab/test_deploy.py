@@ -7,25 +7,18 @@ import re
 from contextlib import closing
 
 import pytest
-from tests.lab.bed import (
-    DROP_IN,
-    GREEN,
-    NOTHING_TO_DO,
-    as_made,
-    directed,
-    load,
-)
+from tests.lab.bed import DROP_IN, GREEN, NET, NOTHING_TO_DO, as_made, directed, load
 
 from overweave.lab.waiting import wait_for
 
 pytestmark = pytest.mark.lab
 
-ADDRESSES = {"host1": "10.98.20.11", "host2": "10.98.20.12", "host3": "10.98.20.13"}
-UNIT = """\
+ADDRESSES = {"host1": f"{NET}.11", "host2": f"{NET}.12", "host3": f"{NET}.13"}
+UNIT = f"""\
 [Service]
 ExecStart=
 ExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS \
---cluster-store=consul://10.98.20.11:8500 --cluster-advertise={address}:2376 \
+--cluster-store=consul://{NET}.11:8500 --cluster-advertise={{address}}:2376 \
 --cluster-store-opt=discovery.heartbeat=2 --cluster-store-opt=discovery.ttl=20
 """
 
@@ -128,8 +121,8 @@ def test_consul_runs_as_the_tutorials_run_it(first, bed):
     assert "-ui" in consul["Args"]
     bound = bed.do("host1", "ss -Hltun | awk '{ print $5 }'").split()
     consuls = {b for b in bound if b.rpartition(":")[2] in ("8300", "8301", "8302", "8500", "8600")}
-    assert {b.rpartition(":")[0] for b in consuls} == {"127.0.0.1", "10.98.20.11"}
-    assert {"127.0.0.1:8500", "10.98.20.11:8500"} <= consuls
+    assert {b.rpartition(":")[0] for b in consuls} == {"127.0.0.1", f"{NET}.11"}
+    assert {"127.0.0.1:8500", f"{NET}.11:8500"} <= consuls
 
 
 def test_the_engine_api_listens_on_no_port(first, bed):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.lab.bed import DROP_IN, GREEN, NOTHING_TO_DO, directed, load, red
+from tests.lab.bed import DROP_IN, GREEN, NET, NOTHING_TO_DO, directed, load, red
 
 from overweave.lab import faults
 from overweave.lab.waiting import wait_for
@@ -42,7 +42,7 @@ def test_vxlan_that_is_dropped_between_two_hosts_is_red_for_exactly_these(deploy
     assert "4 of 6 directed pairs green on overweave" in ran.out
     assert (
         "cause: host1 <-> host3: the rows are right and packets don't arrive (moby#33416): "
-        "open UDP 4789 between 10.98.20.11 and 10.98.20.13, both ways\n"
+        f"open UDP 4789 between {NET}.11 and {NET}.13, both ways\n"
     ) in ran.out
     assert "  RED host1 -> host3  icmp: no reply to 3 pings; tcp: " in ran.out
     assert ran.said == ""
@@ -55,17 +55,17 @@ def test_vxlan_that_is_dropped_between_two_hosts_is_red_for_exactly_these(deploy
 
 def test_vxlan_that_is_dropped_one_way_is_red(deployed):
     """Half a firewall rule: what host2 sends does not reach host1."""
-    rule = "INPUT -s 10.98.20.12 -p udp --dport 4789 -j DROP"
+    rule = f"INPUT -s {NET}.12 -p udp --dport 4789 -j DROP"
     deployed.do("host1", f"iptables -I {rule}")
     deployed.undo.append(lambda: deployed.do("host1", f"iptables -D {rule}"))
     _, found = proof(deployed, 1)
     assert set(red(found)) == directed("host1", "host2")
     assert len(found["causes"]) == 1
-    assert "open UDP 4789 between 10.98.20.11 and 10.98.20.12" in found["causes"][0]
+    assert f"open UDP 4789 between {NET}.11 and {NET}.12" in found["causes"][0]
     refused = deployed.deploy()
     assert refused.status == 4, refused
     assert refused.said.startswith(
-        "overweave: host1: `-A INPUT -s 10.98.20.12/32 -p udp -m udp --dport 4789 -j DROP`, table filter "
+        f"overweave: host1: `-A INPUT -s {NET}.12/32 -p udp -m udp --dport 4789 -j DROP`, table filter "
         "(iptables), drops udp 4789 from host2: "
     )
     deployed.mend()
@@ -125,8 +125,8 @@ def test_gossip_that_is_blocked_is_red_and_says_what_to_open(deployed):
     # Rows of earlier containers can mislead others, too: what has to be red is what was cut off.
     assert directed("host1", "host2") | directed("host2", "host3") <= set(red(found))
     for other, address in (
-        ("host1 <-> host2", "10.98.20.11 and 10.98.20.12"),
-        ("host2 <-> host3", "10.98.20.12 and 10.98.20.13"),
+        ("host1 <-> host2", f"{NET}.11 and {NET}.12"),
+        ("host2 <-> host3", f"{NET}.12 and {NET}.13"),
     ):
         assert (
             f"cause: {other}: the overlay has no forwarding rows for the other (moby#35807): "
@@ -165,7 +165,7 @@ def test_a_host_that_lost_power_and_an_engine_that_was_killed_are_proven_again(d
     gone = deployed.fab("-t", "1", "status")
     assert (gone.status, gone.said) == (
         3,
-        "overweave: host1: no answer from 10.98.20.11 port 22 within 1 s\n"
+        f"overweave: host1: no answer from {NET}.11 port 22 within 1 s\n"
         "  -> is the host up, and does a firewall let ssh through?",
     )
     faults.power_on(host1)

@@ -8,12 +8,13 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from tests.lab.bed import GREEN, NOTHING_TO_DO
+from tests.lab.bed import GREEN, NET, NOTHING_TO_DO
 
 pytestmark = pytest.mark.lab
 
 HELD = (
-    r"overweave: host1 in use: {} by \S+@\S+ from 10\.98\.20\.1 since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n"
+    rf"overweave: host1 in use: {{}} by \S+@\S+ from {re.escape(NET)}\.1 "
+    r"since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n"
     r"  -> --wait-lock SECONDS waits for it; the lock ends with that run, also if its machine dies"
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from tests.lab.bed import FILES, load
+from tests.lab.bed import FILES, NET, load
 
 pytestmark = pytest.mark.lab
 
@@ -60,9 +60,9 @@ FAULTS = (
           "it asks 10.211.0.2 for names, which is inside the subnet 10.211.0.0/16"),
     Fault("a route to a peer by another interface",
           "ip link add other0 type veth peer name other1; ip link set other0 up; ip link set other1 up; "
-          "ip route add 10.98.20.13/32 dev other0",
+          f"ip route add {NET}.13/32 dev other0",
           "ip link delete other0", ("addresses.interface warning",),
-          "packets to host3 leave by other0, but 10.98.20.12 of eth0 is advertised"),
+          f"packets to host3 leave by other0, but {NET}.12 of eth0 is advertised"),
     Fault("live-restore", settings('{"live-restore": true}') + "; systemctl reload docker",
           f"{settings('{}')}; systemctl reload docker; {NO_SETTINGS}", ("engine.live-restore warning",),
           "live-restore is on"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.lab.bed import DROP_IN
+from tests.lab.bed import DROP_IN, NET
 
 from overweave.lab.waiting import wait_for
 
@@ -43,9 +43,10 @@ def test_no_hosts(untouched, tmp_path, task):
     ("hosts", "which"),
     [
         ("host1,host2,host1", "host1"),
-        ("host1,10.98.20.11", "host1"),
+        (f"host1,{NET}.11", "host1"),
         ("root@host1,host2,ops@host1", "host1"),
     ],
+    ids=["name", "address", "user"],
 )
 def test_a_host_given_twice(untouched, hosts, which):
     refused(
@@ -88,11 +89,11 @@ def test_a_port_with_no_sshd_and_an_address_with_no_host(untouched):
         "1",
         "deploy-overlay",
         "-H",
-        "host1,host2:2222,root@10.98.20.99",
+        f"host1,host2:2222,root@{NET}.99",
         status=3,
-        said="host2: unreachable: 10.98.20.12 port 2222: Connection refused\n"
+        said=f"host2: unreachable: {NET}.12 port 2222: Connection refused\n"
         "  -> is the host up, and its sshd running?\n"
-        "10.98.20.99: no answer from 10.98.20.99 port 22 within 1 s\n"
+        f"{NET}.99: no answer from {NET}.99 port 22 within 1 s\n"
         "  -> is the host up, and does a firewall let ssh through?",
     )
 
@@ -105,8 +106,8 @@ def test_a_key_that_opens_nothing(untouched, tmp_path, other_key):
         "deploy-overlay",
         inventory=untouched.write("i.yml", inventory),
         status=3,
-        said="host2: user root was not let in at 10.98.20.12 port 22: no key or password was accepted\n"
-        "  -> try `ssh -p 22 root@10.98.20.12`; give a key with -i FILE or `key:` in the inventory",
+        said=f"host2: user root was not let in at {NET}.12 port 22: no key or password was accepted\n"
+        f"  -> try `ssh -p 22 root@{NET}.12`; give a key with -i FILE or `key:` in the inventory",
     )
 
 
@@ -153,14 +154,14 @@ def test_a_host_key_that_is_unknown_and_one_that_is_accepted(untouched, tmp_path
         "deploy-overlay",
         inventory=path,
         status=3,
-        said=f"host3: unknown host key of 10.98.20.13: {fingerprints['host3']}\n"
+        said=f"host3: unknown host key of {NET}.13: {fingerprints['host3']}\n"
         "  -> compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host, "
         "then accept it with --accept-new-host-keys",
     )
     assert known.read_text() == before
     untouched.fab("status", "--accept-new-host-keys", inventory=path).ok()
     key = untouched.hosts[2].public_key
-    assert known.read_text() == f"{before}10.98.20.13 {key}\n"
+    assert known.read_text() == f"{before}{NET}.13 {key}\n"
     untouched.fab("status", inventory=path).ok()
 
 
@@ -173,7 +174,7 @@ def test_a_new_key_is_written_where_ssh_writes_it(untouched, tmp_path):
     ran = untouched.fab("status", "-H", "host1", inventory=path, environment=home)
     assert (ran.status, ran.said.split(":")[:3]) == (
         3,
-        ["overweave", " host1", " unknown host key of 10.98.20.11"],
+        ["overweave", " host1", f" unknown host key of {NET}.11"],
     )
     assert not (tmp_path / ".ssh").exists()
     untouched.fab("status", "--accept-new-host-keys", inventory=path, environment=home).ok()
@@ -198,10 +199,10 @@ def test_a_host_key_that_has_changed(untouched, tmp_path, fingerprints, other_ke
             *option,
             inventory=untouched.write("i.yml", inventory),
             status=3,
-            said=f"host1: the host key of 10.98.20.11 has CHANGED: it is {fingerprints['host1']}, "
+            said=f"host1: the host key of {NET}.11 has CHANGED: it is {fingerprints['host1']}, "
             f"known was ED25519 {wrong}\n"
             "  -> either somebody listens in, or the host was reinstalled; if you are sure: "
-            "`ssh-keygen -R 10.98.20.11`, then --accept-new-host-keys",
+            f"`ssh-keygen -R {NET}.11`, then --accept-new-host-keys",
         )
 
 
@@ -284,7 +285,7 @@ def test_an_engine_that_was_built_without_consul(clean, other_engine):
 
 
 def test_an_engine_in_swarm_mode(clean):
-    clean.do("host2", "docker swarm init --advertise-addr 10.98.20.12")
+    clean.do("host2", f"docker swarm init --advertise-addr {NET}.12")
     clean.undo.append(
         lambda: clean.do("host2", "docker swarm leave --force; docker network rm docker_gwbridge")
     )
@@ -307,11 +308,12 @@ def test_an_engine_in_swarm_mode(clean):
     [
         ("eth7", "there is no interface eth7\n  -> it has: eth0"),
         (
-            "10.98.20.99",
-            "advertise address 10.98.20.99 is not one of this host's\n"
-            "  -> its own are: 10.98.20.12 (eth0), 172.17.0.1 (docker0)",
+            f"{NET}.99",
+            f"advertise address {NET}.99 is not one of this host's\n"
+            f"  -> its own are: {NET}.12 (eth0), 172.17.0.1 (docker0)",
         ),
     ],
+    ids=["interface", "address"],
 )
 def test_an_interface_or_address_that_the_host_does_not_have(untouched, advertise, said):
     inventory = untouched.wanted()
@@ -346,7 +348,7 @@ CHOOSE = "\n  -> choose another with --subnet or `network: subnet:`"
 
 
 def test_a_subnet_that_overlaps_a_route(untouched):
-    said = "the subnet 10.98.0.0/16 overlaps the route to 10.98.20.0/24 on eth0" + CHOOSE
+    said = f"the subnet 10.98.0.0/16 overlaps the route to {NET}.0/24 on eth0" + CHOOSE
     refused(
         untouched,
         "deploy-overlay",

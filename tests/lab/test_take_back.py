@@ -7,7 +7,7 @@ import re
 import signal
 
 import pytest
-from tests.lab.bed import DROP_IN, GREEN, differences
+from tests.lab.bed import DROP_IN, GREEN, NET, differences
 
 from overweave.lab import faults
 from overweave.lab.waiting import wait_for
@@ -147,7 +147,7 @@ def test_a_store_that_can_not_be_reached(clean):
         clean,
         "not registered in the store after 20 s: the engine of host2\n"
         "  -> is the store's port open from host2? `fab preflight` measures it\n",
-        "cause on host2: the engine does not reach the store at 10.98.20.11:8500 (moby#29316)",
+        f"cause on host2: the engine does not reach the store at {NET}.11:8500 (moby#29316)",
         TAKEN_BACK,
         status=6,
     )
