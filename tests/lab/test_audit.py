@@ -81,11 +81,10 @@ def test_a_host_with_a_full_disk_too(fresh):
     ran = fresh.deploy().ok()
     assert "host2     warning: /var/log/overweave has 0 MB free, and 4 MB are needed\n" in ran.err
     assert len([line for line in ran.err.splitlines() if "can't be written" in line]) == 1
-    assert "No space left on device" in ran.err
 
 
 def test_a_line_that_somebody_broke_is_named(deployed):
-    deployed.do("host2", f"printf '{{\"x\\033[31m\\n' >> {LOG}")
+    deployed.do("host2", f"mkdir -p {LOG.rpartition('/')[0]}; printf '{{\"x\\033[31m\\n' >> {LOG}")
     deployed.undo.append(lambda: deployed.do("host2", f"sed -i '$d' {LOG}"))
     ran = deployed.fab("audit").ok()
     assert "host2: 1 line can't be read: {\"x [31m" in ran.out

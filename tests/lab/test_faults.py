@@ -116,6 +116,8 @@ def test_a_gossip_of_islands_is_healed_without_a_restart(deployed):
 
 
 def test_gossip_that_is_blocked_is_red_and_says_what_to_open(deployed):
+    # Probes that came and went meanwhile leave rows that nobody takes back: start over.
+    deployed.undo.append(deployed.make_clean)
     cut_off(deployed, "host2", "host1", "host3")
     deployed.do("host2", "systemctl restart docker")
     refused = deployed.deploy()
@@ -132,8 +134,6 @@ def test_gossip_that_is_blocked_is_red_and_says_what_to_open(deployed):
             f"cause: {other}: the overlay has no forwarding rows for the other (moby#35807): "
             f"open TCP and UDP 7946 between {address}, then deploy again\n"
         ) in ran.out
-    deployed.mend()
-    repaired(deployed)
 
 
 def test_what_was_stopped_and_what_was_edited_is_set_right(deployed):
