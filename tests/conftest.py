@@ -28,6 +28,7 @@ LABS = ("tests/contract/", "tests/lab/test_lab_")
 """Tests of labs come and go with labs of their own, in one worker: they compare all that labs leave."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """With pytest-xdist a file is a group, whose tests share hosts; groups are started in this order."""
 
