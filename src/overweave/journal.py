@@ -12,12 +12,14 @@ from .undo import NOTES
 @dataclass(frozen=True)
 class Signature:
     """``pattern`` is searched in every line; its first group, if any, is filled into ``cause`` and
-    ``remedy`` as {0}. ``source`` is where users met it."""
+    ``remedy`` as {0}. ``source`` is where users met it. ``passing``: an engine says that for a moment
+    when all goes well, too."""
 
     pattern: str
     cause: str
     remedy: str
     source: str = ""
+    passing: bool = False
 
 
 SIGNATURES = (
@@ -62,12 +64,14 @@ SIGNATURES = (
         "the engine does not reach the store at {0}",
         "open that port from this host, and see that the store runs: `fab status`",
         "moby#29316",
+        passing=True,
     ),
     Signature(
         r"No cluster leader",
         "the store has no leader",
         "see `docker logs consul` on the store's host",
         "moby#18841",
+        passing=True,
     ),
     Signature(
         r"minority in name conflict resolution",
@@ -134,6 +138,7 @@ SINCE_THE_CHANGE = query_script(
 class Cause:
     text: str
     remedy: str
+    passing: bool = False
 
 
 def causes(text: str) -> tuple[Cause, ...]:
@@ -144,5 +149,9 @@ def causes(text: str) -> tuple[Cause, ...]:
         if match:
             shown = "".join(c for c in (match[1] if match.groups() else "") if c.isprintable())
             source = f" ({signature.source})" if signature.source else ""
-            found.append(Cause(signature.cause.format(shown) + source, signature.remedy.format(shown)))
+            found.append(
+                Cause(
+                    signature.cause.format(shown) + source, signature.remedy.format(shown), signature.passing
+                )
+            )
     return tuple(found)

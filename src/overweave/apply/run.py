@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from overweave import undo
 from overweave.errors import ConnectionProblem, Interrupted, OverweaveError
 from overweave.fleet import each
@@ -96,17 +98,28 @@ def _settle(hosts: list[str], world: World, done: Done) -> None:
         del done.unsettled[host]
 
 
+def _causes(error: OverweaveError, world: World, done: Done) -> list[str]:
+    """What the journals since the first change say, and what the error says itself."""
+    restarted = [host for host, restarted in done.unsettled.items() if restarted]
+    logs = each(restarted, lambda host: world.writers[host].ask(SINCE_THE_CHANGE), cancel=world.cancel)
+    said = []
+    for host in done.unsettled:
+        spoken_of = re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", str(error)) is not None
+        of_journal = causes(logs.values[host][0].stdout) if host in logs.values else ()
+        found = [*(causes(error.message) if host == error.host else ()), *of_journal]
+        told = dict.fromkeys(cause for cause in found if spoken_of or not cause.passing)
+        for cause in list(told)[:2]:
+            said += [f"cause on {host}: {cause.text}", f"  -> {cause.remedy}"]
+    return said
+
+
 def _take_back(error: OverweaveError, world: World, done: Done) -> None:
     """Put all unsettled hosts back, and tell in the error why it happened and how the hosts are now."""
     if not done.unsettled:
         return
     cancelled = world.cancel.lift()
-    restarted = [host for host, restarted in done.unsettled.items() if restarted]
     if not cancelled:
-        logs = each(restarted, lambda host: world.writers[host].ask(SINCE_THE_CHANGE), cancel=world.cancel)
-        for host, (result,) in logs.values.items():
-            for cause in causes(result.stdout)[:2]:
-                error.also += [f"cause on {host}: {cause.text}", f"  -> {cause.remedy}"]
+        error.also += _causes(error, world, done)
 
     def one(host: str) -> None:
         world.progress(host, "take back what was changed")
