@@ -8,6 +8,7 @@ from typing import Any
 import fabric
 import pytest
 from tests.contract.fakes import FakeEngine, FakeHost, FakeStore, saved_image
+from tests.lab.bed import WORKER
 
 from overweave import inventory
 from overweave.adapters.consul_http import ConsulHttp
@@ -37,7 +38,7 @@ class Place:
 @pytest.fixture(scope="session")
 def lab_hosts(tmp_path_factory):
     """Connected hosts of a lab of one host, and its inventory."""
-    lab = Lab.up("c", hosts=1, subnet="10.98.7.0/24")
+    lab = Lab.up(f"c{WORKER}", hosts=1, subnet=f"10.98.{30 + WORKER}.0/24")
     try:
         path = tmp_path_factory.mktemp("lab") / "lab.yml"
         lab.write_inventory(path)

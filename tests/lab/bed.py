@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import docker.errors
 import yaml
 
 from overweave.lab import Lab, LabHost, faults
@@ -268,7 +269,13 @@ class Bed:
         if not self.pristine:
             self._wipe(host.name for host in self.hosts)
             self.pristine = self.state()
-        if as_made(self.state()) != as_made(self.pristine):
+        try:
+            as_it_is = self.state()
+        except docker.errors.DockerException:
+            # What one test has killed must not fail the next.
+            self._wipe(host.name for host in self.hosts)
+            as_it_is = self.state()
+        if as_made(as_it_is) != as_made(self.pristine):
             self.fab("destroy-overlay", "--yes")
             now = self.state()
             self._wipe(name for name in now if now[name].as_made != self.pristine[name].as_made)

@@ -37,10 +37,16 @@ def left(bed):
     return [bed.do(host.name, LEFT) for host in bed.hosts]
 
 
-@pytest.fixture(params=["clean", "deployed"])
-def place(request):
+@pytest.fixture(scope="module", params=["clean", "deployed"])
+def kind(request):
+    """For the module, so that all tests of one kind come together."""
+    return request.param
+
+
+@pytest.fixture
+def place(request, kind):
     """Hosts without and with engines that have the ports; in the end they must be as they were."""
-    bed = request.getfixturevalue(request.param)
+    bed = request.getfixturevalue(kind)
     before, were = bed.state(), left(bed)
     yield bed
     bed.mend()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests.contract.fakes import FakeEngine
 from tests.unit.test_apply import Hosts, error_of
 
+from overweave.apply.gate import STEADY_SECONDS
 from overweave.errors import DeadlineExceeded, OverweaveError, StoreError
 from overweave.steps import PassGate
 from overweave.stores.consul import NODES
@@ -80,6 +83,35 @@ def test_containers_come_back_if_their_policy_says_so(hosts, policy, missed):
     )
     engine.start_container("web")
     hosts.do(step)
+
+
+def shown(hosts, name, pid, restarts, state="active"):
+    text = f"MainPID={pid}\nNRestarts={restarts}\nActiveState={state}\n"
+    (hosts[name].root / "shown").write_text(text)
+
+
+def test_an_engine_that_died_once_must_stay_up_for_a_while(hosts):
+    shown(hosts, "a", 8, 1)
+    hosts.do(gate("a"))
+    assert hosts.clock.now - hosts.clock.started >= STEADY_SECONDS
+
+
+@pytest.mark.parametrize("state", ["activating", "active"])
+def test_an_engine_that_keeps_dying(hosts, state):
+    pause = hosts.clock.pause
+
+    def die(seconds):
+        pause(seconds)
+        shown(hosts, "a", len(hosts.clock.pauses), len(hosts.clock.pauses), state)
+
+    hosts.clock.pause = die
+    shown(hosts, "a", 0, 1)
+    said = error_of(lambda: hosts.do(gate("a")), DeadlineExceeded)
+    assert re.fullmatch(
+        r"a: the engine does not stay up; systemd has restarted it \d+ times\n"
+        r"  -> see `journalctl -u docker` on the host",
+        said,
+    )
 
 
 def test_the_proof_of_its_pairs(hosts):

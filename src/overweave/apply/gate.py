@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from overweave.errors import ConnectionProblem, EngineError, OverweaveError, StoreError
+from overweave.command import query
+from overweave.errors import ConnectionProblem, DeadlineExceeded, EngineError, StoreError
+from overweave.facts.unit import UNIT
 from overweave.fleet import each
 from overweave.steps import PassGate
 from overweave.stores.consul import NODES
@@ -16,6 +18,11 @@ from .world import World
 
 REGISTERED_SECONDS = 20.0
 CONTAINERS_SECONDS = 20.0
+STEADY_SECONDS = 5.0
+"""How long an engine that died and was restarted by systemd must run to pass: one that keeps dying answers
+for a moment each time. Its unit waits 2 s between starts, and gives up after the third in 60 s."""
+UP_SECONDS = 30.0
+_SHOW = query("systemctl", "show", "-p", "ActiveState,NRestarts,MainPID", UNIT)
 
 
 def pass_gate(step: PassGate, world: World) -> list[tuple[str, ...]]:
@@ -30,6 +37,7 @@ def pass_gate(step: PassGate, world: World) -> list[tuple[str, ...]]:
     each(step.hosts, lambda host: _containers_back(host, step, world), cancel=world.cancel).all()
     if step.prove:
         world.prove(step.hosts)
+    each(step.hosts, lambda host: _stays_up(host, world), cancel=world.cancel).all()
     return islands
 
 
@@ -59,11 +67,10 @@ def _registered(step: PassGate, world: World) -> None:
 
     try:
         wait_until(all_there, what="", seconds=REGISTERED_SECONDS, clock=world.clock)
-    except OverweaveError as e:
-        if e.exit_code == 6:
-            who = ", ".join(missing)
-            e.message = f"not registered in the store after {REGISTERED_SECONDS:g} s: the engine of {who}"
-            e.hint = f"is the store's port open from {who}? `fab preflight` measures it"
+    except DeadlineExceeded as e:
+        who = ", ".join(missing)
+        e.message = f"not registered in the store after {REGISTERED_SECONDS:g} s: the engine of {who}"
+        e.hint = f"is the store's port open from {who}? `fab preflight` measures it"
         raise
 
 
@@ -77,11 +84,36 @@ def _containers_back(host: str, step: PassGate, world: World) -> None:
 
     try:
         wait_until(back, what="", seconds=CONTAINERS_SECONDS, clock=world.clock)
-    except OverweaveError as e:
-        if e.exit_code == 6:
-            e.host = host
-            e.message = f"containers that ran before the engine restarted don't run: {', '.join(missing)}"
-            e.hint = f"see `docker logs {missing[0]}` on the host"
+    except DeadlineExceeded as e:
+        e.host = host
+        e.message = f"containers that ran before the engine restarted don't run: {', '.join(missing)}"
+        e.hint = f"see `docker logs {missing[0]}` on the host"
+        raise
+
+
+def _stays_up(host: str, world: World) -> None:
+    runs = ""
+    since = world.clock.monotonic()
+    restarts = "0"
+
+    def steady() -> bool:
+        nonlocal runs, since, restarts
+        (shown,) = world.writers[host].ask(_SHOW)
+        state = dict(line.partition("=")[::2] for line in shown.stdout.splitlines())
+        restarts = state.get("NRestarts", "0")
+        if state.get("ActiveState") != "active":
+            runs = ""
+            return False
+        if state.get("MainPID", "") != runs:
+            runs, since = state.get("MainPID", ""), world.clock.monotonic()
+        return restarts in ("", "0") or world.clock.monotonic() - since >= STEADY_SECONDS
+
+    try:
+        wait_until(steady, what="", seconds=UP_SECONDS, clock=world.clock)
+    except DeadlineExceeded as e:
+        e.host = host
+        e.message = f"the engine does not stay up; systemd has restarted it {restarts} times"
+        e.hint = "see `journalctl -u docker` on the host"
         raise
 
 
