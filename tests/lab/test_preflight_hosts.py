@@ -59,8 +59,12 @@ FAULTS = (
           ": > /etc/resolv.conf", ("addresses.resolvers error",),
           "it asks 10.211.0.2 for names, which is inside the subnet 10.211.0.0/16"),
     Fault("a route to a peer by another interface",
-          "ip link add other0 type veth peer name other1; ip link set other0 up; ip link set other1 up; "
-          f"ip route add {NET}.13/32 dev other0",
+          # Without a word of ARP from there: the others would believe it longer than the test takes.
+          f"ping -qc1 {NET}.13; mac=$(ip neigh show {NET}.13 | cut -d' ' -f5); "
+          "ip link add link eth0 name other0 type macvlan mode bridge; "
+          "sysctl -qw net.ipv4.conf.other0.arp_ignore=1; ip link set other0 up; "
+          f"ip neigh replace {NET}.13 lladdr $mac dev other0 nud permanent; "
+          f"ip route add {NET}.13/32 dev other0 src {NET}.12",
           "ip link delete other0", ("addresses.interface warning",),
           f"packets to host3 leave by other0, but {NET}.12 of eth0 is advertised"),
     Fault("live-restore", settings('{"live-restore": true}') + "; systemctl reload docker",
@@ -111,14 +115,16 @@ FAULTS = (
           "`-A OUTPUT -p tcp -m tcp --dport 7946 -j REJECT --reject-with icmp-port-unreachable`, "
           "table filter (iptables), drops tcp 7946 to host1, host3"),
     Fault("a policy of iptables-legacy",
-          "iptables-legacy -A INPUT -p tcp --dport 22 -j ACCEPT; iptables-legacy -P INPUT DROP",
+          "iptables-legacy -A INPUT -i lo -j ACCEPT; iptables-legacy -A INPUT -p tcp --dport 22 -j ACCEPT; "
+          "iptables-legacy -P INPUT DROP",
           "iptables-legacy -P INPUT ACCEPT; iptables-legacy -F INPUT",
           ("firewall.input error", "firewall.flavours warning"),
           "the policy of INPUT, table filter (iptables-legacy), drops udp 4789, tcp 7946, udp 7946 from "
           "host1, host3"),
     Fault("a table of nftables",
-          "nft add table inet site; nft add chain inet site in \"{ type filter hook input priority 5; }\"; "
-          "nft add rule inet site in udp dport { 4789, 7946 } counter drop",
+          "nft add table inet site; "
+          "nft add chain inet site incoming \"{ type filter hook input priority 5; }\"; "
+          "nft add rule inet site incoming udp dport \"{ 4789, 7946 }\" counter drop",
           "nft delete table inet site", ("firewall.input error",),
           "drops udp 4789, udp 7946 from host1, host3"),
     Fault("ufw", "ufw allow 22/tcp; ufw --force enable", "ufw --force reset", ("firewall.input error",),
@@ -189,7 +195,7 @@ def test_exactly_that_is_found(clean, saw_nothing, fault):
     found = findings(clean)
     assert short(found) == [(check, "host2") for check in fault.found]
     assert fault.seen in found[0]["seen"]
-    assert found[0]["fix"]
+    assert found[0]["fix"] or found[0]["severity"] == "note"
 
 
 @pytest.mark.parametrize(

@@ -409,7 +409,7 @@ def test_an_image_that_is_nowhere(clean):
     del inventory["images"]["archives"]["busybox:1.30.1"]
     before = clean.state()
     ran = clean.deploy(inventory=clean.write("i.yml", inventory))
-    assert (ran.status, ran.out) == (4, "")
+    assert ran.status == 4, ran
     for name in ("host1", "host2", "host3"):
         assert (
             f"{name}: image busybox:1.30.1 is not on the host, in no archive of the inventory, and can't be "

@@ -23,7 +23,7 @@ def ruler(dropped: Dropped) -> str:
         return "ufw"
     if dropped.table.name == "firewalld" or "INPUT_ZONES" in dropped.path:
         return "firewalld"
-    return "nft" if dropped.table.tool is Tool.NFT else "iptables"
+    return {Tool.NFT: "nft", Tool.IPTABLES_LEGACY: "iptables-legacy"}.get(dropped.table.tool, "iptables")
 
 
 def remedy(dropped: Dropped, packets: Sequence[Packet], *, own: IPv4Interface, tool: Tool | None) -> str:

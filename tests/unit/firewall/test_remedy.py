@@ -72,7 +72,7 @@ def told(tables, texts, *, peers=("10.96.3.12",), tool=Tool.IPTABLES_NFT):
             "mixed",
             ["tcp 7946"],
             ["10.96.3.12"],
-            "iptables",
+            "iptables-legacy",
             "iptables-legacy -I INPUT -p tcp -s 10.96.3.12 --dport 7946 -j ACCEPT",
         ),
         (
