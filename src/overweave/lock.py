@@ -29,8 +29,11 @@ from .waiting import wait_until
 PATH = "/run/overweave/lock"
 BEAT_SECONDS = 3.0
 PATIENCE_SECONDS = 20
-ANSWER_SECONDS = 90.0
+ANSWER_SECONDS = 180.0
 """The longest that a host may need to take back what a dead run left, before it gives the lock."""
+
+
+BACK = b"back\n"
 
 
 class Locked(Refused):
@@ -92,7 +95,7 @@ def hold(
 
     def attempt() -> bool:
         nonlocal told
-        refused[:] = _take(held, writers, run, cancel)
+        refused[:] = _take(held, writers, run, cancel, progress)
         if not refused:
             return True
         held.release()
@@ -125,13 +128,15 @@ def hold(
         held.release()
 
 
-def _take(held: FleetLock, writers: Mapping[str, Writer], run: Run, cancel: Cancel) -> list[Locked]:
+def _take(
+    held: FleetLock, writers: Mapping[str, Writer], run: Run, cancel: Cancel, progress: Progress
+) -> list[Locked]:
     """Take all locks, and say which could not be taken. The first host comes alone: of two runs on the
     same hosts one gets it, and the other stops there."""
     names = sorted(writers, key=lambda name: (writers[name].host.access.address, name))
     by: dict[str, list[str]] = {}
     for group in (names[:1], names[1:]):
-        answers = each(group, lambda name: _ask(held, writers[name], run), cancel=cancel).all()
+        answers = each(group, lambda name: _ask(held, writers[name], run, progress), cancel=cancel).all()
         for name, other in answers.items():
             if other is not None:
                 by.setdefault(other, []).append(name)
@@ -146,7 +151,7 @@ def _take(held: FleetLock, writers: Mapping[str, Writer], run: Run, cancel: Canc
     ]
 
 
-def _ask(held: FleetLock, writer: Writer, run: Run) -> str | None:
+def _ask(held: FleetLock, writer: Writer, run: Run, progress: Progress) -> str | None:
     """Ask one host for its lock: None where it is ours now, else who has it."""
     since = utc_now().strftime("%Y-%m-%d %H:%M:%S UTC")
     who = json.dumps({"who": run.who, "since": since, "task": run.task})
@@ -156,6 +161,9 @@ def _ask(held: FleetLock, writer: Writer, run: Run) -> str | None:
     try:
         while not answer.endswith(b"\n") and len(answer) < 4096 and (piece := stream.recv(4096)):
             answer += piece
+            if answer.startswith(BACK):
+                answer = answer.removeprefix(BACK)
+                progress(writer.host.name, "takes back what a run that died has left")
     except OSError as e:
         raise OverweaveError("it does not answer whether it is locked", host=writer.host.name) from e
     word, _, rest = answer.decode(errors="replace").strip().partition(" ")

@@ -135,6 +135,7 @@ def test_what_a_run_before_the_last_boot_left_is_taken_back_first(fleet):
     notes = noted(fleet, "a")
     with fleet.hold("a"):
         assert not notes.exists()
+    assert fleet.said == ["takes back what a run that died has left"]
 
 
 def test_what_a_run_that_goes_on_has_noted_stays(fleet):

@@ -1,6 +1,7 @@
-# Holds this host for one run: prints "held", or "busy", from where, and who holds it. Arguments: lock file,
-# one line that says who wants it, seconds without a beat after which the run counts as dead, and what takes
-# back what a run has begun and not settled: a script with its arguments.
+# Holds this host for one run: prints "held", or "busy", from where, and who holds it; "back" before it takes
+# back what another run left. Arguments: lock file, one line that says who wants it, seconds without a beat
+# after which the run counts as dead, and what takes back what a run has begun and not settled: a script with
+# its arguments.
 lock=$1 who=$2 patience=$3
 shift 3
 umask 077
@@ -16,7 +17,11 @@ printf '%s %s\n' "${from%% *}" "$who" > "$lock.by" || exit
 take_back() {
   if [ -e "$1" ]; then sh "$@" > /dev/null 2>&1; fi
 }
-take_back "$@" # of a run that died with its connection to a host that could not take it back then
+if [ -e "$1" ]; then
+  # Of a run that died together with this host.
+  echo back
+  take_back "$@"
+fi
 echo held
 # A byte now and then, from a machine that may lose its power at any moment. "q" is a goodbye.
 while beat=$(timeout "$patience" head -c 1) && [ "$beat" = b ]; do :; done
