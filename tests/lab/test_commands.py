@@ -189,7 +189,7 @@ def test_the_lab_lists_its_hosts_and_runs_commands_on_them(bed):
     ran = bed.run("lab.run", "host9", "--name", LAB, "--", "true")
     assert (ran.status, ran.err) == (
         2,
-        "overweave: lab 'x' has no host 'host9'\n  -> it has host1 to host3\n",
+        f"overweave: lab '{LAB}' has no host 'host9'\n  -> it has host1 to host3\n",
     )
     ran = bed.run("lab.run", "host1", "--name", "nolab", "--", "true")
     assert (ran.status, ran.err) == (

@@ -97,6 +97,8 @@ def test_a_run_that_was_killed_keeps_nobody_out(clean, line, words):
     if words[0] == "validate-overlay":
         clean.deploy().ok()
     with under_way(clean, line, *words) as first:
+        # It must not come to its end before the other looks.
+        first.send_signal(signal.SIGSTOP)
         second = clean.start("deploy-overlay", "--yes", "--wait-lock", "60", inventory=clean.inventory)
         with second:
             read_until(second, "waiting for the lock")

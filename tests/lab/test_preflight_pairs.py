@@ -173,28 +173,35 @@ def test_a_path_that_is_small_and_a_network_made_for_it(clean):
     assert findings(clean, "--mtu", "1400") == ([], [])
 
 
+@contextlib.contextmanager
+def squatter(bed, host, protocol, number):
+    """Somebody on a host who has a port, until the end of its standard input."""
+    kind = "DGRAM" if protocol == "udp" else "STREAM"
+    program = (
+        f"$| = 1; socket my $s, AF_INET, SOCK_{kind}, 0; setsockopt $s, SOL_SOCKET, SO_REUSEADDR, 1; "
+        f"bind $s, pack_sockaddr_in({number}, INADDR_ANY) or die $!; "
+        + ("listen $s, 1; " if protocol == "tcp" else "")
+        + "print qq(up\\n); <STDIN>"
+    )
+    words = ("nsenter", "-t", str(bed.lab.host(host).pid), "-a", "perl", "-MSocket", "-e", program)
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        try:
+            yield
+        finally:
+            process.communicate()
+
+
 @pytest.mark.parametrize(
     ("host", "port"),
     [("host2", "tcp 7946"), ("host3", "udp 7946"), ("host1", "tcp 8500"), ("host1", "udp 8600")],
 )
 def test_a_port_of_somebody_else(clean, host, port):
     protocol, number = port.split()
-    kind = "DGRAM" if protocol == "udp" else "STREAM"
-    program = (
-        f"socket my $s, AF_INET, SOCK_{kind}, 0; bind $s, pack_sockaddr_in({number}, INADDR_ANY) or die; "
-        + ("listen $s, 1; " if protocol == "tcp" else "")
-        + "print qq(up\\n); sleep 60"
-    )
     before = left(clean)
-    holder = clean.lab.host(host).pid
-    words = ("nsenter", "-t", str(holder), "-a", "perl", "-MSocket", "-e", f"$| = 1; {program}")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "up\n"
-            brief, (found,) = findings(clean)
-        finally:
-            process.kill()
+    with squatter(clean, host, protocol, int(number)):
+        brief, (found,) = findings(clean)
     assert brief == [("ports.taken", "error", host, "")]
     assert f"{protocol.upper()} {number} at " in found["seen"]
     assert "is taken by perl (pid " in found["seen"]
@@ -202,16 +209,8 @@ def test_a_port_of_somebody_else(clean, host, port):
 
 
 def test_vxlans_port_of_somebody_else(clean):
-    program = "socket my $s, AF_INET, SOCK_DGRAM, 0; bind $s, pack_sockaddr_in(4789, INADDR_ANY) or die; "
-    words = ("nsenter", "-t", str(clean.lab.host("host2").pid), "-a", "perl", "-MSocket", "-e",
-             f"$| = 1; {program} print qq(up\\n); sleep 60")  # fmt: skip
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "up\n"
-            brief, _ = findings(clean)
-        finally:
-            process.kill()
+    with squatter(clean, "host2", "udp", 4789):
+        brief, _ = findings(clean)
     assert brief == [("pairs.vxlan-port", "error", "host2", "")]
 
 

@@ -77,6 +77,7 @@ def _no_link(facts: FleetFacts, name: str) -> bool:
 
 
 def _no_vxlan(name: str, why: str) -> Finding:
+    why = why.partition(" Command failed")[0]
     if "use" in why.lower():
         return error(
             "pairs.vxlan-port",
