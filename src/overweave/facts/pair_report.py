@@ -38,7 +38,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class Echoes:
-    """Small echo requests to one peer; ``milliseconds`` is the median of their round trips. ``error`` is
+    """Small echo requests to one peer; ``milliseconds`` is the shortest of their round trips. ``error`` is
     the errno of a request that could not be sent."""
 
     sent: int

@@ -27,8 +27,9 @@ class Listen:
 @dataclass(frozen=True)
 class Travel:
     """Echo requests in one direction. ``sent`` and ``arrived`` count the small ones, ``largest`` is the
-    largest that arrived, in bytes with its IP header, 0 for none. ``milliseconds`` is the median round
-    trip, None without answers; ``error`` the errno of requests that could not be sent."""
+    largest that arrived, in bytes with its IP header, 0 for none. ``milliseconds`` is the shortest round
+    trip, which the measurement itself delays least, None without answers; ``error`` the errno of requests
+    that could not be sent."""
 
     sent: int
     arrived: int

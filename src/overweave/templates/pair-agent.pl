@@ -311,7 +311,7 @@ sub look_whether_done {
         my $its = $echo{$to};
         my @trips = sort { $a <=> $b } @{ $its->{trips} };
         report($role, 'echo', $to, $its->{sent}, scalar @trips,
-            @trips ? sprintf('%.3f', 1000 * $trips[ $#trips / 2 ]) : '-', $its->{error});
+            @trips ? sprintf('%.3f', 1000 * $trips[0]) : '-', $its->{error});
     }
     report($role, 'done');
 }
