@@ -37,6 +37,7 @@ SHARED = {
     "adapters/http_stream",
     "adapters/host_keys",
     "adapters/ssh_errors",
+    "adapters/ssh_connect",
     "adapters/image_archive",
     "adapters/after_mark",
 }
@@ -47,7 +48,7 @@ EDGE = {
     "consul": ("adapters/",),
     "requests": ("adapters/",),
     "urllib3": ("adapters/",),
-    "fabric": ("adapters/ssh", "adapters/ssh_errors", "cli/", "session"),
+    "fabric": ("adapters/ssh", "adapters/ssh_connect", "adapters/ssh_errors", "cli/", "session"),
     "invoke": ("adapters/ssh", "cli/"),
     "yaml": ("inventory",),
     "pydantic": ("inventory",),

@@ -21,7 +21,6 @@ from overweave.command import Change, Command, Query, Result, Secret
 from overweave.errors import (
     CommandFailed,
     ConnectionProblem,
-    HostKeyProblem,
     OverweaveError,
     SudoProblem,
     UsageError,
@@ -32,13 +31,9 @@ from overweave.ports import Engine, Record, Recorder, Stream, unrecorded
 from overweave.printable import one_line
 
 from .after_mark import AfterMark, before_mark, make_mark
-from .host_keys import trust
+from .ssh_connect import CONNECT_SECONDS, connection_to, tune, verify_keys
 from .ssh_errors import connection_problem
 
-CONNECT_SECONDS = 10
-SILENCE_SECONDS = 15
-"""A host that leaves what was sent unacknowledged for so long is gone; without a limit of ours the kernel
-waits for 15 minutes. Less than `lock.PATIENCE_SECONDS`: this side gives up first."""
 CHUNK = 1 << 16
 OUTPUT_LIMIT = 8 << 20
 """Bytes of one command's output that are kept; a host that sends more is not answering a question, and
@@ -74,8 +69,8 @@ class SshHost:
         self._password: Secret | None = None
         password = config.sudo.password if "sudo" in config else None
         self._given_password = Secret(password) if password else None
-        self._connection = _connection(host, config)
-        _verify_keys(self._connection, host, accept_new_host_keys)
+        self._connection = connection_to(host, config)
+        verify_keys(self._connection, host, accept_new_host_keys)
         self._engine = engine_over(self._dial_engine, host, record)
         self._dialed: list[paramiko.Channel] = []
         cancel.break_with(self._break_off)
@@ -105,15 +100,7 @@ class SshHost:
             ) from e
         its = self._connection
         self._note(f"connect to {its.user}@{its.host} port {its.port}", started, "connected")
-        hop = self._connection
-        while isinstance(hop, fabric.Connection):
-            hop.transport.set_keepalive(SILENCE_SECONDS // 3)
-            if isinstance(sock := hop.transport.sock, socket.socket):
-                # paramiko leaves Nagle's algorithm on: 50 ms a command, against 5 ms without it (measured).
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux only
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
-            hop = hop.gateway
+        tune(self._connection)
         if self._connection.user != "root":
             self._become_root()
 
@@ -351,39 +338,6 @@ class SshHost:
                 host=self._host.name,
                 hint=f"try `sudo -v` as {user} on the host",
             )
-
-
-def _connection(host: Host, config: fabric.Config) -> fabric.Connection:
-    access = host.access
-    # A fresh dictionary per host: Fabric appends key files to the one of the configuration.
-    kwargs = dict(config.connect_kwargs)
-    if access.key is not None:
-        kwargs["key_filename"] = [str(access.key)]
-        # Else every key of the agent is offered first, and sshd hangs up after six.
-        kwargs.setdefault("allow_agent", False)
-        kwargs.setdefault("look_for_keys", False)
-    timeout = kwargs.pop("timeout", None) or CONNECT_SECONDS
-    connection = fabric.Connection(
-        access.address,
-        user=access.user,
-        port=access.port,
-        config=config,
-        connect_kwargs=kwargs or {"allow_agent": True},
-    )
-    connection.connect_timeout = connection.connect_timeout or timeout
-    return connection
-
-
-def _verify_keys(connection: fabric.Connection, host: Host, accept_new: bool) -> None:
-    """Verify the host's key, and the key of every gateway on the way to it."""
-    hop = connection
-    while isinstance(hop, fabric.Connection):
-        try:
-            trust(hop.client, host.access.known_hosts, accept_new=accept_new)
-        except HostKeyProblem as e:
-            e.host = host.name
-            raise
-        hop = hop.gateway
 
 
 def _drained(channel: paramiko.Channel) -> bool:
