@@ -33,41 +33,59 @@ ANSWER_SECONDS = 180.0
 """The longest that a host may need to take back what a dead run left, before it gives the lock."""
 
 
-BACK = b"back\n"
-
-
 class Locked(Refused):
     """Another run has the lock of some hosts."""
 
 
 @dataclass
 class FleetLock:
-    """Held locks. ``streams`` are those to the programs that hold them."""
+    """Held locks. ``streams`` are those to the programs that hold them, ``heard`` says when each host was
+    last heard to hold it."""
 
     clock: Clock
     streams: dict[str, Stream] = field(default_factory=dict)
-    beaten: dict[str, float] = field(default_factory=dict)
+    heard: dict[str, float] = field(default_factory=dict)
 
     def check(self, host: str) -> None:
         """Raises `ConnectionProblem` where the lock of a host is not, or not surely, held any more."""
-        if host in self.streams and self.clock.monotonic() - self.beaten[host] > PATIENCE_SECONDS / 2:
+        if host not in self.streams:
+            return
+        self._hear(host)
+        if self.clock.monotonic() - self.heard[host] > PATIENCE_SECONDS - 2 * BEAT_SECONDS:
             raise ConnectionProblem(
                 "the lock of this host is lost: it has not heard from this run for too long",
                 host=host,
                 hint="run the same command again",
             )
 
+    def add(self, host: str, stream: Stream) -> None:
+        stream.settimeout(0)
+        self.heard[host] = self.clock.monotonic()
+        self.streams[host] = stream
+
     def beat(self) -> None:
+        """Tell every host that this run lives, and hear which of them still answer."""
         for host, stream in list(self.streams.items()):
-            with contextlib.suppress(OSError, EOFError):
+            # Whatever paramiko raises must not end the beats of the other hosts; `check` will tell.
+            with contextlib.suppress(Exception):
                 stream.sendall(b"b")
-                self.beaten[host] = self.clock.monotonic()
+            self._hear(host)
+
+    def _hear(self, host: str) -> None:
+        """Take in what the host has answered by now."""
+        try:
+            alive = self.streams[host].recv(4096)
+        except (TimeoutError, BlockingIOError):
+            return
+        except Exception:  # of whatever kind: it holds nothing for us any more
+            alive = b""
+        self.heard[host] = self.clock.monotonic() if alive else float("-inf")
 
     def release(self) -> None:
         for stream in self.streams.values():
             with contextlib.suppress(OSError, EOFError):
-                stream.sendall(b"q")
                 stream.settimeout(ANSWER_SECONDS)
+                stream.sendall(b"q")
                 # Until it has gone: whoever comes next must find the lock free.
                 while stream.recv(100):
                     pass
@@ -84,9 +102,11 @@ def hold(
     clock: Clock,
     cancel: Cancel,
     progress: Progress,
+    changes: bool = True,
 ) -> Iterator[FleetLock]:
     """Hold the locks of all hosts, or of none. ``wait_seconds``: how long to wait for other runs.
 
+    ``changes``: the run may change hosts; else what a dead run has left there stays as it is, and is told.
     Raises `Locked`, saying who holds them, from where, since when and for what.
     """
     held = FleetLock(clock)
@@ -95,7 +115,7 @@ def hold(
 
     def attempt() -> bool:
         nonlocal told
-        refused[:] = _take(held, writers, run, cancel, progress)
+        refused[:] = _take(held, writers, run, cancel, progress, changes=changes)
         if not refused:
             return True
         held.release()
@@ -106,38 +126,54 @@ def hold(
         clock.pause(uniform(0.05, 0.3))  # noqa: S311
         return False
 
-    try:
+    with _beating(held):
         try:
-            wait_until(attempt, what="", seconds=wait_seconds, clock=clock)
-        except DeadlineExceeded:
-            raise refused[0] from None
-        ended = threading.Event()
-
-        def beat() -> None:
-            while not ended.wait(BEAT_SECONDS):
-                held.beat()
-
-        thread = threading.Thread(target=beat, name="overweave-lock", daemon=True)
-        thread.start()
-        try:
+            try:
+                wait_until(attempt, what="", seconds=wait_seconds, clock=clock)
+            except DeadlineExceeded:
+                raise refused[0] from None
             yield held
         finally:
-            ended.set()
-            thread.join()
+            held.release()
+
+
+@contextlib.contextmanager
+def _beating(held: FleetLock) -> Iterator[None]:
+    """From the first lock on: the last host may need long to answer."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(BEAT_SECONDS):
+            held.beat()
+
+    thread = threading.Thread(target=beat, name="overweave-lock", daemon=True)
+    thread.start()
+    try:
+        yield
     finally:
-        held.release()
+        ended.set()
+        thread.join()
 
 
 def _take(
-    held: FleetLock, writers: Mapping[str, Writer], run: Run, cancel: Cancel, progress: Progress
+    held: FleetLock,
+    writers: Mapping[str, Writer],
+    run: Run,
+    cancel: Cancel,
+    progress: Progress,
+    *,
+    changes: bool,
 ) -> list[Locked]:
     """Take all locks, and say which could not be taken. The first host comes alone: of two runs on the
     same hosts one gets it, and the other stops there."""
     names = sorted(writers, key=lambda name: (writers[name].host.access.address, name))
     by: dict[str, list[str]] = {}
+
+    def ask(name: str) -> str | None:
+        return _ask(held, writers[name], run, cancel, progress, changes=changes)
+
     for group in (names[:1], names[1:]):
-        answers = each(group, lambda name: _ask(held, writers[name], run, progress), cancel=cancel).all()
-        for name, other in answers.items():
+        for name, other in each(group, ask, cancel=cancel).all().items():
             if other is not None:
                 by.setdefault(other, []).append(name)
         if by:
@@ -151,32 +187,57 @@ def _take(
     ]
 
 
-def _ask(held: FleetLock, writer: Writer, run: Run, progress: Progress) -> str | None:
+NEWS = {
+    "back": "takes back what a run that died has left",
+    "stuck": "warning: not all that a run that died has left could be taken back; the next run tries again",
+    "left": "warning: a run that died has left changes here; the next deployment takes them back first",
+}
+
+
+def _ask(
+    held: FleetLock, writer: Writer, run: Run, cancel: Cancel, progress: Progress, *, changes: bool
+) -> str | None:
     """Ask one host for its lock: None where it is ours now, else who has it."""
     since = utc_now().strftime("%Y-%m-%d %H:%M:%S UTC")
     who = json.dumps({"who": run.who, "since": since, "task": run.task})
-    stream = writer.start(change_script(script("hold-lock.sh"), PATH, who, str(PATIENCE_SECONDS), *TAKE_BACK))
-    stream.settimeout(ANSWER_SECONDS)
+    mode = "change" if changes else "look"
+    stream = writer.start(
+        change_script(script("hold-lock.sh"), PATH, who, str(PATIENCE_SECONDS), mode, *TAKE_BACK)
+    )
+    stream.settimeout(1)
+    name = writer.host.name
     answer = b""
+    until = held.clock.monotonic() + ANSWER_SECONDS
     try:
-        while not answer.endswith(b"\n") and len(answer) < 4096 and (piece := stream.recv(4096)):
-            answer += piece
-            if answer.startswith(BACK):
-                answer = answer.removeprefix(BACK)
-                progress(writer.host.name, "takes back what a run that died has left")
+        while (line := answer.partition(b"\n"))[1] == b"" or line[0].decode(errors="replace") in NEWS:
+            if line[1]:
+                answer = line[2]
+                progress(name, NEWS[line[0].decode()])
+                continue
+            cancel.check()
+            if len(answer) > 4096 or held.clock.monotonic() > until:
+                break
+            with contextlib.suppress(TimeoutError):
+                piece = stream.recv(4096)
+                if not piece:
+                    break
+                answer += piece
     except OSError as e:
-        raise OverweaveError("it does not answer whether it is locked", host=writer.host.name) from e
+        stream.close()
+        raise OverweaveError("it does not answer whether it is locked", host=name) from e
+    except BaseException:
+        stream.close()
+        raise
     word, _, rest = answer.decode(errors="replace").strip().partition(" ")
     if word == "held":
-        held.beaten[writer.host.name] = held.clock.monotonic()
-        held.streams[writer.host.name] = stream
+        held.add(name, stream)
         return None
     stream.close()
     if word == "busy":
         return _holder(rest)
     raise OverweaveError(
         f"it can't be locked: `flock` on {PATH} failed",
-        host=writer.host.name,
+        host=name,
         hint="flock and timeout come with util-linux and coreutils; is /run writable?",
     )
 

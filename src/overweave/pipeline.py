@@ -89,24 +89,25 @@ def deploy(
 ) -> Deployment:
     """Make the wanted state true, and prove it, unless a proof of this very state is noted in the store.
 
-    ``before`` is shown the plan and may raise: then nothing has changed.
+    ``before`` is shown the plan and may raise: then nothing has changed. An engine that was down shows
+    what else has to change only once it runs: ``before`` is shown that plan, too.
     """
     done = Done()
     checked, facts = preflight(session, replace_network=replace_network)
     refuse(refusals(checked.findings))
     for finding in checked.findings:
         if finding.severity is Severity.WARNING:
-            session.progress(finding.where, f"warning: {finding.seen}")
+            session.progress(finding.where, finding.told)
     first = left = make(session, facts, replace_network=replace_network, batch=batch)
-    before(first)
     for _ in range(ROUNDS):
+        before(left)
         if not left:
             break
         step_done = apply(left, world(session))
         done.steps += step_done.steps
         done.islands = done.islands or step_done.islands
         facts = look(session)
-        left = make(session, facts, batch=batch)
+        left = make(session, facts, replace_network=replace_network, batch=batch)
     if left:
         raise _still_different(left)
     if not first and noted(session, facts):

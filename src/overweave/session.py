@@ -50,8 +50,10 @@ class Session:
     record: Recorder = unrecorded
 
     @contextlib.contextmanager
-    def locked(self, run: Run, wait_seconds: float) -> Iterator[None]:
+    def locked(self, run: Run, wait_seconds: float, *, changes: bool = True) -> Iterator[None]:
         """With the locks of all hosts, and with what is changed noted in their audit logs.
+
+        ``changes`` is false of a run that only looks: it takes back nothing that a dead run has left.
 
         Raises `Locked`, saying who has them, if they are not free within ``wait_seconds``.
         """
@@ -62,6 +64,7 @@ class Session:
             clock=self.clock,
             cancel=self.cancel,
             progress=self.progress,
+            changes=changes,
         ) as self.lock:
             self.audit = Audit(self.hosts, run, cancel=self.cancel, warn=self.progress)
             yield

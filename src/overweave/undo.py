@@ -27,6 +27,32 @@ from .steps import (
 
 NOTES = f"{STATE_FOLDER}/undo"
 UNIT = "/etc/systemd/system/overweave-take-back.service"
+ASIDE = ".before"
+"""What the name of a container ends with while another has its place."""
+_SET_ASIDE = """\
+docker() { command docker -H unix:///var/run/docker.sock "$@"; }
+docker container inspect "$1" > /dev/null 2>&1 || exit 0
+docker rm -fv "$2" > /dev/null 2>&1
+docker update --restart no "$1" > /dev/null && docker stop -t 5 "$1" > /dev/null && docker rename "$1" "$2"
+"""
+_BRING_BACK = """\
+docker container inspect {aside} > /dev/null 2>&1 || exit 0
+docker rm -fv {name} > /dev/null 2>&1
+docker rename {aside} {name} && docker update --restart always {name} > /dev/null || exit
+docker start {name} > /dev/null
+"""
+_START = "! docker container inspect {0} > /dev/null 2>&1 || docker start {0} > /dev/null || failed=1\n"
+_END = "exit ${failed:-0}\n"
+_REMOVE_IMAGE = """\
+# An engine goes on with an upload that was broken off when all of it had arrived.
+n=0
+until docker image inspect {0} > /dev/null 2>&1; do
+  n=$((n + 1))
+  [ "$n" -le 10 ] || exit 0
+  sleep 0.2
+done
+docker rmi {0} > /dev/null
+"""
 LINK = "/etc/systemd/system/multi-user.target.wants/overweave-take-back.service"
 TAKE_BACK = (f"{NOTES}/take-back", "now", UNIT, LINK)
 """Script and arguments that take back at once."""
@@ -35,7 +61,8 @@ TAKE_BACK = (f"{NOTES}/take-back", "now", UNIT, LINK)
 @dataclass(frozen=True)
 class Note:
     """``kind``: ``file`` needs no engine, ``engine`` needs one that runs, ``restart`` says that the engine
-    is to be restarted and what follows that. ``text`` is for a POSIX shell, and may be run twice."""
+    is to be restarted and what follows that; ``settle`` is for when the changes stay. ``text`` is for a
+    POSIX shell, and may be run twice."""
 
     kind: str
     text: str
@@ -53,10 +80,16 @@ def note_of(step: Step) -> Note | None:
             path, new = shlex.quote(step.path), shlex.quote(f"{step.path}.new")
             return Note("file", f"printf %s {shlex.quote(step.previous)} > {new} && mv {new} {path}\n")
         case RestartEngine():
-            return Note("restart", f"docker start {_words(*step.stops)} > /dev/null\n" if step.stops else "")
+            return Note(
+                "restart",
+                "".join(_START.format(shlex.quote(name)) for name in step.stops) + _END * bool(step.stops),
+            )
         case ProvideImage():
-            return Note("engine", _if_there("image", step.image, f"docker rmi {shlex.quote(step.image)}"))
-        case RunContainer(replace=False):
+            return Note("engine", _REMOVE_IMAGE.format(shlex.quote(step.image)))
+        case RunContainer(replace=True):
+            name, aside = shlex.quote(step.name), shlex.quote(step.name + ASIDE)
+            return Note("engine", _BRING_BACK.format(name=name, aside=aside))
+        case RunContainer():
             volumes = "".join(
                 _if_there("volume", volume, f"docker volume rm {shlex.quote(volume)}")
                 for volume in step.new_volumes
@@ -67,6 +100,16 @@ def note_of(step: Step) -> Note | None:
             return Note("engine", f"docker stop {shlex.quote(step.name)} > /dev/null\n")
         case _:
             return None
+
+
+def set_aside(step: Step) -> tuple[Change, Note] | None:
+    """The command that puts away what a step replaces, and the note that removes it once all is settled;
+    None where a step replaces nothing that could be put back."""
+    if not (isinstance(step, RunContainer) and step.replace):
+        return None
+    aside = step.name + ASIDE
+    remove = Note("settle", _if_there("container", aside, f"docker rm -fv {shlex.quote(aside)}"))
+    return change_script(_SET_ASIDE, step.name, aside), remove
 
 
 def write_down(note: Note) -> Change:

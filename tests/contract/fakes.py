@@ -72,6 +72,13 @@ cat "$ROOT/wont-start"
 """
 
 
+DOCKER = """\
+#!/bin/sh
+[ "$1" = version ] || { echo "docker: unknown command: $*" >&2; exit 1; }
+[ ! -e "$ROOT/wont-start" ]
+"""
+
+
 class FakeClock:
     """Time that passes only in pauses. ``interrupt_after``: pauses after which the run is cancelled."""
 
@@ -105,7 +112,7 @@ class FakeHost:
         programs.mkdir(parents=True)
         for program in PROGRAMS:
             (programs / program).symlink_to(shutil.which(program))
-        for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL)):
+        for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL), ("docker", DOCKER)):
             (programs / name).write_text(text)
             (programs / name).chmod(0o755)
 

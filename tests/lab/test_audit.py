@@ -68,7 +68,7 @@ def test_a_host_whose_log_can_not_be_written_is_deployed_with_one_warning(fresh)
     fresh.do("host2", "mkdir -p /var/log/overweave && mount -t tmpfs -o ro none /var/log/overweave")
     fresh.undo.append(lambda: fresh.do("host2", "umount /var/log/overweave; rmdir /var/log/overweave"))
     ran = fresh.deploy().ok()
-    assert "host2     warning: /var/log/overweave can't be written to\n" in ran.err
+    assert "host2     warning: /var/log/overweave can't be written to: " in ran.err
     warnings = [line for line in ran.err.splitlines() if f"host2     warning: {LOG} can't be written" in line]
     assert len(warnings) == 1
     assert "Read-only file system" in warnings[0]
@@ -79,7 +79,7 @@ def test_a_host_with_a_full_disk_too(fresh):
     fresh.undo.append(lambda: fresh.do("host2", "umount /var/log/overweave; rmdir /var/log/overweave"))
     fresh.do("host2", "head -c 4096 /dev/zero > /var/log/overweave/full || true")
     ran = fresh.deploy().ok()
-    assert "host2     warning: /var/log/overweave has 0 MB free, and 4 MB are needed\n" in ran.err
+    assert "host2     warning: /var/log/overweave has 0 MB free, and 4 MB are needed" in ran.err
     assert len([line for line in ran.err.splitlines() if "can't be written" in line]) == 1
 
 

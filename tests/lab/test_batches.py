@@ -34,6 +34,18 @@ def test_a_dry_run_prints_the_plan_and_ends(clean):
     assert [step["host"] for step in writes] == ["host1", "host2", "host3"]
 
 
+def test_an_engine_that_was_down_shows_the_rest_of_the_plan_once_it_runs(clean):
+    clean.do("host1", "systemctl stop docker.socket docker")
+    ran = clean.deploy()
+    assert ran.status == 0, ran
+    first, second, rest = ran.out.split("\nengines that restart: ")
+    assert DROP_IN not in first, "it would point at a store that may never come"
+    assert second.startswith("host1\n")
+    assert f"write {DROP_IN}" in second
+    assert rest.startswith("host1, host2, host3\n")
+    assert GREEN in rest
+
+
 def test_each_batch_passes_its_gate_before_the_next(clean):
     ran = clean.deploy("--batch", "1")
     assert ran.status == 0, ran

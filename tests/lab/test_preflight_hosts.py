@@ -173,12 +173,13 @@ def state(bed):
     return (None if down else bed.state()), [bed.do(h.name, FILES + RULES) for h in bed.hosts]
 
 
-def findings(bed, *words, **more):
-    """What is found about hosts, gravest first. Preflight changes neither what is on them nor their rules."""
+def findings(bed, *words, settled=True, **more):
+    """What is found, gravest first. Preflight changes neither what is on hosts nor their rules; where they
+    are not ``settled``, something else is still at it."""
     before = state(bed)
     path = bed.folder / "preflight.json"
     ran = bed.fab("preflight", "--json", str(path), *words, **more)
-    assert state(bed) == before
+    assert not settled or state(bed) == before
     found = load(path)["findings"]
     assert ran.status == (4 if any(f["severity"] == "error" for f in found) else 0), ran
     return found
@@ -214,5 +215,6 @@ def test_the_command_that_is_told_mends_it(clean, saw_nothing, name):
     clean.do("host2", fault.broke)
     clean.undo.append(lambda: clean.do("host2", fault.mended))
     clean.do("host2", findings(clean)[0]["fix"])
-    assert "firewall.input" not in [f["check"] for f in findings(clean)]
-    assert "firewall.output" not in [f["check"] for f in findings(clean)]
+    # Told that firewalld has reloaded, the engine writes its own rules again.
+    after = {f["check"] for f in findings(clean, settled=name != "firewalld")}
+    assert not after & {"firewall.input", "firewall.output"}

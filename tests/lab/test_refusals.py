@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.lab.bed import DROP_IN, NET
+from tests.lab.bed import DROP_IN, NET, NOTHING_TO_DO
 
 from overweave.lab.waiting import wait_for
 
@@ -593,11 +593,13 @@ def test_a_network_that_is_in_use_is_not_replaced(deployed):
         "host2", "docker run -d --name used --stop-signal KILL --network overweave busybox:1.30.1 sleep 1000"
     )
     deployed.undo.append(lambda: deployed.do("host2", "docker rm -f used"))
+    before = deployed.state()
     ran = deployed.deploy("--mtu", "1400", "--replace-network")
-    assert ran.status == 5
-    assert "has active endpoints" in ran.said
-    assert ran.said.endswith(
-        "  -> `docker network inspect overweave` lists the containers on it: disconnect or remove them first"
+    assert (ran.status, ran.said) == (
+        4,
+        "overweave: host2: network overweave can't be replaced: on it are used\n"
+        "  -> `docker network disconnect overweave CONTAINER`, or remove them, and connect them again later",
     )
+    assert deployed.state() == before
     deployed.mend()
-    assert deployed.deploy().status == 0
+    assert deployed.deploy().out == NOTHING_TO_DO

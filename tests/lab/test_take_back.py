@@ -157,6 +157,22 @@ def test_a_store_that_can_not_be_reached(clean):
     works_without(clean)
 
 
+def test_a_store_that_does_not_take_its_new_settings(deployed):
+    """The store that worked has been put away, and comes back."""
+    before = deployed.state()
+    inventory = deployed.wanted()
+    inventory["store"] = {**inventory.get("store", {}), "options": {"encrypt": "no key"}}
+    ran = deployed.deploy(inventory=deployed.write("i.yml", inventory))
+    assert ran.status == 6, ran
+    assert ran.said.startswith("overweave: host1: the store has elected no leader")
+    assert "\n  taken back: host1: as it was before" in ran.said
+    wait_for(lambda: are_as_before(deployed, before), 20, "the store as it was")
+    assert {n: s.alive["pid"] for n, s in deployed.state().items()} == {
+        n: s.alive["pid"] for n, s in before.items()
+    }
+    assert GREEN in deployed.fab("validate-overlay").ok().out
+
+
 def test_a_disk_that_is_full(clean):
     """Where the engine unpacks what is loaded into it."""
     place = "/var/lib/docker/tmp"

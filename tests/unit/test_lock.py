@@ -30,7 +30,7 @@ class Fleet:
             for i, name in enumerate("abc", 1)
         }
 
-    def hold(self, names="abc", *, who="kim@desk", task="deploy-overlay", wait=0.0, clock=None):
+    def hold(self, names="abc", *, who="kim@desk", task="deploy-overlay", wait=0.0, clock=None, changes=True):
         return hold(
             {name: self.hosts[name] for name in names},
             Run("1", who, "", "0.1.0", task),
@@ -38,6 +38,7 @@ class Fleet:
             clock=clock or self.clock,
             cancel=self.cancel,
             progress=lambda host, what: self.said.append(what),
+            changes=changes,
         )
 
     def is_free(self, name):
@@ -149,7 +150,7 @@ def test_what_a_run_that_goes_on_has_noted_stays(fleet):
 def test_a_host_misses_its_run(fleet):
     """A machine that lost its power closes no connection."""
     host = fleet.hosts["a"]
-    hold_lock = change_script(script("hold-lock.sh"), PATH, "{}", "1", *undo.TAKE_BACK)
+    hold_lock = change_script(script("hold-lock.sh"), PATH, "{}", "1", "change", *undo.TAKE_BACK)
     stream = host.start(hold_lock)
     try:
         assert stream.recv(100) == b"held\n"
@@ -161,19 +162,57 @@ def test_a_host_misses_its_run(fleet):
         stream.close()
 
 
+def lost(held, host="a"):
+    try:
+        held.check(host)
+    except ConnectionProblem as e:
+        return str(e)
+    return ""
+
+
+LOST = (
+    "a: the lock of this host is lost: it has not heard from this run for too long\n"
+    "  -> run the same command again"
+)
+
+
 def test_a_run_that_was_not_heard_for_too_long_changes_nothing_more(fleet):
     clock = FakeClock()
     with fleet.hold("a", clock=clock) as held:
-        held.check("a")
-        clock.now += 11
-        with pytest.raises(ConnectionProblem) as caught:
-            held.check("a")
-        assert str(caught.value) == (
-            "a: the lock of this host is lost: it has not heard from this run for too long\n"
-            "  -> run the same command again"
-        )
+        assert not lost(held)
+        clock.now += 15
+        assert lost(held) == LOST
         held.beat()
-        held.check("a")
+        wait_for(lambda: not lost(held), 10, "the answer to a beat")
+
+
+def test_a_lock_whose_program_has_ended_is_lost_at_once(fleet):
+    with fleet.hold("ab") as held:
+        held.streams["a"].sendall(b"q")
+        wait_for(lambda: lost(held) == LOST, 10, "the end of the program")
+        assert not lost(held, "b")
+
+
+def test_one_who_only_looks_leaves_what_a_dead_run_left(fleet):
+    notes = noted(fleet, "a")
+    with fleet.hold("a", changes=False):
+        pass
+    assert notes.exists()
+    assert fleet.said == [
+        "warning: a run that died has left changes here; the next deployment takes them back first"
+    ]
+
+
+def test_what_can_not_be_taken_back_is_told(fleet):
+    host = fleet.hosts["a"]
+    host.path(undo.LINK).parent.mkdir(parents=True)
+    host.do(undo.write_down(undo.Note("file", "false\n")))
+    with fleet.hold("a"):
+        pass
+    assert fleet.said == [
+        "takes back what a run that died has left",
+        "warning: not all that a run that died has left could be taken back; the next run tries again",
+    ]
 
 
 def test_a_host_that_can_not_be_locked(fleet):

@@ -44,14 +44,16 @@ HOSTILE = 'it\'s $(a) `b`\n"c" \\ ü'
             Note("file", "printf %s 'old\n' > /a/b.new && mv /a/b.new /a/b\n"),
         ),
         (RestartEngine("h", "w"), Note("restart", "")),
-        (RestartEngine("h", "w", ("web", "db")), Note("restart", "docker start web db > /dev/null\n")),
         (
-            ProvideImage("h", "w", "i:1", Archive("x")),
+            RestartEngine("h", "w", ("w", "db")),
             Note(
-                "engine",
-                "! docker image inspect i:1 > /dev/null 2>&1 || docker rmi i:1 > /dev/null || exit\n",
+                "restart",
+                "! docker container inspect w > /dev/null 2>&1 || docker start w > /dev/null || failed=1\n"
+                "! docker container inspect db > /dev/null 2>&1 || docker start db > /dev/null || failed=1\n"
+                "exit ${failed:-0}\n",
             ),
         ),
+        (ProvideImage("h", "w", "i:1", Archive("x")), Note("engine", undo._REMOVE_IMAGE.format("i:1"))),
         (
             RunContainer("h", "w", "c", {}, new_volumes=("v",)),
             Note(
@@ -60,7 +62,16 @@ HOSTILE = 'it\'s $(a) `b`\n"c" \\ ü'
                 "! docker volume inspect v > /dev/null 2>&1 || docker volume rm v > /dev/null || exit\n",
             ),
         ),
-        (RunContainer("h", "w", "c", {}, replace=True), None),
+        (
+            RunContainer("h", "w", "c", {}, replace=True),
+            Note(
+                "engine",
+                "docker container inspect c.before > /dev/null 2>&1 || exit 0\n"
+                "docker rm -fv c > /dev/null 2>&1\n"
+                "docker rename c.before c && docker update --restart always c > /dev/null || exit\n"
+                "docker start c > /dev/null\n",
+            ),
+        ),
         (StartContainer("h", "w", "c"), Note("engine", "docker stop c > /dev/null\n")),
         (AwaitLeader("h", "w"), None),
         (RemoveContainer("h", "w", "c"), None),
@@ -150,6 +161,48 @@ def test_what_can_not_be_taken_back_is_kept_and_tried_again(host):
     host.do(change_script(": > may-go"))
     host.do(undo.take_back())
     assert not host.path(undo.NOTES).exists()
+
+
+def test_what_was_taken_back_is_not_taken_back_again(host):
+    note(host, Note("file", "test -e may-go\n"))
+    note(host, Note("file", "echo once >> said\n"))
+    for _ in range(2):
+        with pytest.raises(Exception, match="exit code 1"):
+            host.do(undo.take_back())
+    # A note that is made meanwhile comes behind those that are left.
+    note(host, Note("file", "echo twice >> said; : > may-go\n"))
+    host.do(undo.take_back())
+    assert (host.root / "said").read_text() == "once\ntwice\n"
+    assert not host.path(undo.NOTES).exists()
+
+
+def test_an_engine_that_does_not_answer_keeps_what_needs_it(host):
+    note(host, Note("engine", "echo done >> said\n"))
+    (host.root / "wont-start").touch()
+    with pytest.raises(Exception, match="exit code 1"):
+        host.do(undo.take_back())
+    assert not (host.root / "said").exists()
+    (host.root / "wont-start").unlink()
+    host.do(undo.take_back())
+    assert (host.root / "said").read_text() == "done\n"
+
+
+def test_what_was_set_aside_goes_when_all_is_settled(host):
+    note(host, Note("settle", "echo removed >> said\n"))
+    host.do(undo.forget())
+    assert (host.root / "said").read_text() == "removed\n"
+    note(host, Note("settle", "echo removed >> said\n"))
+    host.do(undo.take_back())
+    assert (host.root / "said").read_text() == "removed\n"
+    assert not host.path(undo.NOTES).exists()
+
+
+def test_notes_that_lost_their_script_get_it_again(host):
+    note(host, Note("file", "echo first >> said\n"))
+    (host.path(undo.NOTES) / "take-back").write_text("")
+    note(host, Note("file", "echo second >> said\n"))
+    host.do(undo.take_back())
+    assert (host.root / "said").read_text() == "second\nfirst\n"
 
 
 def test_a_note_that_can_not_be_written_is_an_error_before_anything_changed(host):

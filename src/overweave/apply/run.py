@@ -8,7 +8,7 @@ from overweave import undo
 from overweave.errors import ConnectionProblem, Interrupted, OverweaveError
 from overweave.fleet import each
 from overweave.journal import SINCE_THE_CHANGE, causes
-from overweave.steps import JoinGossip, PassGate, Plan, RestartEngine, Stage, Step
+from overweave.steps import JoinGossip, PassGate, Plan, RemoveFile, RestartEngine, Stage, Step
 
 from .gate import pass_gate
 from .gossip import join_gossip
@@ -29,7 +29,11 @@ def apply(plan: Plan, world: World) -> Done:
     try:
         for stage in plan.stages:
             _run(stage, world, done)
-        _settle(list(done.unsettled), world, done)
+        # Also where this run left no notes: what an earlier one could not take back is wanted now, or gone.
+        whole = any(stage.guarded for stage in plan.stages) or any(
+            isinstance(s, RemoveFile) for s in plan.steps
+        )
+        _settle(hosts if whole else [], world, done)
         outcome = "ok"
     except OverweaveError as e:
         _take_back(e, world, done)
@@ -83,25 +87,40 @@ def _do(step: Step, world: World, done: Done, *, guarded: bool) -> None:
         _settle([host for host in step.hosts if host in done.unsettled], world, done)
     else:
         world.lock(step.host)
-        if guarded and (note := undo.note_of(step)):
-            done.unsettled[step.host] = done.unsettled.get(step.host, False) or isinstance(
-                step, RestartEngine
-            )
-            world.writers[step.host].do(undo.write_down(note))
+        if guarded:
+            _note(step, world, done)
         perform(step, world)
+
+
+def _note(step: Step, world: World, done: Done) -> None:
+    """Note on the host how a step is taken back, and put away what it replaces."""
+    writer = world.writers[step.host]
+    if note := undo.note_of(step):
+        done.unsettled[step.host] = done.unsettled.get(step.host, False) or isinstance(step, RestartEngine)
+        writer.do(undo.write_down(note))
+    if aside := undo.set_aside(step):
+        put_away, remove_it = aside
+        writer.do(undo.write_down(remove_it))
+        writer.do(put_away)
 
 
 def _settle(hosts: list[str], world: World, done: Done) -> None:
     """From here on the changes of these hosts stay."""
-    each(hosts, lambda host: world.writers[host].do(undo.forget()), cancel=world.cancel).all()
-    for host in hosts:
-        del done.unsettled[host]
+
+    def forget(host: str) -> None:
+        # Whoever has lost the lock must not touch what may be another run's notes.
+        world.lock(host)
+        world.writers[host].do(undo.forget())
+
+    outcome = each(hosts, forget, cancel=world.cancel)
+    for host in outcome.values:
+        done.unsettled.pop(host, None)
+    outcome.all()
 
 
 def _causes(error: OverweaveError, world: World, done: Done) -> list[str]:
     """What the journals since the first change say, and what the error says itself."""
-    restarted = [host for host, restarted in done.unsettled.items() if restarted]
-    logs = each(restarted, lambda host: world.writers[host].ask(SINCE_THE_CHANGE), cancel=world.cancel)
+    logs = each(done.unsettled, lambda host: world.writers[host].ask(SINCE_THE_CHANGE), cancel=world.cancel)
     said = []
     for host in done.unsettled:
         spoken_of = re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", str(error)) is not None
@@ -126,6 +145,8 @@ def _take_back(error: OverweaveError, world: World, done: Done) -> None:
         started = world.clock.monotonic()
         writer = world.writers[host]
         try:
+            # A host that this run has lost takes its changes back by itself; by now another may have it.
+            world.lock(host)
             writer.do(undo.take_back())
         except OverweaveError as e:
             world.audit.step(host, "take back", "failed", world.clock.monotonic() - started, e.message)

@@ -103,8 +103,11 @@ def deployment(
         else:
             first += uploads
     if not _running(facts.hosts[store_host]):
-        # Without a store nothing else can come true: the rest is planned when its engine runs.
-        own = tuple(s for s in first if s.host == store_host)
+        # Without a store nothing else can come true: the rest is planned when its engine runs. Its first
+        # drop-in too: it stays behind this gate, and must not point at a store that never came.
+        own = tuple(
+            s for s in first if s.host == store_host and not (isinstance(s, WriteFile) and not s.previous)
+        )
         return make_plan(
             Stage("engine of the store", own, guarded=True),
             Stage("gate", _gates(fleet, facts, advertise, [[store_host]], registered=False)[0]),

@@ -71,10 +71,12 @@ def session(
     progress: Progress | None = None,
     task: str = "",
     wait_lock: float = 0,
+    only_looks: bool = False,
     **changes: Any,
 ) -> Iterator[Session]:
     """Connections to the hosts that the command line asks for; with their locks where a ``task`` is named
-    that must be alone on them. ``wait_lock``: seconds to wait for other runs."""
+    that must be alone on them. ``wait_lock``: seconds to wait for other runs; ``only_looks``: the task
+    changes nothing."""
     # Names of an ssh configuration that was given must not be taken for those of a lab: host1, host2, …
     wanted = fleet(c.host_names, inventory, may_be_lab=not c.own_ssh_config, **changes)
     config: fabric.Config = c.config
@@ -86,7 +88,7 @@ def session(
             connect(wanted, config, progress=progress, accept_new_host_keys=accept_new_host_keys, record=log)
         )
         if task:
-            with opened.locked(this_run(task), wait_lock):
+            with opened.locked(this_run(task), wait_lock, changes=not only_looks):
                 yield opened
         else:
             yield opened
@@ -108,17 +110,22 @@ def show(report: RenderableType, data: Mapping[str, Any], json_file: str | None)
 
     Raises `UsageError` where the file can't be written.
     """
-    if json_file == "-":
-        sys.stdout.write(json.dumps(data, indent=2) + "\n")
-        return
-    text.console().print(report)
+    if json_file != "-":
+        text.console().print(report)
     if json_file:
-        try:
-            Path(json_file).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-        except OSError as e:
-            raise UsageError(
-                f"--json {json_file}: {e.strerror}", hint="name a file that can be written"
-            ) from e
+        write(data, json_file)
+
+
+def write(data: Mapping[str, Any], json_file: str) -> None:
+    """Write the data alone. Raises `UsageError` where the file can't be written."""
+    words = json.dumps(data, indent=2) + "\n"
+    if json_file == "-":
+        sys.stdout.write(words)
+        return
+    try:
+        Path(json_file).write_text(words, encoding="utf-8")
+    except OSError as e:
+        raise UsageError(f"--json {json_file}: {e.strerror}", hint="name a file that can be written") from e
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -127,6 +134,9 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(f"{question} Nobody is there to ask.", hint="add --yes to go on without asking")
-    answer = input(lines(f"{question} [y/N] "))
+    # Standard output may be JSON for a program.
+    sys.stderr.write(lines(f"{question} [y/N] "))
+    sys.stderr.flush()
+    answer = input()
     if answer.strip().lower() not in ("y", "yes"):
         raise UsageError("not confirmed: nothing was changed")

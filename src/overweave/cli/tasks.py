@@ -87,6 +87,7 @@ def deploy_overlay(
         progress=progress,
         task="deploy-overlay",
         wait_lock=wait_lock,
+        only_looks=dry_run,
         network=network,
         subnet=subnet,
         mtu=mtu,
@@ -96,8 +97,8 @@ def deploy_overlay(
             return
 
         def ask(plan: Plan) -> None:
-            if plan and json != "-":
-                text.console().print(text.plan(plan, session.fleet.names))
+            if plan:
+                text.console(stderr=json == "-").print(text.plan(plan, session.fleet.names))
             stops = [
                 f"{name} on {s.host}" for s in plan.steps if isinstance(s, RestartEngine) for name in s.stops
             ]
@@ -122,11 +123,13 @@ def deploy_overlay(
 
 def _show_plan(session: Session, json: str | None, *, replace_network: bool, batch: Batch) -> None:
     checked, facts = pipeline.preflight(session, replace_network=replace_network)
+    if json and not checked.passed:
+        run.write(data.preflight(checked), json)
     refuse(refusals(checked.findings))
     plan = pipeline.make(session, facts, replace_network=replace_network, batch=batch)
     for finding in checked.findings:
         if finding.severity is Severity.WARNING:
-            session.progress(finding.where, f"warning: {finding.seen}")
+            session.progress(finding.where, finding.told)
     run.show(
         text.plan(plan, session.fleet.names),
         data.plan(plan) | {"findings": data.preflight(checked)["findings"]},
@@ -169,6 +172,7 @@ def preflight(
         progress=progress,
         task="preflight",
         wait_lock=wait_lock,
+        only_looks=True,
         network=network,
         subnet=subnet,
         mtu=mtu,
@@ -205,6 +209,7 @@ def validate_overlay(
         progress=progress,
         task="validate-overlay",
         wait_lock=wait_lock,
+        only_looks=True,
         network=network,
     ) as session:
         _conclude(pipeline.validate(session), json, progress)
@@ -235,6 +240,7 @@ def plan_overlay(
         accept_new_host_keys=accept_new_host_keys,
         task="plan-overlay",
         wait_lock=wait_lock,
+        only_looks=True,
         network=network,
         subnet=subnet,
         mtu=mtu,

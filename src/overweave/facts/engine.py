@@ -34,6 +34,7 @@ class Container:
     image: str
     running: bool
     labels: dict[str, str]
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ def _container(raw: Json) -> Container:
         image=text(raw.get("Image") or ""),
         running=raw.get("State") == "running",
         labels=text_map(raw.get("Labels")),
+        networks=tuple((raw.get("NetworkSettings") or {}).get("Networks") or ()),
     )
 
 

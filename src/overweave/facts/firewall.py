@@ -9,12 +9,19 @@ from overweave.command import Result, query_script
 from overweave.firewall import iptables, nft
 from overweave.firewall.rules import Table, Tool
 
-LIMIT = 8_000_000
-"""Bytes of rules that are read; more are not judged."""
+LIMIT = 1_400_000
+"""Bytes of rules that are read of each kind, more are not judged; all that is asked of a host at once has to
+fit `adapters.ssh.OUTPUT_LIMIT`."""
 
 # Saving a flavour that isn't in use would load its modules: legacy is asked if it has tables, and nft if
 # the host's tools are made for it.
-_SAVE = 'if command -v "$2" >/dev/null; then "$2"; else iptables-save; fi | head -c "$1"'
+# A flavour without a program of its own is plain iptables, or is not there.
+_SAVE = """\
+if command -v "$2" >/dev/null; then "$2"
+elif iptables -V | grep -q nf_tables; then test "$2" != iptables-nft-save || iptables-save
+else test "$2" != iptables-legacy-save || iptables-save
+fi | head -c "$1"
+"""
 _NFT = 'command -v nft >/dev/null || exit 0; nft "$2" list ruleset | head -c "$1"'
 QUERIES = (
     query_script("iptables -V"),
@@ -55,7 +62,9 @@ def parse(results: Sequence[Result]) -> Firewall:
     shown = {("ip", table.name) for table in tables if table.tool is Tool.IPTABLES_NFT}
     problem = ""
     if any(len(result.stdout) >= LIMIT for result in (of_nft, of_legacy, as_json)):
-        problem = f"there are more than {LIMIT // 1_000_000} MB of rules"
+        problem = f"there are more than {LIMIT / 1e6:.1f} MB of rules"
+    if "table " in listing.stdout and not as_json.stdout.strip():
+        problem = "nft is too old for JSON (before 0.9), or made without it"
     try:
         # nft shows the tables of iptables too, but not what their extensions match.
         natives = nft.parse(as_json.stdout, listing.stdout)

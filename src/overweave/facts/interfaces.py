@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
+from typing import Any
 
 from overweave.command import Result, query
 from overweave.errors import CommandFailed
 
-from .typed import text, whole
+from .typed import objects, text, whole
 
 QUERIES = (query("ip", "-json", "-4", "address", "show"), query("ip", "-json", "-4", "route", "show"))
 
@@ -26,13 +28,16 @@ class Interface:
     @property
     def is_dockers(self) -> bool:
         """Whether an engine made it, going by its name."""
-        return self.name.startswith(("docker", "br-", "veth"))
+        return re.fullmatch(r"docker\d+|docker_gwbridge|br-[0-9a-f]{12}|veth.*", self.name) is not None
 
 
 @dataclass(frozen=True)
 class Route:
+    """``gateway``: by way of another router, so that what is there is not on this link."""
+
     destination: IPv4Network
     interface: str
+    gateway: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,15 @@ def parse(results: Sequence[Result]) -> Interfaces:
             for link in links
             if link.get("ifname")
         ),
-        tuple(
-            Route(IPv4Network("0.0.0.0/0" if r["dst"] == "default" else r["dst"]), text(r.get("dev", "")))
-            for r in routes
-            if r.get("type", "unicast") == "unicast"
-        ),
+        tuple(_route(r) for r in routes if r.get("type", "unicast") == "unicast"),
+    )
+
+
+def _route(raw: Mapping[str, Any]) -> Route:
+    # Of several ways the first one stands for all.
+    way = raw if raw.get("dev") else next(iter(objects(raw.get("nexthops"))), {})
+    return Route(
+        IPv4Network("0.0.0.0/0" if raw["dst"] == "default" else raw["dst"]),
+        text(way.get("dev", "")),
+        bool(way.get("gateway") or way.get("via")),
     )

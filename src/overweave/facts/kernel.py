@@ -22,7 +22,11 @@ while [ $# -gt 0 ]; do
     kind=$1 words=$2
     shift 2
     printf '%s ' "$kind"
-    unshare -n sh -c "ip link add ow-link $words && ip link delete ow-link" 2>&1 | tail -n 1 | grep . || echo
+    if why=$(unshare -n sh -c "ip link add ow-link $words && ip link delete ow-link" 2>&1); then
+        echo
+    else
+        printf '%s\\n' "$why" | tail -n 1 | grep . || echo "status $?"
+    fi
 done
 """
 _SETTINGS = """\
@@ -36,7 +40,9 @@ if modprobe -n -q br_netfilter; then echo "br_netfilter yes"; fi
 _CARDS = """\
 look() {
     printf '%s\\t%s\\t' "$1" "$2"
-    ethtool -i "$2" 2>/dev/null | sed -n 's/^driver: *//p' | tr '\\n' '\\t'
+    driver=$(ethtool -i "$2" 2>/dev/null | sed -n 's/^driver: *//p')
+    [ "$driver" ] || driver=$(readlink "/sys/class/net/$2/device/driver" 2>/dev/null)
+    printf '%s\\t' "${driver##*/}"
     ethtool -k "$2" 2>/dev/null | sed -n 's/^[[:space:]]*tx-checksum-ip-generic: *\\([onf]*\\).*/\\1/p' |
         tr '\\n' '\\t'
     echo

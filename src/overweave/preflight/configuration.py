@@ -15,6 +15,8 @@ from overweave.printable import one_line
 from .finding import Finding, error
 
 KEYS = ("cluster-store", "cluster-advertise", "cluster-store-opts")
+MERGED = "runtimes"
+"""Given in both places it is put together (docker/docker, skipDuplicates in daemon/config)."""
 SHORT = {
     "-H": "host",
     "-D": "debug",
@@ -82,10 +84,9 @@ def _of_configuration(its: HostFacts) -> list[Finding]:
             host=its.name,
         )
         for key in sorted(its.daemon_json.settings.keys() & flags(its.unit))
-        if key not in KEYS
+        if key not in KEYS and key != MERGED
     ]
-    elsewhere = f"{its.unit.exec_start} {its.unit.environment}"
-    if "--cluster-" in elsewhere:
+    if "--cluster-" in its.unit.exec_start or any(key.startswith("cluster-") for key in flags(its.unit)):
         found.append(
             error(
                 "configuration.flags",

@@ -64,6 +64,6 @@ CHECKS: tuple[Check, ...] = (
 
 def findings(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False) -> list[Finding]:
     """Everything that was found, the gravest first, and else in the order of the checks."""
-    checks = CHECKS if replace_network else (*CHECKS, network.attributes)
+    checks = (*CHECKS, network.in_use if replace_network else network.attributes)
     found = [finding for check in checks for finding in check(fleet, facts)]
     return sorted(found, key=lambda finding: list(Severity).index(finding.severity))

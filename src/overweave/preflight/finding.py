@@ -37,6 +37,12 @@ class Finding:
     def where(self) -> str:
         return f"{self.host} -> {self.peer}" if self.peer else self.host
 
+    @property
+    def told(self) -> str:
+        """As one line of progress."""
+        matters = f": {self.matters}" if self.matters else ""
+        return f"{self.severity}: {self.seen}{matters}" + (f" -> {self.fix}" if self.fix else "")
+
     def refusal(self) -> Refused:
         text = f"{self.seen}: {self.matters}" if self.matters else self.seen
         return Refused(text, host=self.where, hint=self.fix)

@@ -17,6 +17,8 @@ from .pairs import nothing_arrives
 LOST_AT_LEAST, LOST_SHARE = 2, 0.03
 SLOW_MILLISECONDS = 100.0
 """Gossip is tuned to a local network: it takes a peer for dead that does not answer within 500 ms."""
+LIMITED = 0.5
+"""Share of echoes beyond what VXLAN loses above which a firewall limits their rate."""
 TOO_LOSSY = 0.1
 """With such a loss, a full-size packet that does not come says nothing about sizes."""
 
@@ -94,8 +96,17 @@ def _usable(facts: FleetFacts) -> dict[Direction, Travel]:
 
 
 def _best(path: Path) -> Travel | None:
-    """The echoes that tell of the network and not of a firewall."""
-    return next((t for t in (path.underlay, path.vxlan) if t and t.arrived and t.sent), None)
+    """The echoes that tell of the network and not of a firewall, which may let pass but a few."""
+    came = [t for t in (path.underlay, path.vxlan) if t and t.arrived and t.sent]
+    if _limited(path):
+        return path.vxlan
+    return came[0] if came else None
+
+
+def _limited(path: Path) -> bool:
+    pair = (path.underlay, path.vxlan)
+    outside, inside = (_share(t) if t and t.arrived and t.sent else None for t in pair)
+    return outside is not None and inside is not None and outside - inside > LIMITED
 
 
 def _lost(travel: Travel) -> int:
@@ -116,7 +127,9 @@ def sizes(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
     for direction, travel in _usable(facts).items():
         path = its.paths[direction]
         inside = path.vxlan.largest + VXLAN_OVERHEAD if path.vxlan and path.vxlan.arrived else None
-        outside = path.underlay.largest if path.underlay and path.underlay.arrived else None
+        # Of the few that a firewall lets pass, none may be a large one.
+        whole = path.underlay if path.underlay is travel or not _limited(path) else None
+        outside = whole.largest if whole and whole.arrived else None
         carries = min(size for size in (inside, outside) if size is not None)
         if carries < its.mtu and _share(travel) < TOO_LOSSY:
             # Frames of the engine may be cut up on their way, and so may those of this measurement.

@@ -55,7 +55,7 @@ def plan(result: Plan) -> dict[str, Any]:
                         "restarts": list(step.restarts),
                         "destructive": step.destructive,
                         **(
-                            {"path": step.path, "content": step.content}
+                            {"path": step.path, "content": step.content, "previous": step.previous}
                             if isinstance(step, WriteFile)
                             else {}
                         ),

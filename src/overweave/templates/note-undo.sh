@@ -4,19 +4,30 @@
 set -e
 umask 077
 notes=$1 kind=$2 take_back=$3 unit=$4 link=$5 text=$6
-if [ ! -d "$notes" ]; then
-  mkdir -p "$(dirname "$notes")"
-  rm -rf "$notes.new"
-  mkdir "$notes.new"
-  printf '%s' "$take_back" > "$notes.new/take-back"
+safe() { # All of it must be on the disk when the power goes, or nothing of it.
+  sync "$@" 2> /dev/null || sync
+}
+if [ ! -s "$notes/take-back" ]; then
+  new=$notes
+  if [ ! -d "$notes" ]; then
+    new=$notes.new
+    rm -rf "$new"
+    mkdir -p "$new"
+  fi
+  printf '%s' "$take_back" > "$new/take-back.new"
   printf '%s' "$text" > "$unit.new"
   chmod 644 "$unit.new"
+  safe "$new/take-back.new" "$unit.new"
+  mv "$new/take-back.new" "$new/take-back"
   mv "$unit.new" "$unit"
   ln -sf "$unit" "$link"
-  mv "$notes.new" "$notes"
+  [ "$new" = "$notes" ] || mv "$new" "$notes"
+  safe "$(dirname "$notes")" "$(dirname "$unit")" "$(dirname "$link")"
 fi
-number=$(ls "$notes" | wc -l)
-entry=$notes/$(printf %03d "$number").$kind
+# From 1000 on: names in the order of numbers. Those that were taken back are gone.
+last=$(ls "$notes" | sed -n 's/^\([0-9]*\)\..*/\1/p' | tail -n 1)
+number=$((${last:-999} + 1))
+entry=$notes/$number.$kind
 cat > "$entry.new"
 mv "$entry.new" "$entry"
-sync "$entry" "$notes" 2> /dev/null || true
+safe "$entry" "$notes"

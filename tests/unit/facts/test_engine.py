@@ -44,7 +44,7 @@ def test_the_captured_engine_of_a_store_host():
     assert (found.running, found.version, found.reason) == (True, "20.10.5+dfsg1", "")
     assert (found.speaks_consul, found.swarm) == (True, False)
     assert found.containers == (
-        Container("consul", "consul:1.8.7", True, {"io.overweave.spec": "016846b4d2648130"}),
+        Container("consul", "consul:1.8.7", True, {"io.overweave.spec": "016846b4d2648130"}, ("host",)),
     )
     assert found.container("consul") == found.containers[0]
     assert found.images == {"consul:1.8.7", "busybox:1.30.1"}

@@ -61,7 +61,11 @@ def test_several_addresses_stay_in_the_kernels_order_and_only_global_ones_count(
     [
         (
             {"dst": "default", "gateway": "10.0.0.1", "dev": "eth0"},
-            (Route(IPv4Network("0.0.0.0/0"), "eth0"),),
+            (Route(IPv4Network("0.0.0.0/0"), "eth0", gateway=True),),
+        ),
+        (
+            {"dst": "10.0.0.0/8", "nexthops": [{"gateway": "10.9.0.1", "dev": "eth1"}, {"dev": "eth2"}]},
+            (Route(IPv4Network("10.0.0.0/8"), "eth1", gateway=True),),
         ),
         ({"dst": "default", "nexthops": []}, (Route(IPv4Network("0.0.0.0/0"), ""),)),
         ({"dst": "10.9.8.7", "dev": "tun0"}, (Route(IPv4Network("10.9.8.7/32"), "tun0"),)),

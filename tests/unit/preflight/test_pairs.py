@@ -253,6 +253,13 @@ def test_loss_is_a_warning(wire):
     assert finding.seen == "packets get lost, up to 3 of 30"
 
 
+def test_echoes_that_a_firewall_limits_are_no_loss_and_hide_no_size(wire):
+    wire.change(("host1", "host2"), underlay=Travel(30, 7, 84, 0.2))
+    assert wire.found() == []
+    wire.change(("host1", "host2"), vxlan=Travel(10, 10, 1350, 0.2))
+    assert wire.only().check == "pairs.mtu"
+
+
 def test_a_single_packet_is_no_loss(wire):
     wire.change(("host1", "host2"), underlay=Travel(30, 29, 1500, 0.2))
     assert wire.found() == []
