@@ -337,6 +337,16 @@ def differences(before: Mapping[str, HostState], after: Mapping[str, HostState])
     ]
 
 
+def changes(before: Mapping[str, HostState], after: Mapping[str, HostState]) -> list[str]:
+    """As `differences`, and what was restarted or made anew."""
+    return differences(before, after) + [
+        f"{name}: {key}: {before[name].alive[key]} became {its.alive[key]}"
+        for name, its in after.items()
+        for key in its.alive
+        if its.alive[key] != before[name].alive[key]
+    ]
+
+
 def directed(*hosts: str) -> set[tuple[str, str]]:
     return {(a, b) for a in hosts for b in hosts if a != b}
 

@@ -157,7 +157,8 @@ def _take_back(error: OverweaveError, world: World, done: Done) -> None:
 
     outcome = each(done.unsettled, one, cancel=world.cancel)
     if outcome.values:
-        error.also.append(f"taken back: {', '.join(outcome.values)}: as it was before")
+        names = ", ".join(host for host in world.writers if host in outcome.values)
+        error.also.append(f"taken back: {names}: as it was before")
     for host, e in outcome.errors.items():
         error.also.append(
             f"{host} is out of reach: it takes its changes back by itself when it misses this connection, "
