@@ -12,7 +12,7 @@ from . import teardown
 from .adapters.image_archive import verify
 from .apply.run import apply
 from .apply.world import Done, World
-from .errors import OverweaveError, Refused, StoreError
+from .errors import DeadlineExceeded, OverweaveError, Refused, StoreError
 from .facts.engine import Engine, NetworkFact
 from .facts.fleet import FleetFacts
 from .facts.unit import Unit
@@ -27,9 +27,13 @@ from .prove.matrix import Matrix
 from .prove.proof import prove as run_proof
 from .session import Session, look, look_closer
 from .steps import AwaitLeader, JoinGossip, Plan, ProvideImage, RestartEngine, Stage, make_plan
+from .waiting import wait_until
 
 ROUNDS = 3
 """Plans that may follow each other until nothing differs: one when engines run, one more when not."""
+NAMES_SECONDS = 15.0
+"""An engine that restarted together with the store may learn names later than all else: seen once, on a
+loaded machine, where the store's host was a batch of its own."""
 PROVEN = "overweave/proven/"
 """Store keys under which a proof is noted, by network."""
 
@@ -112,12 +116,14 @@ def deploy(
         raise _still_different(left)
     if not first and noted(session, facts):
         return Deployment(first, done, None, facts)
-    return Deployment(first, done, prove(session, facts), facts)
+    restarted = any(isinstance(step, RestartEngine) for step in done.steps)
+    matrix = prove_after_restarts(session) if restarted else prove(session, facts)
+    return Deployment(first, done, matrix, facts)
 
 
 def world(session: Session) -> World:
     def prove_pairs_of(hosts: Sequence[str]) -> None:
-        matrix = prove(session, look(session))
+        matrix = prove_after_restarts(session)
         red = [p for p in matrix.red if p.source in hosts or p.target in hosts]
         if red:
             pairs = ", ".join(f"{p.source} -> {p.target} ({' '.join(p.failed)})" for p in red[:10])
@@ -170,6 +176,21 @@ def prove(session: Session, facts: FleetFacts) -> Matrix:
         elif facts.store is not None:
             session.store().put(PROVEN + fleet.network.name, b"")
     return matrix
+
+
+def prove_after_restarts(session: Session) -> Matrix:
+    """A proof that is repeated for `NAMES_SECONDS` while nothing but names is missing."""
+    matrices: list[Matrix] = []
+
+    def named() -> bool:
+        if matrices:
+            session.progress("", "names are not known everywhere yet: prove again")
+        matrices.append(prove(session, look(session)))
+        return any(pair.failed != ("dns",) for pair in matrices[-1].red) or matrices[-1].green
+
+    with contextlib.suppress(DeadlineExceeded):
+        wait_until(named, what="names", seconds=NAMES_SECONDS, clock=session.clock)
+    return matrices[-1]
 
 
 def _overlay(facts: FleetFacts, host: str, name: str) -> NetworkFact | None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import pytest
 from tests.lab.bed import FILES, NET, load
 
+from overweave.lab.waiting import wait_for
+
 pytestmark = pytest.mark.lab
 
 RULES = """\
@@ -197,6 +199,57 @@ def test_exactly_that_is_found(clean, saw_nothing, fault):
     assert short(found) == [(check, "host2") for check in fault.found]
     assert fault.seen in found[0]["seen"]
     assert found[0]["fix"] or found[0]["severity"] == "note"
+
+
+def test_a_clone_with_the_machine_id_of_another(clean, saw_nothing):
+    of_host1 = clean.do("host1", "cat /etc/machine-id").strip()
+    clean.do("host2", f"echo {of_host1} > /root/id; mount --bind /root/id /etc/machine-id")
+    clean.undo.append(lambda: clean.do("host2", "umount /etc/machine-id; rm /root/id"))
+    assert short(findings(clean)) == [("identity.machine-id warning", "host2")]
+
+
+def test_a_clone_with_the_engine_of_another(clean, saw_nothing):
+    key = clean.do("host1", "cat /etc/docker/key.json")
+    clean.do("host2", f"cp -p /etc/docker/key.json /root/; echo '{key}' > /etc/docker/key.json; {RESTART}")
+    clean.undo.append(lambda: clean.do("host2", f"mv /root/key.json /etc/docker/; {RESTART}"))
+    assert short(findings(clean)) == [("identity.engine-id warning", "host2")]
+
+
+def test_an_engine_that_keeps_dying(clean, saw_nothing):
+    folder = "/run/systemd/system/docker.service.d"
+    clean.do(
+        "host2",
+        f"mkdir -p {folder}\n"
+        f"printf '[Unit]\\nStartLimitIntervalSec=0\\n[Service]\\nRestartSec=0\\n' > {folder}/x.conf\n"
+        "systemctl daemon-reload",
+    )
+    clean.undo.append(lambda: clean.do("host2", f"rm -r {folder}; systemctl daemon-reload; {RESTART}"))
+    for restarts in (1, 2, 3):
+        clean.do("host2", "kill -9 $(systemctl show -p MainPID --value docker)")
+        again = (
+            f"systemctl show -p NRestarts,ActiveState docker | grep -c -e =active -e ={restarts} | grep -x 2"
+        )
+        wait_for(lambda again=again: clean.lab.host("host2").run(("sh", "-c", again)).ok, 20, "the engine")
+    (found,) = findings(clean)
+    assert short([found]) == [("engine.restarts note", "host2")]
+    assert found["seen"] == "systemd has restarted docker.service 3 times by itself"
+
+
+def test_an_address_of_vagrants_nat(clean, saw_nothing):
+    for name in ("host1", "host2", "host3"):
+        clean.do(
+            name,
+            "ip link add nat0 type veth peer name nat1; ip link set nat1 up; ip address add 10.0.2.15/24 dev nat0; ip link set nat0 up",
+        )
+        clean.undo.append(lambda name=name: clean.do(name, "ip link delete nat0"))
+    inventory = clean.wanted()
+    inventory["hosts"]["host2"]["advertise"] = "nat0"
+    found = findings(clean, inventory=clean.write("nat.yml", inventory))
+    assert ("addresses.nat error", "host2") in short(found)
+
+
+def test_a_subnet_without_room(clean, saw_nothing):
+    assert short(findings(clean, "--subnet", "10.211.0.0/29")) == [("addresses.room error", "")]
 
 
 @pytest.mark.parametrize(

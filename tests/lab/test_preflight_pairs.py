@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.lab.bed import load
 
+from overweave.lab import faults
 from overweave.lab.waiting import wait_for
 
 pytestmark = pytest.mark.lab
@@ -150,6 +151,21 @@ def test_echo_requests_that_do_not_pass_are_but_a_note(place):
     for pair in permutations(HOSTS, 2):
         cut(place, *pair, "-p", "icmp")
     assert findings(place)[0] == [("pairs.icmp", "note", "", "")]
+
+
+def test_packets_that_get_lost(place):
+    host3 = place.lab.host("host3")
+    place.undo.append(lambda: faults.clear(host3))
+    faults.netem(host3, loss_percent=35)
+    found = {f[:3] for f in findings(place)[0]}
+    assert ("pairs.loss", "warning", "host3") in found
+
+
+def test_a_long_way(place):
+    host3 = place.lab.host("host3")
+    place.undo.append(lambda: faults.clear(host3))
+    faults.netem(host3, delay_ms=150)
+    assert [f[:2] for f in findings(place)[0]] == [("pairs.round-trip", "note")]
 
 
 def shrink(bed):
