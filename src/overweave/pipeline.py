@@ -117,13 +117,13 @@ def deploy(
     if not first and noted(session, facts):
         return Deployment(first, done, None, facts)
     restarted = any(isinstance(step, RestartEngine) for step in done.steps)
-    matrix = prove_after_restarts(session) if restarted else prove(session, facts)
+    matrix = prove_after_restarts(session, facts) if restarted else prove(session, facts)
     return Deployment(first, done, matrix, facts)
 
 
 def world(session: Session) -> World:
     def prove_pairs_of(hosts: Sequence[str]) -> None:
-        matrix = prove_after_restarts(session)
+        matrix = prove_after_restarts(session, look(session))
         red = [p for p in matrix.red if p.source in hosts or p.target in hosts]
         if red:
             pairs = ", ".join(f"{p.source} -> {p.target} ({' '.join(p.failed)})" for p in red[:10])
@@ -178,14 +178,14 @@ def prove(session: Session, facts: FleetFacts) -> Matrix:
     return matrix
 
 
-def prove_after_restarts(session: Session) -> Matrix:
+def prove_after_restarts(session: Session, facts: FleetFacts) -> Matrix:
     """A proof that is repeated for `NAMES_SECONDS` while nothing but names is missing."""
     matrices: list[Matrix] = []
 
     def named() -> bool:
         if matrices:
             session.progress("", "names are not known everywhere yet: prove again")
-        matrices.append(prove(session, look(session)))
+        matrices.append(prove(session, facts))
         return any(pair.failed != ("dns",) for pair in matrices[-1].red) or matrices[-1].green
 
     with contextlib.suppress(DeadlineExceeded):

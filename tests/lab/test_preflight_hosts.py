@@ -239,7 +239,8 @@ def test_an_address_of_vagrants_nat(clean, saw_nothing):
     for name in ("host1", "host2", "host3"):
         clean.do(
             name,
-            "ip link add nat0 type veth peer name nat1; ip link set nat1 up; ip address add 10.0.2.15/24 dev nat0; ip link set nat0 up",
+            "ip link add nat0 type veth peer name nat1; ip link set nat1 up; ip link set nat0 up; "
+            "ip address add 10.0.2.15/24 dev nat0",
         )
         clean.undo.append(lambda name=name: clean.do(name, "ip link delete nat0"))
     inventory = clean.wanted()
