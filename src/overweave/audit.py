@@ -18,6 +18,7 @@ from .errors import Interrupted, OverweaveError
 from .fleet import Cancel, each
 from .ports import Progress, Writer
 from .printable import one_line
+from .render import script
 
 FOLDER = "/var/log/overweave"
 FILE = "audit.jsonl"
@@ -31,6 +32,9 @@ KEPT = 5
 OK, FAILED, ROLLED_BACK, BROKEN_OFF = "ok", "failed", "rolled back", "broken off"
 """Outcomes. `BROKEN_OFF` is what a reader says of a run that has no end."""
 
+BEGIN, STEP, END = "begin", "step", "end"
+"""Kinds of lines."""
+
 FROM = "@FROM@"
 APPEND = """\
 set -e
@@ -40,11 +44,7 @@ from=$4
 if [ ! "$from" ]; then
     [ -d "$1" ] || mkdir -p "$1"
     chmod 700 "$1"
-    # sudo takes the variable away, but has it itself.
-    from=${SSH_CONNECTION:-$({ tr '\\0' '\\n' < "/proc/$PPID/environ" |
-        sed -n 's/^SSH_CONNECTION=//p'; } 2>/dev/null || true)}
-    from=${from%% *}
-    case $from in *[!0-9A-Za-z.:%_-]*) from= ;; esac
+    from=$(came_from)
 fi
 exec 9< "$1"
 # Of the folder: the file goes when it is rotated.
@@ -87,6 +87,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def stamp(time: datetime, separator: str = "T") -> str:
+    """ISO 8601 in UTC, with milliseconds."""
+    return time.astimezone(UTC).isoformat(sep=separator, timespec="milliseconds").replace("+00:00", "Z")
+
+
 class Audit:
     """The log on the hosts of ``writers``; a host that is not among them has none.
 
@@ -114,16 +119,16 @@ class Audit:
 
     def begin(self, host: str, plan_digest: str, steps: Sequence[str]) -> None:
         """``steps`` are those that are planned for this host."""
-        self._append(host, "begin", {"plan": plan_digest, "steps": list(steps)})
+        self._append(host, BEGIN, {"plan": plan_digest, "steps": list(steps)})
 
     def step(self, host: str, text: str, outcome: str, seconds: float, error: str = "") -> None:
         """``host`` "" is a step of the whole fleet: it stands in every host's log."""
         more = {"error": error.strip().partition("\n")[0]} if error else {}
-        self._append(host, "step", {"step": text, "outcome": outcome, "seconds": round(seconds, 3)} | more)
+        self._append(host, STEP, {"step": text, "outcome": outcome, "seconds": round(seconds, 3)} | more)
 
     def end(self, host: str, outcome: str) -> None:
         """After an interruption, lift the cancellation before."""
-        self._append(host, "end", {"outcome": outcome})
+        self._append(host, END, {"outcome": outcome})
 
     def _append(self, host: str, kind: str, fields: dict[str, Any]) -> None:
         if not host:
@@ -133,7 +138,12 @@ class Audit:
             return
         text = line(self._now(), self._run, kind, fields)
         change = change_script(
-            APPEND, FOLDER, str(ROTATE_AT), str(KEPT), self._from.get(host, ""), stdin=text.encode()
+            script("came-from.sh") + APPEND,
+            FOLDER,
+            str(ROTATE_AT),
+            str(KEPT),
+            self._from.get(host, ""),
+            stdin=text.encode(),
         )
         try:
             answer = self._writers[host].do(change).stdout
@@ -169,7 +179,7 @@ def line(time: datetime, run: Run, kind: str, fields: Mapping[str, Any]) -> str:
         "task": run.task,
     }
     whole = {
-        "time": time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": stamp(time),
         "run": one_line(run.id, 100),
         "from": FROM,
         **{key: one_line(text, 200) for key, text in of_run.items() if text},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
@@ -37,6 +38,16 @@ class Cancel:
         was = self._event.is_set()
         self._event.clear()
         return was
+
+    @contextlib.contextmanager
+    def lifted(self) -> Iterator[bool]:
+        """`lift` for the length of a block, which is told whether there was an interruption."""
+        was = self.lift()
+        try:
+            yield was
+        finally:
+            if was:
+                self.set()
 
     def pause(self, seconds: float) -> None:
         """Wait, and raise `Interrupted` as soon as the run is cancelled."""

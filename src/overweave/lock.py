@@ -202,33 +202,27 @@ def _ask(
     who = json.dumps({"who": run.who, "since": since, "task": run.task})
     mode = "change" if changes else "look"
     stream = writer.start(
-        change_script(script("hold-lock.sh"), PATH, who, str(PATIENCE_SECONDS), mode, *TAKE_BACK)
+        change_script(
+            script("came-from.sh") + script("hold-lock.sh"),
+            PATH,
+            who,
+            str(PATIENCE_SECONDS),
+            mode,
+            *TAKE_BACK,
+        )
     )
     stream.settimeout(1)
     name = writer.host.name
-    answer = b""
-    until = held.clock.monotonic() + ANSWER_SECONDS
     try:
-        while (line := answer.partition(b"\n"))[1] == b"" or line[0].decode(errors="replace") in NEWS:
-            if line[1]:
-                answer = line[2]
-                progress(name, NEWS[line[0].decode()])
-                continue
-            cancel.check()
-            if len(answer) > 4096 or held.clock.monotonic() > until:
-                break
-            with contextlib.suppress(TimeoutError):
-                piece = stream.recv(4096)
-                if not piece:
-                    break
-                answer += piece
-    except OSError as e:
+        said = _lines(stream, held.clock, cancel)
+        while (line := next(said)) in NEWS:
+            progress(name, NEWS[line])
+    except BaseException as e:
         stream.close()
-        raise OverweaveError("it does not answer whether it is locked", host=name) from e
-    except BaseException:
-        stream.close()
+        if isinstance(e, OSError):
+            raise OverweaveError("it does not answer whether it is locked", host=name) from e
         raise
-    word, _, rest = answer.decode(errors="replace").strip().partition(" ")
+    word, _, rest = line.strip().partition(" ")
     if word == "held":
         held.add(name, stream)
         return None
@@ -240,6 +234,22 @@ def _ask(
         host=name,
         hint="flock and timeout come with util-linux and coreutils; is /run writable?",
     )
+
+
+def _lines(stream: Stream, clock: Clock, cancel: Cancel) -> Iterator[str]:
+    """What a host says, line by line; what there is where it stops, says too much, or takes too long."""
+    answer = b""
+    until = clock.monotonic() + ANSWER_SECONDS
+    while True:
+        while b"\n" not in answer and len(answer) <= 4096 and clock.monotonic() <= until:
+            cancel.check()
+            with contextlib.suppress(TimeoutError):
+                piece = stream.recv(4096)
+                if not piece:
+                    break
+                answer += piece
+        line, _, answer = answer.partition(b"\n")
+        yield line.decode(errors="replace")
 
 
 def _holder(text: str) -> str:

@@ -50,11 +50,22 @@ class Deployment:
 
 
 def make(
-    session: Session, facts: FleetFacts, *, replace_network: bool = False, batch: Batch = ALL_AT_ONCE
+    session: Session,
+    facts: FleetFacts,
+    *,
+    replace_network: bool = False,
+    batch: Batch = ALL_AT_ONCE,
+    checked: Preflight | None = None,
 ) -> Plan:
-    """The plan of a deployment. Raises `Refused` with everything that forbids it."""
-    refuse(missing_archives(session.fleet))
-    made = plan(session.fleet, facts, replace_network=replace_network, batch=batch)
+    """The plan of a deployment. ``checked`` is the preflight that ``facts`` come from, if it was one: its
+    warnings are told. Raises `Refused` with everything that forbids it."""
+    if checked is None:
+        refuse(missing_archives(session.fleet))
+    found = checked.findings if checked else None
+    made = plan(session.fleet, facts, replace_network=replace_network, batch=batch, found=found)
+    for finding in found or ():
+        if finding.severity is Severity.WARNING:
+            session.progress(finding.where, finding.told)
     needed = {s.image: s.archive for s in made.steps if isinstance(s, ProvideImage) and s.archive}
     for image, archive in needed.items():
         verify(image, archive)
@@ -98,11 +109,7 @@ def deploy(
     """
     done = Done()
     checked, facts = preflight(session, replace_network=replace_network)
-    refuse(refusals(checked.findings))
-    for finding in checked.findings:
-        if finding.severity is Severity.WARNING:
-            session.progress(finding.where, finding.told)
-    first = left = make(session, facts, replace_network=replace_network, batch=batch)
+    first = left = make(session, facts, replace_network=replace_network, batch=batch, checked=checked)
     for _ in range(ROUNDS):
         before(left)
         if not left:

@@ -9,18 +9,26 @@ from .errors import FleetError, Refused
 from .facts.fleet import FleetFacts
 from .model import ALL_AT_ONCE, Batch, Fleet
 from .preflight.everything import findings
-from .preflight.finding import refusals
+from .preflight.finding import Finding, refusals
 from .steps import Plan
 
 
 def plan(
-    fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False, batch: Batch = ALL_AT_ONCE
+    fleet: Fleet,
+    facts: FleetFacts,
+    *,
+    replace_network: bool = False,
+    batch: Batch = ALL_AT_ONCE,
+    found: Sequence[Finding] | None = None,
 ) -> Plan:
-    """What a deployment would do; empty where everything is as wanted.
+    """What a deployment would do; empty where everything is as wanted. ``found`` is what preflight has found
+    in these very facts, if that was looked for already.
 
     Raises `Refused`, or `FleetError` of several, with everything that preflight found to forbid it.
     """
-    refuse(refusals(findings(fleet, facts, replace_network=replace_network)))
+    if found is None:
+        found = findings(fleet, facts, replace_network=replace_network)
+    refuse(refusals(found))
     return cluster_store.deployment(fleet, facts, replace_network=replace_network, batch=batch)
 
 

@@ -75,7 +75,7 @@ def note_of(step: Step) -> Note | None:
             return Note("file", f"rm -f {RECORD_PATH}\n")
         case WriteFile(previous=""):
             folder = f"rmdir $(dirname {shlex.quote(step.path)}) 2> /dev/null\n" if step.new_folder else ""
-            return Note("file", f"rm -f {_words(step.path, f'{step.path}.new')}\n{folder}true\n")
+            return Note("file", f"rm -f {shlex.join((step.path, f'{step.path}.new'))}\n{folder}true\n")
         case WriteFile():
             path, new = shlex.quote(step.path), shlex.quote(f"{step.path}.new")
             return Note("file", f"printf %s {shlex.quote(step.previous)} > {new} && mv {new} {path}\n")
@@ -135,10 +135,6 @@ def take_back() -> Change:
 def forget() -> Change:
     """The command that makes the noted changes stay."""
     return change_script(script("forget-undo.sh"), NOTES, UNIT, LINK)
-
-
-def _words(*words: str) -> str:
-    return shlex.join(words)
 
 
 def _if_there(kind: str, name: str, act: str) -> str:

@@ -150,7 +150,9 @@ def test_what_a_run_that_goes_on_has_noted_stays(fleet):
 def test_a_host_misses_its_run(fleet):
     """A machine that lost its power closes no connection."""
     host = fleet.hosts["a"]
-    hold_lock = change_script(script("hold-lock.sh"), PATH, "{}", "1", "change", *undo.TAKE_BACK)
+    hold_lock = change_script(
+        script("came-from.sh") + script("hold-lock.sh"), PATH, "{}", "1", "change", *undo.TAKE_BACK
+    )
     stream = host.start(hold_lock)
     try:
         assert stream.recv(100) == b"held\n"

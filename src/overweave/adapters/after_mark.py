@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from secrets import token_hex
-from typing import Any
 
 import paramiko
 
@@ -70,10 +69,6 @@ class AfterMark:
 
     def close(self) -> None:
         self._channel.close()
-
-    def makefile(self, *arguments: Any) -> paramiko.channel.ChannelFile:
-        # It only receives and sends.
-        return paramiko.channel.ChannelFile(self, *arguments)  # type: ignore[arg-type]
 
     @property
     def closed(self) -> bool:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 
 import consul
 import requests.exceptions
 
 from overweave.errors import ConnectionProblem, StoreError
-from overweave.ports import Record, Recorder, unrecorded
+from overweave.ports import Recorder, unrecorded
 from overweave.printable import one_line
 
-from .http_stream import OpenStream, StreamAdapter
+from .http_stream import OpenStream, StreamAdapter, recorded
 
 SECONDS = 10
 
@@ -29,16 +28,8 @@ class ConsulHttp:
 
     @contextlib.contextmanager
     def _call(self, doing: str) -> Iterator[consul.Consul]:
-        started, outcome = time.monotonic(), "broke off"
-        try:
-            with self._mapped(doing) as client:
-                yield client
-            outcome = "done"
-        except StoreError as e:
-            outcome = e.message
-            raise
-        finally:
-            self._record(Record("", f"{self._where}: {doing}", time.monotonic() - started, outcome))
+        with recorded(self._record, "", f"{self._where}: {doing}"), self._mapped(doing) as client:
+            yield client
 
     @contextlib.contextmanager
     def _mapped(self, doing: str) -> Iterator[consul.Consul]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -15,11 +14,11 @@ import requests.exceptions
 
 from overweave.errors import ConnectionProblem, EngineError
 from overweave.model import Archive, Host
-from overweave.ports import Json, Record, Recorder, unrecorded
+from overweave.ports import Json, Recorder, unrecorded
 from overweave.printable import one_line
 
 from . import image_archive
-from .http_stream import EndlessAnswer, OpenStream, StreamAdapter
+from .http_stream import EndlessAnswer, OpenStream, StreamAdapter, recorded
 
 SECONDS = 120
 """The longest that one call may stay silent: pulling, loading or unpacking an image on a slow disk."""
@@ -53,20 +52,8 @@ class EngineApi:
 
     @contextlib.contextmanager
     def _call(self, doing: str) -> Iterator[_Client]:
-        started, outcome = time.monotonic(), "broke off"
-        try:
-            with self._mapped(doing) as client:
-                yield client
-            outcome = "done"
-        except EngineError as e:
-            outcome = f"status {e.status}: {e.message}" if e.status else e.message
-            raise
-        except ConnectionProblem as e:
-            outcome = e.message
-            raise
-        finally:
-            seconds = time.monotonic() - started
-            self._record(Record(self._host.name, f"engine: {doing}", seconds, outcome))
+        with recorded(self._record, self._host.name, f"engine: {doing}"), self._mapped(doing) as client:
+            yield client
 
     @contextlib.contextmanager
     def _mapped(self, doing: str) -> Iterator[_Client]:

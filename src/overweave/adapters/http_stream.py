@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import paramiko
@@ -11,18 +13,34 @@ import requests.adapters
 import urllib3
 import urllib3.connection
 
-from overweave.ports import Stream
+from overweave.errors import ConnectionProblem, EngineError, StoreError
+from overweave.ports import Record, Recorder, Stream
 
 OpenStream = Callable[[], Stream]
 ANSWER_LIMIT = 32 << 20
 """Bytes of one answer. An engine's list of a thousand images takes one of them."""
 
 
+@contextlib.contextmanager
+def recorded(record: Recorder, host: str, what: str) -> Iterator[None]:
+    """Record a call of an API: how long it took, and how it ended."""
+    started, outcome = time.monotonic(), "broke off"
+    try:
+        yield
+        outcome = "done"
+    except (EngineError, StoreError, ConnectionProblem) as e:
+        status = e.status if isinstance(e, EngineError) else 0
+        outcome = f"status {status}: {e.message}" if status else e.message
+        raise
+    finally:
+        record(Record(host, what, time.monotonic() - started, outcome))
+
+
 class EndlessAnswer(OSError):
     """More came than any answer has."""
 
 
-class _Bounded:
+class Bounded:
     """A stream as http.client wants it, that ends in `EndlessAnswer` rather than in a full memory."""
 
     def __init__(self, stream: Stream) -> None:
@@ -53,10 +71,10 @@ class _Connection(urllib3.connection.HTTPConnection):
     def connect(self) -> None:
         stream = self._open_stream()
         stream.settimeout(self._seconds)
-        self.sock = _Bounded(stream)
+        self.sock = Bounded(stream)
 
     def putrequest(self, *arguments: Any, **more: Any) -> None:
-        if isinstance(self.sock, _Bounded):
+        if isinstance(self.sock, Bounded):
             self.sock.received = 0
         super().putrequest(*arguments, **more)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from overweave.command import query
 from overweave.errors import ConnectionProblem, DeadlineExceeded, EngineError, StoreError
+from overweave.facts.text import properties
 from overweave.facts.unit import UNIT
 from overweave.fleet import each
 from overweave.steps import PassGate
@@ -52,7 +53,14 @@ def _engine_answers(host: str, world: World) -> None:
             return False
         return True
 
-    _wait(answers, "the engine does not answer", host, REGISTERED_SECONDS, world)
+    wait_until(
+        answers,
+        what="the engine does not answer",
+        seconds=REGISTERED_SECONDS,
+        clock=world.clock,
+        host=host,
+        hint="see `journalctl -u docker` on the host",
+    )
 
 
 def _registered(step: PassGate, world: World) -> None:
@@ -99,7 +107,7 @@ def _stays_up(host: str, world: World) -> None:
     def steady() -> bool:
         nonlocal runs, since, restarts
         (shown,) = world.writers[host].ask(_SHOW)
-        state = dict(line.partition("=")[::2] for line in shown.stdout.splitlines())
+        state = properties(shown.stdout)
         restarts = state.get("NRestarts", "0")
         if state.get("ActiveState") != "active":
             runs = ""
@@ -130,14 +138,3 @@ def _should_run(inspect: Callable[[str], object], name: str) -> bool:
     policy = ((found.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name")
     running = (found.get("State") or {}).get("Running")
     return policy in ("always", "unless-stopped") and not running
-
-
-def _wait(condition: Callable[[], bool], what: str, host: str, seconds: float, world: World) -> None:
-    wait_until(
-        condition,
-        what=what,
-        seconds=seconds,
-        clock=world.clock,
-        host=host,
-        hint="see `journalctl -u docker` on the host",
-    )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from overweave import undo
+from overweave.audit import FAILED, OK, ROLLED_BACK
 from overweave.errors import ConnectionProblem, Interrupted, OverweaveError
 from overweave.fleet import each
 from overweave.journal import SINCE_THE_CHANGE, causes
-from overweave.steps import JoinGossip, PassGate, Plan, RemoveFile, RestartEngine, Stage, Step
+from overweave.steps import JoinGossip, PassGate, Plan, RemoveFile, Stage, Step
 
 from .gate import pass_gate
 from .gossip import join_gossip
@@ -25,7 +26,7 @@ def apply(plan: Plan, world: World) -> Done:
     done = Done()
     hosts = list(dict.fromkeys(step.host for step in plan.steps if step.host)) or list(world.writers)
     each(hosts, lambda host: _begin(host, plan, world), cancel=world.cancel).all()
-    outcome = "failed"
+    outcome = FAILED
     try:
         for stage in plan.stages:
             _run(stage, world, done)
@@ -34,7 +35,7 @@ def apply(plan: Plan, world: World) -> Done:
             isinstance(s, RemoveFile) for s in plan.steps
         )
         _settle(hosts if whole else [], world, done)
-        outcome = "ok"
+        outcome = OK
     except OverweaveError as e:
         _take_back(e, world, done)
         raise
@@ -44,10 +45,8 @@ def apply(plan: Plan, world: World) -> Done:
         _take_back(error, world, done)
         raise error from None
     finally:
-        cancelled = world.cancel.lift()
-        each(hosts, lambda host: world.audit.end(host, outcome), cancel=world.cancel)
-        if cancelled:
-            world.cancel.set()
+        with world.cancel.lifted():
+            each(hosts, lambda host: world.audit.end(host, outcome), cancel=world.cancel)
     return done
 
 
@@ -69,9 +68,9 @@ def _run(stage: Stage, world: World, done: Done) -> None:
                 _do(step, world, done, guarded=stage.guarded)
             except OverweaveError as e:
                 e.host = e.host or host
-                world.audit.step(host, str(step), "failed", world.clock.monotonic() - started, e.message)
+                world.audit.step(host, str(step), FAILED, world.clock.monotonic() - started, e.message)
                 raise
-            world.audit.step(host, str(step), "ok", world.clock.monotonic() - started)
+            world.audit.step(host, str(step), OK, world.clock.monotonic() - started)
             done.steps.append(step)
 
     if "" in by_host:
@@ -96,7 +95,7 @@ def _note(step: Step, world: World, done: Done) -> None:
     """Note on the host how a step is taken back, and put away what it replaces."""
     writer = world.writers[step.host]
     if note := undo.note_of(step):
-        done.unsettled[step.host] = done.unsettled.get(step.host, False) or isinstance(step, RestartEngine)
+        done.unsettled.add(step.host)
         writer.do(undo.write_down(note))
     if aside := undo.set_aside(step):
         put_away, remove_it = aside
@@ -114,15 +113,15 @@ def _settle(hosts: list[str], world: World, done: Done) -> None:
 
     outcome = each(hosts, forget, cancel=world.cancel)
     for host in outcome.values:
-        done.unsettled.pop(host, None)
+        done.unsettled.discard(host)
     outcome.all()
 
 
-def _causes(error: OverweaveError, world: World, done: Done) -> list[str]:
+def _causes(error: OverweaveError, world: World, hosts: list[str]) -> list[str]:
     """What the journals since the first change say, and what the error says itself."""
-    logs = each(done.unsettled, lambda host: world.writers[host].ask(SINCE_THE_CHANGE), cancel=world.cancel)
+    logs = each(hosts, lambda host: world.writers[host].ask(SINCE_THE_CHANGE), cancel=world.cancel)
     said = []
-    for host in done.unsettled:
+    for host in hosts:
         spoken_of = re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", str(error)) is not None
         of_journal = causes(logs.values[host][0].stdout) if host in logs.values else ()
         found = [*(causes(error.message) if host == error.host else ()), *of_journal]
@@ -134,11 +133,9 @@ def _causes(error: OverweaveError, world: World, done: Done) -> list[str]:
 
 def _take_back(error: OverweaveError, world: World, done: Done) -> None:
     """Put all unsettled hosts back, and tell in the error why it happened and how the hosts are now."""
-    if not done.unsettled:
+    hosts = [host for host in world.writers if host in done.unsettled]
+    if not hosts:
         return
-    cancelled = world.cancel.lift()
-    if not cancelled:
-        error.also += _causes(error, world, done)
 
     def one(host: str) -> None:
         world.progress(host, "take back what was changed")
@@ -149,16 +146,18 @@ def _take_back(error: OverweaveError, world: World, done: Done) -> None:
             world.lock(host)
             writer.do(undo.take_back())
         except OverweaveError as e:
-            world.audit.step(host, "take back", "failed", world.clock.monotonic() - started, e.message)
+            world.audit.step(host, "take back", FAILED, world.clock.monotonic() - started, e.message)
             raise
         finally:
             writer.engine.hang_up()
-        world.audit.step(host, "take back", "rolled back", world.clock.monotonic() - started)
+        world.audit.step(host, "take back", ROLLED_BACK, world.clock.monotonic() - started)
 
-    outcome = each(done.unsettled, one, cancel=world.cancel)
+    with world.cancel.lifted() as cancelled:
+        if not cancelled:
+            error.also += _causes(error, world, hosts)
+        outcome = each(hosts, one, cancel=world.cancel)
     if outcome.values:
-        names = ", ".join(host for host in world.writers if host in outcome.values)
-        error.also.append(f"taken back: {names}: as it was before")
+        error.also.append(f"taken back: {', '.join(outcome.values)}: as it was before")
     for host, e in outcome.errors.items():
         error.also.append(
             f"{host} is out of reach: it takes its changes back by itself when it misses this connection, "
@@ -166,5 +165,3 @@ def _take_back(error: OverweaveError, world: World, done: Done) -> None:
             if isinstance(e, ConnectionProblem)
             else f"NOT taken back: {e}"
         )
-    if cancelled:
-        world.cancel.set()

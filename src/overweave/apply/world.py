@@ -37,4 +37,4 @@ class Done:
 
     steps: list[Step] = field(default_factory=list)
     islands: list[tuple[str, ...]] = field(default_factory=list)
-    unsettled: dict[str, bool] = field(default_factory=dict)
+    unsettled: set[str] = field(default_factory=set)

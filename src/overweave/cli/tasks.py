@@ -14,8 +14,6 @@ from overweave.errors import Refused
 from overweave.facts import audit_log
 from overweave.fleet import each
 from overweave.model import Batch, Fleet
-from overweave.plan import refuse
-from overweave.preflight.finding import Severity, refusals
 from overweave.prove.matrix import Matrix
 from overweave.report import data, text
 from overweave.session import Session, look
@@ -125,11 +123,7 @@ def _show_plan(session: Session, json: str | None, *, replace_network: bool, bat
     checked, facts = pipeline.preflight(session, replace_network=replace_network)
     if json and not checked.passed:
         run.write(data.preflight(checked), json)
-    refuse(refusals(checked.findings))
-    plan = pipeline.make(session, facts, replace_network=replace_network, batch=batch)
-    for finding in checked.findings:
-        if finding.severity is Severity.WARNING:
-            session.progress(finding.where, finding.told)
+    plan = pipeline.make(session, facts, replace_network=replace_network, batch=batch, checked=checked)
     run.show(
         text.plan(plan, session.fleet.names),
         data.plan(plan) | {"findings": data.preflight(checked)["findings"]},

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from overweave.audit import BROKEN_OFF, FILE, FOLDER, KEPT, LINE_LIMIT
+from overweave.audit import BEGIN, BROKEN_OFF, END, FILE, FOLDER, KEPT, LINE_LIMIT, STEP
 from overweave.command import Query, Result, query_script
 from overweave.ports import Reader
 from overweave.printable import one_line
 
 TAIL = 1 << 20
 """Bytes that are read of a host's log: some 3000 steps."""
-BEGIN, STEP, END = "begin", "step", "end"
 
 READ = """\
 n=$3

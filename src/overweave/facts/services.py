@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from overweave.command import Result, query
 
-from .text import number
+from .text import number, properties
 
 UNITS = ("docker.service", "docker.socket", "containerd.service")
 
@@ -36,7 +36,7 @@ def parse(results: Sequence[Result]) -> tuple[Service, ...]:
     """Those of the units that there are."""
     found = []
     for block in results[0].stdout.split("\n\n"):
-        its = dict(line.partition("=")[::2] for line in block.splitlines())
+        its = properties(block)
         if its.get("Id") in UNITS and its.get("LoadState") == "loaded":
             found.append(
                 Service(

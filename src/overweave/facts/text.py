@@ -10,6 +10,11 @@ def number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text.strip(), re.ASCII) else None
 
 
+def properties(text: str) -> dict[str, str]:
+    """Lines of ``key=value``, as `systemctl show` prints them."""
+    return dict(line.partition("=")[::2] for line in text.splitlines())
+
+
 def table(text: str) -> dict[str, str]:
     """Lines of ``key value``; the last one of a key counts."""
     return dict(line.partition(" ")[::2] for line in text.splitlines())

@@ -10,6 +10,7 @@ from posixpath import basename
 from overweave.command import Result, query, query_script
 
 from .absent import Absent
+from .text import properties
 
 UNIT = "docker.service"
 DROP_IN_FOLDER = "/etc/systemd/system/docker.service.d"
@@ -63,8 +64,8 @@ class Unit:
 
 def parse(results: Sequence[Result]) -> Unit | Absent:
     shown, files, drop_in, arguments, namespaces, environment = results
-    properties = dict(line.partition("=")[::2] for line in shown.stdout.splitlines())
-    if properties.get("LoadState") != "loaded" or not files.ok:
+    its = properties(shown.stdout)
+    if its.get("LoadState") != "loaded" or not files.ok:
         return Absent(f"systemd has no unit {UNIT}")
     settings = exec_starts(files.stdout)
     # systemd applies drop-ins by file name, whatever folder they are in.
@@ -73,9 +74,9 @@ def parse(results: Sequence[Result]) -> Unit | Absent:
         exec_start=effective([value for path, value in settings if path != DROP_IN]),
         drop_in=drop_in.stdout,
         overridden_by=later[-1] if later else "",
-        active=properties.get("ActiveState") in ("active", "reloading"),
-        main_pid=int(properties.get("MainPID") or 0),
-        started=int(properties.get("ExecMainStartTimestampMonotonic") or 0),
+        active=its.get("ActiveState") in ("active", "reloading"),
+        main_pid=int(its.get("MainPID") or 0),
+        started=int(its.get("ExecMainStartTimestampMonotonic") or 0),
         arguments=tuple(arguments.stdout.rstrip("\0").split("\0")) if arguments.stdout else (),
         environment=environment.stdout,
         stray_threads=stray_threads(namespaces.stdout),

@@ -130,19 +130,19 @@ def _of_subnet(fleet: Fleet, its: HostFacts) -> list[Finding]:
     wanted = fleet.network.subnet
     # Behind a router a wider route may lead anywhere, as to a whole company's 10.0.0.0/8, or to a VPN that
     # takes everything in two halves.
-    found = [
-        (warning if route.gateway and route.destination.prefixlen < wanted.prefixlen else error)(
-            "addresses.routes",
-            f"the subnet {wanted} overlaps the route to {route.destination} on {route.interface}",
-            matters="containers do not reach what is there"
-            if route.gateway and route.destination.prefixlen < wanted.prefixlen
-            else "",
-            host=its.name,
-            fix=FIX,
-        )
-        for route in its.interfaces.routes
-        if route.destination.prefixlen > 1 and route.destination.overlaps(wanted)
-    ]
+    found = []
+    for route in its.interfaces.routes:
+        if route.destination.prefixlen > 1 and route.destination.overlaps(wanted):
+            beyond = route.gateway and route.destination.prefixlen < wanted.prefixlen
+            found.append(
+                (warning if beyond else error)(
+                    "addresses.routes",
+                    f"the subnet {wanted} overlaps the route to {route.destination} on {route.interface}",
+                    matters="containers do not reach what is there" if beyond else "",
+                    host=its.name,
+                    fix=FIX,
+                )
+            )
     routed = {route.destination for route in its.interfaces.routes}
     networks = its.engine.networks if isinstance(its.engine, Engine) else ()
     for network in networks:

@@ -20,9 +20,8 @@ from overweave.overlay import addresses
 from overweave.printable import one_line
 
 from .finding import Finding, Severity, note, warning
+from .ports import GOSSIP, VXLAN, needs
 
-VXLAN = ("udp", 4789)
-GOSSIP = (("tcp", 7946), ("udp", 7946))
 MANY = 10
 """Rules of one host that are told of; a host that drops everything in a thousand ways is told once."""
 
@@ -47,7 +46,7 @@ def explained(fleet: Fleet, facts: FleetFacts) -> frozenset[tuple[str, str, Port
     advertise, _ = addresses(fleet, facts)
     name_of = {its.address: other for other, its in advertise.items()}
     return frozenset(
-        (name_of[str(p.source)], name_of[str(p.destination)], Port(p.protocol, p.port))
+        (name_of[str(p.source)], name_of[str(p.destination)], _port(p))
         for verdict in _verdicts(fleet, facts)
         if verdict.certain
         for p in verdict.packets
@@ -118,9 +117,13 @@ def _arrived(facts: FleetFacts, sender: str, receiver: str, packet: Packet) -> b
     path = facts.pairs.paths.get((sender, receiver)) if facts.pairs else None
     if path is None:
         return False
-    if (packet.protocol, packet.port) == VXLAN:
+    if _port(packet) == VXLAN:
         return path.vxlan is not None and path.vxlan.arrived > 0
-    return path.ports.get(Port(packet.protocol, packet.port)) == "ok"
+    return path.ports.get(_port(packet)) == "ok"
+
+
+def _port(packet: Packet) -> Port:
+    return Port(packet.protocol, packet.port)
 
 
 def _interface(its: HostFacts, address: str) -> IPv4Interface:
@@ -136,12 +139,11 @@ def _needed(fleet: Fleet, name: str, advertise: dict[str, Advertise], *, outgoin
         if other == name or other not in advertise:
             continue
         peer = IPv4Address(advertise[other].address)
-        ports = [VXLAN, *GOSSIP]
-        if fleet.store_host.name == (other if outgoing else name):
-            ports.append(("tcp", fleet.store.port))
-        for protocol, port in ports:
+        of_store = fleet.store_host.name == (other if outgoing else name)
+        vital = [its.port for its in needs(fleet.store) if its.vital and (its.everywhere or of_store)]
+        for port in (VXLAN, *vital):
             ends = (own, peer) if outgoing else (peer, own)
-            yield Packet(protocol, *ends, port, interface, outgoing)
+            yield Packet(port.protocol, *ends, port.number, interface, outgoing)
 
 
 def _rule(dropped: Dropped) -> str:
@@ -153,9 +155,10 @@ def _rule(dropped: Dropped) -> str:
 
 
 def _matters(packets: Sequence[Packet]) -> str:
-    if any((p.protocol, p.port) == VXLAN for p in packets):
+    ports = {_port(p) for p in packets}
+    if VXLAN in ports:
         return "names would resolve and nothing would answer (moby/moby#29979, moby/moby#33416)"
-    if any((p.protocol, p.port) in GOSSIP for p in packets):
+    if not ports.isdisjoint(its.port for its in GOSSIP):
         return "engines would not know of each other's containers (moby/swarmkit#1434)"
     return "engines would not register in the store (moby/swarmkit#1434)"
 

@@ -9,10 +9,9 @@ from overweave.model import Fleet
 from overweave.overlay import addresses
 from overweave.printable import one_line
 
+from .addresses import ENOUGH
 from .finding import Finding, Severity, error, note, warning
 
-ENDPOINTS = 4
-"""Addresses of the overlay that a host is reckoned with: its anchor, a probe, and two for its user."""
 RISKY = {"vmxnet3": Severity.WARNING, "virtio_net": Severity.NOTE, "hv_netvsc": Severity.NOTE}
 """Drivers whose cards, or whose hypervisors, were seen to get checksums inside VXLAN wrong."""
 PASSING_ON = ("bonding", "bridge", "802.1Q VLAN Support", "team", "openvswitch")
@@ -86,7 +85,7 @@ def neighbours(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
         if isinstance(its.engine, Engine)
         for c in its.engine.containers
     )
-    need = max(ENDPOINTS * len(fleet.hosts), running)
+    need = max(ENOUGH * len(fleet.hosts), running)
     return [
         warning(
             "kernel.neighbours",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from overweave.facts.engine import Engine
 from overweave.facts.fleet import FleetFacts
@@ -108,11 +109,14 @@ def paths(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
     its = facts.pairs
     if its is None:
         return []
-    told = explained(fleet, facts)
+    # Where all arrives there is nothing to explain, and judging rules takes the longest of all checks.
+    told = cache(lambda: explained(fleet, facts))
     vital = {VXLAN, *(need.port for need in needs(fleet.store) if need.vital)}
     nothing = {d for d, path in its.paths.items() if nothing_arrives(path)}
     # A rule that drops all that is needed, told with the rule.
-    without = {d for d in nothing if all((*d, port) in told for port in vital & {VXLAN, *its.paths[d].ports})}
+    without = {
+        d for d in nothing if all((*d, port) in told() for port in vital & {VXLAN, *its.paths[d].ports})
+    }
     found = [_no_path(its, group) for group in groups(nothing - without, its.paths)]
     rest = {d: path for d, path in its.paths.items() if d not in nothing}
     # Without a way back no connection comes about, and no owner's answer comes.
@@ -121,7 +125,7 @@ def paths(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
     def of(port: Port, matters: str) -> None:
         ways = rest if port == VXLAN else there_and_back
         passes = {d: open_ for d, path in ways.items() if (open_ := _passes(path, port)) is not None}
-        dead = [d for d, open_ in passes.items() if not open_ and (*d, port) not in told]
+        dead = [d for d, open_ in passes.items() if not open_ and (*d, port) not in told()]
         found.extend(_closed(its, group, port, matters) for group in groups(dead, passes))
 
     of(VXLAN, f"names resolve and nothing answers ({GOSSIP_ISSUES})")

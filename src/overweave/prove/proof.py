@@ -101,17 +101,13 @@ def _check(writer: Writer, probes: Mapping[str, Probe], network_id: str, mtu: in
 
 def _remove_all(writers: Mapping[str, Writer], network: str, run: str, cancel: Cancel) -> None:
     """Also after Ctrl-C: the run's cancellation is lifted for as long as this takes."""
-    cancelled = cancel.lift()
 
     def remove(name: str) -> None:
         writers[name].engine.end_container(_name(name, run))
 
-    try:
+    with cancel.lifted():
         # A host that can't be reached is left to the next run, which removes probes by their label.
         each(writers, remove, cancel=cancel)
-    finally:
-        if cancelled:
-            cancel.set()
 
 
 def _matrix(

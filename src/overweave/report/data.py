@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from overweave.audit import stamp
 from overweave.facts.audit_log import AuditLog, Entry
 from overweave.preflight.finding import Preflight
 from overweave.prove.matrix import Matrix
@@ -96,7 +97,7 @@ def audit(entries: Sequence[Entry], logs: Mapping[str, AuditLog]) -> dict[str, A
         "kind": "audit",
         "entries": [
             {
-                "time": entry.time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                "time": stamp(entry.time),
                 "host": entry.host,
                 "run": entry.run,
                 "kind": entry.kind,

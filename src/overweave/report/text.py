@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from overweave.audit import BROKEN_OFF, OK
+from overweave import audit as audit_lines
 from overweave.facts.audit_log import AuditLog, Entry
 from overweave.preflight.finding import Preflight, Severity
 from overweave.printable import lines
@@ -96,19 +96,24 @@ def plan(result: Plan, order: Sequence[str]) -> RenderableType:
             f"{step}{step.why}{_diff(step)}" for step in result.steps if step.host == host
         ):
             alike.setdefault(ADDRESS.sub("", section.replace(host, "")), []).append(host)
-    for host in (*(group[0] for group in alike.values()), ""):
-        steps = [step for step in result.steps if step.host == host]
-        if steps:
-            parts.append(Text(host or "all hosts", style="bold"))
-        for step in steps:
-            parts.append(Text(f"  {step}", style="yellow" if step.restarts or step.destructive else ""))
-            parts.append(Text(f"      because {step.why}", style="dim"))
-            if diff := _diff(step):
-                parts.append(Text(diff, style="dim"))
-        if others := next((group[1:] for group in alike.values() if group[0] == host), []):
-            parts.append(
-                Text.assemble((", ".join(others), "bold"), "\n  the same, with their own names and addresses")
-            )
+
+    def tell(host: str) -> None:
+        for step in result.steps:
+            if step.host == host:
+                parts.append(Text(f"  {step}", style="yellow" if step.restarts or step.destructive else ""))
+                parts.append(Text(f"      because {step.why}", style="dim"))
+                if diff := _diff(step):
+                    parts.append(Text(diff, style="dim"))
+
+    for host, *others in alike.values():
+        parts.append(Text(host, style="bold"))
+        tell(host)
+        if others:
+            same = "\n  the same, with their own names and addresses"
+            parts.append(Text.assemble((", ".join(others), "bold"), same))
+    if any(not step.host for step in result.steps):
+        parts.append(Text("all hosts", style="bold"))
+        tell("")
     engines = [step.host for step in result.steps if "engine" in step.restarts]
     stopped = [
         f"{name} on {step.host}" for step in result.steps for name in step.restarts if name != "engine"
@@ -210,24 +215,27 @@ def audit(entries: Sequence[Entry], logs: Mapping[str, AuditLog]) -> RenderableT
 
 
 def _audit_line(entry: Entry) -> Text:
-    time = entry.time.isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")
     match entry.kind:
-        case "begin":
+        case audit_lines.BEGIN:
             who = f"{entry.who} (sudo of {entry.sudo_user})" if entry.sudo_user else entry.who
             count = len(entry.steps)
             what = (
                 f"{entry.task} begins, by {who} from {entry.came_from or 'an unknown address'}, "
                 f"overweave {entry.version}, plan {entry.plan or '-'}: {count} step{'s' * (count != 1)}"
             )
-        case "step":
+        case audit_lines.STEP:
             seconds = "" if entry.seconds is None else f" in {entry.seconds:.1f} s"
             what = f"{entry.about}: {entry.outcome}{seconds}" + (f": {entry.error}" if entry.error else "")
-        case _ if entry.outcome == BROKEN_OFF:
-            what = f"{entry.task}: {BROKEN_OFF}: it has no end, unless it is still under way"
+        case _ if entry.outcome == audit_lines.BROKEN_OFF:
+            what = f"{entry.task}: {audit_lines.BROKEN_OFF}: it has no end, unless it is still under way"
         case _:
             what = f"{entry.task} ends: {entry.outcome}"
-    style = "" if entry.kind == "begin" or entry.outcome == OK else "red"
-    return Text.assemble((f"{time}  {entry.run}  ", "dim"), (f"{entry.host:<10} ", "bold"), (what, style))
+    style = "" if entry.kind == audit_lines.BEGIN or entry.outcome == audit_lines.OK else "red"
+    return Text.assemble(
+        (f"{audit_lines.stamp(entry.time, ' ')}  {entry.run}  ", "dim"),
+        (f"{entry.host:<10} ", "bold"),
+        (what, style),
+    )
 
 
 class SafeConsole(Console):

@@ -12,9 +12,7 @@ if ! flock -n 9; then
   printf 'busy %s\n' "$(head -c 2000 "$lock.by" | tr '\n' ' ')"
   exit
 fi
-# sudo takes the variable away, but has it itself.
-from=${SSH_CONNECTION:-$(tr '\0' '\n' < "/proc/$PPID/environ" | sed -n 's/^SSH_CONNECTION=//p')}
-printf '%s %s\n' "${from%% *}" "$who" > "$lock.by" || exit
+printf '%s %s\n' "$(came_from)" "$who" > "$lock.by" || exit
 take_back() {
   [ ! -e "$1" ] || [ "$mode" = look ] || sh "$@" > /dev/null 2>&1
 }

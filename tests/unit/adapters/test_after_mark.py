@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overweave.adapters.after_mark import NOISE_LIMIT, AfterMark, before_mark, make_mark
+from overweave.adapters.http_stream import Bounded
 from overweave.errors import ConnectionProblem
 
 
@@ -76,6 +77,7 @@ def test_it_is_not_at_its_end_while_something_of_it_is_left():
 
 
 def test_http_clients_read_it_as_a_file():
-    with AfterMark(Channel(b"noise\nm\nHTTP/1.1 200 OK\r\nrest"), "m", odd).makefile("rb") as file:
+    stream = AfterMark(Channel(b"noise\nm\nHTTP/1.1 200 OK\r\nrest"), "m", odd)
+    with Bounded(stream).makefile("rb") as file:
         assert file.readline() == b"HTTP/1.1 200 OK\r\n"
         assert file.read() == b"rest"
