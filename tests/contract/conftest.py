@@ -8,14 +8,13 @@ from typing import Any
 import fabric
 import pytest
 from tests.contract.fakes import FakeEngine, FakeHost, FakeStore, saved_image
-from tests.lab.bed import WORKER
+from tests.lab.bed import SLOT, fresh
 
 from overweave import inventory
 from overweave.adapters.consul_http import ConsulHttp
 from overweave.adapters.engine_api import EngineApi
 from overweave.adapters.ssh import SshHost
 from overweave.fleet import Cancel
-from overweave.lab import Lab
 from overweave.model import Access, Archive, Host
 
 BOTH = ["fake", pytest.param("lab", marks=pytest.mark.lab)]
@@ -38,7 +37,7 @@ class Place:
 @pytest.fixture(scope="session")
 def lab_hosts(tmp_path_factory):
     """Connected hosts of a lab of one host, and its inventory."""
-    lab = Lab.up(f"c{WORKER}", hosts=1, subnet=f"10.98.{30 + WORKER}.0/24")
+    lab = fresh(f"c{SLOT}", hosts=1, subnet=f"10.98.{120 + SLOT}.0/24")
     try:
         path = tmp_path_factory.mktemp("lab") / "lab.yml"
         lab.write_inventory(path)

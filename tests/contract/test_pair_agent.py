@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import dataclass
 
 import pytest
+from tests.lab.bed import SLOT
 
 from overweave.adapters.clock import SystemClock
 from overweave.facts.pair_agent import SECONDS, Agent, End
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.lab
 
 TCP, UDP = Port("tcp", 7946), Port("udp", 7946)
 GOSSIP = (Listen(TCP, frozenset({"dockerd"})), Listen(UDP, frozenset({"dockerd"})))
-PREFIX = "owpair"
+PREFIX = f"owpair{SLOT}-"
 NETWORK = "10.98.9"
 
 
@@ -68,6 +69,7 @@ class Space:
 @pytest.fixture
 def spaces():
     made = [Space(f"{PREFIX}{n}", f"{NETWORK}.{n}") for n in (1, 2, 3)]
+    _remove()
     try:
         must("ip", "netns", "add", f"{PREFIX}0")
         must("ip", "-n", f"{PREFIX}0", "link", "add", "wire", "up", "type", "bridge")
@@ -81,8 +83,13 @@ def spaces():
                 must("ip", "-n", space.name, "link", "set", link, "up")
         yield {space.name: space for space in made}
     finally:
-        for n in range(4):
-            subprocess.run(("ip", "netns", "del", f"{PREFIX}{n}"), capture_output=True)
+        _remove()
+
+
+def _remove():
+    """Also what a killed run left."""
+    for n in range(4):
+        subprocess.run(("ip", "netns", "del", f"{PREFIX}{n}"), capture_output=True)
 
 
 @pytest.fixture

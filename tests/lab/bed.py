@@ -6,15 +6,16 @@ past ssh: through the lab, and through the engines' own sockets.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,56 @@ import yaml
 
 from overweave.lab import Lab, LabHost, faults
 
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-"""Each worker of pytest-xdist has a bed of its own."""
-LAB = f"x{WORKER}"
-NET = f"10.98.{20 + WORKER}"
+
+def _lock(name: str) -> int:
+    folder = Path("/run/lock/overweave-tests")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _slot() -> int:
+    """The first number that no other process on this machine has, until this process ends."""
+    for number in range(50):
+        lock = _lock(f"slot-{number}")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+        else:
+            return number
+    raise RuntimeError("50 runs of the tests hold a bed on this machine")
+
+
+SLOT = _slot()
+"""Each process has a bed of its own: workers of pytest-xdist, and two runs of the tests at one time."""
+LAB = f"x{SLOT}"
+NET = f"10.98.{20 + SLOT}"
 """What the addresses of the bed's hosts begin with."""
 CHECKOUT = Path(__file__).parents[2]
 FAB = Path(sys.executable).with_name("fab")
 OVERWEAVE = Path(sys.executable).with_name("overweave")
 SECONDS = 150
 """The longest that one command may take, on a busy machine."""
+
+
+@contextmanager
+def in_turn(name: str) -> Iterator[None]:
+    """Wait until no other run of the tests is in here: for labs whose names and addresses are fixed."""
+    lock = _lock(name)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def fresh(name: str, hosts: int, subnet: str) -> Lab:
+    """A new lab. What a killed run left of one of this name is removed: the slot says nobody uses it."""
+    for lab in Lab.all():
+        if lab.name == name:
+            lab.down()
+    return Lab.up(name, hosts=hosts, subnet=subnet)
+
 
 DROP_IN = "/etc/systemd/system/docker.service.d/90-overweave.conf"
 STORY = "the whole story: "

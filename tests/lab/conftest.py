@@ -5,16 +5,13 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from tests.lab.bed import LAB, NET, Bed
-
-from overweave.lab import Lab
+from tests.lab.bed import LAB, NET, Bed, fresh
 
 
 @pytest.fixture(scope="session")
 def bed(tmp_path_factory):
-    """Three clean hosts. A lab that somebody left up is used, and left up."""
-    there = any(lab.name == LAB for lab in Lab.all())
-    lab = Lab.up(LAB, hosts=3, subnet=f"{NET}.0/24")
+    """Three clean hosts."""
+    lab = fresh(LAB, hosts=3, subnet=f"{NET}.0/24")
     try:
         made = Bed(lab, tmp_path_factory.mktemp("bed"))
         lab.write_inventory(made.inventory)
@@ -23,8 +20,7 @@ def bed(tmp_path_factory):
         made.make_clean()
         yield made
     finally:
-        if not there:
-            lab.down()
+        lab.down()
 
 
 @pytest.fixture

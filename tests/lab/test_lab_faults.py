@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.lab.bed import fresh, in_turn
 
 from overweave.errors import ConnectionProblem, UsageError
-from overweave.lab import Lab, faults
+from overweave.lab import faults
 from overweave.lab.waiting import wait_for
 
 pytestmark = pytest.mark.lab
@@ -13,9 +14,10 @@ pytestmark = pytest.mark.lab
 
 @pytest.fixture(scope="module")
 def pair():
-    lab = Lab.up("tfaults", hosts=3, subnet="10.97.14.0/24")
-    yield lab.hosts
-    lab.down()
+    with in_turn("tfaults"):
+        lab = fresh("tfaults", hosts=3, subnet="10.97.14.0/24")
+        yield lab.hosts
+        lab.down()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.lab.bed import fresh, in_turn
 
 from overweave import inventory
 from overweave.errors import DeadlineExceeded, LabUnavailable
@@ -21,9 +22,10 @@ pytestmark = pytest.mark.lab
 
 @pytest.fixture(scope="module")
 def lab():
-    made = Lab.up("thosts", hosts=2, subnet="10.97.13.0/24")
-    yield made
-    made.down()
+    with in_turn("thosts"):
+        made = fresh("thosts", hosts=2, subnet="10.97.13.0/24")
+        yield made
+        made.down()
 
 
 @pytest.fixture(scope="module")

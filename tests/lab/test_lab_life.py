@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.lab.bed import in_turn
 
 from overweave.errors import LabUnavailable, UsageError
 from overweave.lab import Lab, faults
@@ -59,6 +60,12 @@ def _command_lines():
             yield path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone():
+    with in_turn("lab-life"):
+        yield
 
 
 @pytest.fixture
