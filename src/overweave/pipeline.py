@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from . import teardown
+from . import proving, teardown
 from .adapters.image_archive import verify
 from .apply.run import apply
 from .apply.world import Done, World
-from .errors import DeadlineExceeded, OverweaveError, Refused, StoreError
-from .facts.engine import Engine, NetworkFact
+from .errors import OverweaveError, Refused
+from .facts.engine import Engine
 from .facts.fleet import FleetFacts
-from .facts.unit import Unit
 from .fleet import each
 from .model import ALL_AT_ONCE, Batch, Fleet, tagged
-from .overlay import addresses, container_mtu, left_over_probes, users_containers
+from .overlay import addresses, left_over_probes, users_containers
 from .plan import plan, refuse
 from .preflight import store
 from .preflight.everything import findings
 from .preflight.finding import Finding, Preflight, Severity, refusals
+from .prove.choice import Choice
 from .prove.matrix import Matrix
-from .prove.proof import prove as run_proof
+from .proving import noted, prove, prove_after_restarts
 from .session import Session, look, look_closer
 from .steps import AwaitLeader, JoinGossip, Plan, ProvideImage, RestartEngine, Stage, make_plan
-from .waiting import wait_until
 
 ROUNDS = 3
 """Plans that may follow each other until nothing differs: one when engines run, one more when not."""
-NAMES_SECONDS = 15.0
-"""An engine that restarted together with the store may learn names later than all else: seen once, on a
-loaded machine, where the store's host was a batch of its own."""
-PROVEN = "overweave/proven/"
-"""Store keys under which a proof is noted, by network."""
 
 
 @dataclass(frozen=True)
@@ -151,91 +142,20 @@ def world(session: Session) -> World:
     )
 
 
-def prove(session: Session, facts: FleetFacts) -> Matrix:
-    """Prove the network between all hosts, and note a green proof in the store.
-
-    A host without the probe image gets it for the proof. Raises `Refused` where there is no network.
-    """
-    fleet = session.fleet
-    advertise, refused = addresses(fleet, facts)
-    refuse(refused)
-    networks = {name: _overlay(facts, name, fleet.network.name) for name in fleet.names}
-    missing = [name for name, network in networks.items() if network is None]
-    there = networks[fleet.store_host.name]
-    if missing or there is None:
-        raise Refused(
-            f"there is no overlay network {fleet.network.name} on {', '.join(missing)}",
-            hint="`fab deploy-overlay` makes it; --network NAME proves another",
-        )
-    matrix = run_proof(
-        session.hosts,
-        network=fleet.network.name,
-        image=fleet.images.probe,
-        mtu=container_mtu(there),
-        vteps={name: a.address for name, a in advertise.items()},
-        clock=session.clock,
-        cancel=session.cancel,
-        progress=session.progress,
-    )
-    with contextlib.suppress(StoreError):
-        if matrix.green:
-            session.store().put(PROVEN + fleet.network.name, fingerprint(session, facts).encode())
-        elif facts.store is not None:
-            session.store().put(PROVEN + fleet.network.name, b"")
-    return matrix
-
-
-def prove_after_restarts(session: Session, facts: FleetFacts) -> Matrix:
-    """A proof that is repeated for `NAMES_SECONDS` while nothing but names is missing."""
-    matrices: list[Matrix] = []
-
-    def named() -> bool:
-        if matrices:
-            session.progress("", "names are not known everywhere yet: prove again")
-        matrices.append(prove(session, facts))
-        return any(pair.failed != ("dns",) for pair in matrices[-1].red) or matrices[-1].green
-
-    with contextlib.suppress(DeadlineExceeded):
-        wait_until(named, what="names", seconds=NAMES_SECONDS, clock=session.clock)
-    return matrices[-1]
-
-
-def _overlay(facts: FleetFacts, host: str, name: str) -> NetworkFact | None:
-    engine = facts.hosts[host].engine
-    network = engine.network(name) if isinstance(engine, Engine) else None
-    return network if network is not None and network.driver == "overlay" else None
-
-
-def fingerprint(session: Session, facts: FleetFacts) -> str:
-    """What a proof is about: the network, the hosts, and each engine since its last start."""
-    network = session.fleet.network.name
-    about = []
-    for name in session.fleet.names:
-        its = facts.hosts[name]
-        engine, unit = its.engine, its.unit
-        there = engine.network(network) if isinstance(engine, Engine) else None
-        started = unit.started if isinstance(unit, Unit) else 0
-        about.append((its.identity.machine_id, started, there.id if there else ""))
-    return hashlib.sha256(json.dumps(sorted(about)).encode()).hexdigest()
-
-
-def noted(session: Session, facts: FleetFacts) -> bool:
-    """Whether the store holds a green proof of exactly this state."""
-    if facts.store is None or not facts.store.leader:
-        return False
-    return session.store().get(PROVEN + session.fleet.network.name) == fingerprint(session, facts).encode()
-
-
-def validate(session: Session) -> Matrix:
-    """Prove without deploying. Probes that a killed run left, and a probe image that a host lacks, are
-    the only things that change; the image is removed again."""
+def validate(session: Session, choice: Choice) -> Matrix:
+    """Prove without deploying. Probes that a killed run left are removed; where the proof needs new
+    containers, so is the probe image that a host lacks, after it was brought there."""
     facts = look(session)
     image = session.fleet.images.probe
-    refuse(missing_archives(session.fleet))
+    stands = proving.stands(session.fleet, facts)
+    new = choice.fresh or len(stands) < len(session.fleet.names)
+    if new:
+        refuse(missing_archives(session.fleet))
     lacking = [
         name
         for name in session.fleet.names
-        if isinstance(engine := facts.hosts[name].engine, Engine)
+        if new
+        and isinstance(engine := facts.hosts[name].engine, Engine)
         and engine.running
         and tagged(image) not in engine.images
     ]
@@ -250,7 +170,7 @@ def validate(session: Session) -> Matrix:
         world(session),
     )
     try:
-        return prove(session, facts)
+        return prove(session, facts, choice)
     finally:
         each(lacking, lambda name: session.hosts[name].engine.remove_image(image), cancel=session.cancel)
 

@@ -19,6 +19,7 @@ from .facts import host as host_facts
 from .facts import machine, pairs
 from .facts.engine import Engine
 from .facts.fleet import FleetFacts, StoreFacts
+from .facts.paths import PairFacts
 from .facts.unit import Unit
 from .fleet import Cancel, each
 from .gossip.islands import View
@@ -171,18 +172,25 @@ def look_closer(session: Session, facts: FleetFacts) -> FleetFacts:
         lambda name: machine.look(session.hosts[name], facts.hosts[name], clock=session.clock),
         cancel=session.cancel,
     ).all()
-    advertise, refused = addresses(session.fleet, facts)
+    _, refused = addresses(session.fleet, facts)
     if refused:
         return replace(facts, machines=machines)
-    measured = pairs.measure(
+    measured = measure_paths(session, facts, mtu=wanted_mtu(session.fleet, facts))
+    return replace(facts, machines=machines, pairs=measured)
+
+
+def measure_paths(session: Session, facts: FleetFacts, *, mtu: int) -> PairFacts:
+    """The underlay between all hosts, in both directions, with packets of up to ``mtu`` bytes. The hosts'
+    advertise addresses must be known."""
+    advertise, _ = addresses(session.fleet, facts)
+    return pairs.measure(
         session.hosts,
         {name: a.address for name, a in advertise.items()},
         listens(session.fleet, facts),
-        mtu=wanted_mtu(session.fleet, facts),
+        mtu=mtu,
         clock=session.clock,
         cancel=session.cancel,
     )
-    return replace(facts, machines=machines, pairs=measured)
 
 
 def _answering(views: Mapping[str, View | None]) -> dict[str, View]:

@@ -14,6 +14,7 @@ from overweave.errors import Refused
 from overweave.facts import audit_log
 from overweave.fleet import each
 from overweave.model import Batch, Fleet
+from overweave.prove.choice import NAMES, PATIENCE, choose
 from overweave.prove.matrix import Matrix
 from overweave.report import data, text
 from overweave.session import Session, look
@@ -41,6 +42,13 @@ WANTED = NETWORK | {
 }
 ALONE = {"wait-lock": "seconds to wait for another run on these hosts (default: don't wait)"}
 BATCH = {"batch": "how many engines restart at once, as in 1 or 25%, with a health gate behind each batch"}
+CHECKS = {
+    "check": f"only checks whose name matches this regular expression: {', '.join(NAMES)}",
+    "exclude": "no checks whose name matches this one",
+    "timeout": f"seconds that one check waits for an answer (default: {PATIENCE:g})",
+    "repeat": "proofs, all of which must be green (default: 1)",
+    "new-containers": "between containers made for the proof, not those that stand on the network",
+}
 JSON = {"json": "write the result as JSON to this file; - for stdout"}
 
 
@@ -177,11 +185,16 @@ def preflight(
             raise Exit(code=Refused.exit_code)
 
 
-@cluster_task(name="validate-overlay", help=HOSTS | NETWORK | ALONE | JSON)
+@cluster_task(name="validate-overlay", help=HOSTS | NETWORK | CHECKS | ALONE | JSON)
 def validate_overlay(
     c: FleetContext,
     inventory: str | None = None,
     network: str | None = None,
+    check: str = "",
+    exclude: str = "",
+    timeout: float = PATIENCE,
+    repeat: int = 1,
+    new_containers: bool = False,
     wait_lock: float = 0.0,
     json: str | None = None,
     accept_new_host_keys: bool = False,
@@ -189,12 +202,13 @@ def validate_overlay(
     """
     Prove the overlay network, pair by pair, and change nothing.
 
-    A probe container on every host; for each directed pair: name, ping, 1 MiB of TCP there and
-    back, a full-size packet that must not be fragmented, and the VXLAN rows. Exit code 1 if a cell
-    is red.
+    Two planes, each directed pair: between containers (name, ping, UDP, TCP, 1 MiB of it, a full-size
+    packet that must not be fragmented, the VXLAN rows), and between their hosts. What is red gets its
+    cause and its remedy. Exit code 1 if a cell is red.
 
-    Example: fab validate-overlay -H host1,host2 --json proof.json
+    Example: fab validate-overlay -H host1,host2 --check 'dns|icmp' --repeat 5
     """
+    chosen = choose(check, exclude, timeout=timeout, repeat=repeat, fresh=new_containers)
     progress = run.Progress()
     with run.session(
         c,
@@ -206,7 +220,7 @@ def validate_overlay(
         only_looks=True,
         network=network,
     ) as session:
-        _conclude(pipeline.validate(session), json, progress)
+        _conclude(pipeline.validate(session, chosen), json, progress)
 
 
 @cluster_task(name="plan-overlay", help=HOSTS | WANTED | BATCH | ALONE | JSON)

@@ -71,7 +71,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class NetworkFact:
-    """A network as one engine shows it. ``options`` are the driver's."""
+    """A network as one engine shows it. ``options`` are the driver's; ``internal``: without a way out."""
 
     id: str
     name: str
@@ -79,6 +79,7 @@ class NetworkFact:
     scope: str
     subnets: tuple[str, ...]
     options: dict[str, str]
+    internal: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,4 +150,5 @@ def parse_network(raw: Json) -> NetworkFact:
         scope=text(raw.get("Scope") or ""),
         subnets=tuple(text(c["Subnet"]) for c in configs if c.get("Subnet")),
         options=text_map(raw.get("Options")),
+        internal=raw.get("Internal") is True,
     )

@@ -1,133 +1,209 @@
-"""Runs a proof: probes up, checks, probes away, whatever happens in between."""
+"""Runs a proof: every directed pair of hosts, between containers on the network."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from secrets import token_hex
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from overweave.command import change_script
+from overweave.facts import namespaces
+from overweave.facts.namespaces import Namespace
 from overweave.fleet import Cancel, each
-from overweave.model import PROBE_LABEL, container_name
-from overweave.ports import Clock, Progress, Writer
+from overweave.ports import Clock, Progress, Reader, Writer
 
-from .checks import AROUND, CLIENT, SERVER, HostReport, client_arguments, parse
+from . import agents, busybox, probes
+from .agents import Stand
+from .choice import Choice
 from .diagnose import causes
-from .matrix import Evidence, Matrix, Pair, Verdict
+from .matrix import HEAVY, Evidence, Isolation, Matrix, Pair, Verdict, neighbours
+from .signs import Context
 
 
 @dataclass(frozen=True)
-class Probe:
-    """A running probe container: its name in DNS, and its address on the network."""
+class Place:
+    """What is proven: a ``network`` by name and id, whose containers have ``mtu`` bytes; ``vteps`` are the
+    hosts' advertise addresses, ``stands`` containers that run on it for good, by host; ``image`` is for those
+    that are made for the proof where there are none. ``avoid``: addresses that must not answer from it."""
 
-    name: str
-    address: str
+    network: str
+    network_id: str
+    mtu: int
+    vteps: Mapping[str, str]
+    image: str
+    stands: Mapping[str, str] = field(default_factory=dict)
+    avoid: Mapping[str, str] = field(default_factory=dict)
 
 
-def spec(image: str, network: str, run: str) -> dict[str, Any]:
-    """The body of ``POST /containers/create``. The probe removes itself when it ends."""
-    return {
-        "Image": image,
-        "Entrypoint": ["sh", "-c"],
-        "Cmd": [SERVER],
-        "Labels": {PROBE_LABEL: run},
-        "HostConfig": {"NetworkMode": network, "AutoRemove": True, "CapAdd": ["NET_RAW"]},
-        "NetworkingConfig": {"EndpointsConfig": {network: {}}},
-    }
+@dataclass(frozen=True)
+class Seen:
+    """A proof's verdicts, and what a diagnosis needs beside them."""
+
+    matrix: Matrix
+    rows: Mapping[tuple[str, str], str]
+    lost: Mapping[str, str]
 
 
 def prove(
     writers: Mapping[str, Writer],
+    place: Place,
+    choice: Choice,
     *,
-    network: str,
-    image: str,
-    mtu: int,
-    vteps: Mapping[str, str],
     clock: Clock,
     cancel: Cancel,
     progress: Progress,
-) -> Matrix:
-    """Prove a network that exists between all hosts that have it.
+) -> Seen:
+    """Make the chosen checks of the overlay. Red pairs are no error: they are in the matrix.
 
-    ``mtu`` is the containers', in bytes; ``vteps`` the hosts' advertise addresses. Red pairs are no error:
-    they are in the matrix. Raises where a probe can't be started; probes are removed in every case.
+    Between the containers that stand on the network, unless some host has none, or new ones were asked for.
+    Raises where a probe can't be started; probes are removed in every case.
     """
     started = clock.monotonic()
-    # Unique per run: an endpoint of a failed start would keep the name in the store (engine-facts).
-    run = token_hex(4)
-    try:
-        progress("", f"proof: a probe container on each of {len(writers)} hosts")
-        probes = each(writers, lambda name: _start(writers[name], image, network, run), cancel=cancel).all()
-        progress("", f"proof: {len(writers) * (len(writers) - 1)} directed pairs")
-        network_id = _network_id(next(iter(writers.values())), network)
-        reports = each(
-            writers, lambda name: _check(writers[name], probes, network_id, mtu), cancel=cancel
-        ).all()
-    finally:
-        _remove_all(writers, network, run, cancel)
-    matrix = _matrix(network, probes, reports, vteps)
-    return replace(matrix, seconds=clock.monotonic() - started, causes=causes(matrix, vteps))
+    with contextlib.ExitStack() as stack:
 
-
-def _name(host: str, run: str) -> str:
-    return container_name(f"overweave-probe-{run}", host)
-
-
-def _start(writer: Writer, image: str, network: str, run: str) -> Probe:
-    name = _name(writer.host.name, run)
-    engine = writer.engine
-    engine.create_container(name, spec(image, network, run))
-    engine.start_container(name)
-    endpoint = engine.container(name)["NetworkSettings"]["Networks"][network]
-    return Probe(name, endpoint["IPAddress"])
-
-
-def _network_id(writer: Writer, network: str) -> str:
-    return str(writer.engine.network(network)["Id"])
-
-
-def _check(writer: Writer, probes: Mapping[str, Probe], network_id: str, mtu: int) -> HostReport:
-    own = writer.host.name
-    names = list(probes)
-    # Each host begins with the one after it, so that they don't all load the first one at once.
-    at = names.index(own)
-    peers = [probes[name] for name in names[at + 1 :] + names[:at]]
-    mark = token_hex(16)
-    arguments = client_arguments(mtu, [(peer.name, peer.address) for peer in peers])
-    result = writer.do(change_script(AROUND, network_id[:10], probes[own].name, mark, CLIENT, *arguments))
-    return parse(result.stdout, mark)
-
-
-def _remove_all(writers: Mapping[str, Writer], network: str, run: str, cancel: Cancel) -> None:
-    """Also after Ctrl-C: the run's cancellation is lifted for as long as this takes."""
-
-    def remove(name: str) -> None:
-        writers[name].engine.end_container(_name(name, run))
-
-    with cancel.lifted():
-        # A host that can't be reached is left to the next run, which removes probes by their label.
-        each(writers, remove, cancel=cancel)
-
-
-def _matrix(
-    network: str, probes: Mapping[str, Probe], reports: Mapping[str, HostReport], vteps: Mapping[str, str]
-) -> Matrix:
-    pairs = []
-    for source, report in reports.items():
-        for target, probe in probes.items():
-            if source == target:
-                continue
-            row = report.vteps.get(probe.address, "")
-            moved = report.sent > 0
-            vxlan = Verdict(
-                row == vteps[target] and moved,
-                f"VNI {report.vni} to {row}" if row else f"no forwarding row for {probe.address}",
+        def start_probes() -> dict[str, Stand]:
+            progress("", f"proof: a probe container on each of {len(writers)} hosts")
+            return stack.enter_context(
+                probes.running(writers, image=place.image, network=place.network, cancel=cancel)
             )
-            checks = {**report.verdicts.get(probe.name, {}), "vxlan": vxlan}
-            pairs.append(Pair(source, target, checks, wanted=("dns", "icmp", "tcp", "mtu", "vxlan")))
-    evidence = {
-        name: Evidence(report.vni, vteps[name], report.sent, report.received)
-        for name, report in reports.items()
+
+        standing = not choice.fresh and place.stands.keys() == writers.keys()
+        stands = (
+            each(
+                writers,
+                lambda name: probes.stand(writers[name].engine, name, place.stands[name], place.network),
+                cancel=cancel,
+            ).all()
+            if standing
+            else start_probes()
+        )
+        progress("", f"proof: {len(writers) * (len(writers) - 1)} directed pairs")
+        wanted = wanted_checks(tuple(writers), choice)
+        before = look(writers, place, cancel)
+        answers = agents.ask(
+            writers,
+            stands,
+            wanted,
+            mtu=place.mtu,
+            patience=choice.patience,
+            avoid=place.avoid if choice.isolation else {},
+            clock=clock,
+            cancel=cancel,
+        )
+        verdicts, lost = answers.verdicts, answers.lost
+        if answers.no_perl:
+            progress("", f"no perl on {', '.join(sorted(answers.no_perl))}: the probes' own tools check")
+            stands = start_probes() if standing else stands
+            standing = False
+            wanted = {
+                pair: tuple(c for c in checks if c in (*busybox.BUSYBOX_CHECKS, "vxlan"))
+                for pair, checks in wanted.items()
+            }
+            verdicts = busybox.ask(writers, stands, wanted, mtu=place.mtu, cancel=cancel)
+            lost = {}
+        after = look(writers, place, cancel)
+    rows = {
+        (a, b): after[a].vtep_of(stands[b].address)
+        for a in after
+        for b in stands
+        if a != b and after[a].links
     }
-    return Matrix(network, tuple(probes), tuple(pairs), evidence)
+    pairs = tuple(
+        Pair(a, b, _with_row(checks, (a, b), verdicts, rows, place, before, after), wanted=checks)
+        for (a, b), checks in wanted.items()
+    )
+    matrix = Matrix(
+        place.network,
+        tuple(writers),
+        pairs,
+        {name: _evidence(name, place, before, after) for name in writers},
+        checks=tuple(c for c in choice.overlay if any(c in pair.wanted for pair in pairs)),
+        between="containers that stand on the network" if standing else "containers made for this proof",
+        left_out=_left_out(tuple(writers), choice),
+        isolation=tuple(
+            Isolation(host, target, target if target in answers.reached.get(host, ()) else "")
+            for host in writers
+            for target in (place.avoid if choice.isolation and host not in answers.lost else ())
+        ),
+    )
+    return Seen(replace(matrix, seconds=clock.monotonic() - started), rows, lost)
+
+
+def explained(
+    seen: Seen, context: Context, underlay: Mapping[tuple[str, str], Mapping[str, Verdict]]
+) -> Matrix:
+    """The matrix with the ``underlay``'s verdicts, and its red pairs' causes."""
+    matrix = replace(
+        seen.matrix,
+        pairs=tuple(
+            replace(pair, underlay=underlay.get((pair.source, pair.target), {})) for pair in seen.matrix.pairs
+        ),
+    )
+    return replace(matrix, causes=causes(matrix, replace(context, rows=seen.rows, lost=seen.lost)))
+
+
+def wanted_checks(hosts: tuple[str, ...], choice: Choice) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Which checks each directed pair is to pass: in a large fleet, the heavy ones go round a ring."""
+    near = {name: frozenset(neighbours(hosts, name)) for name in hosts}
+    return {
+        (a, b): tuple(c for c in choice.overlay if c not in HEAVY or b in near[a])
+        for a in hosts
+        for b in hosts
+        if a != b
+    }
+
+
+def _left_out(hosts: tuple[str, ...], choice: Choice) -> dict[str, int]:
+    wanted = wanted_checks(hosts, choice)
+    counts = {c: sum(c not in checks for checks in wanted.values()) for c in choice.overlay}
+    return {check: count for check, count in counts.items() if count}
+
+
+PACKETS = {"icmp", "udp", "connect", "tcp", "mtu"}
+NOWHERE = Namespace("", 0, (), (), (), ())
+
+
+def look(readers: Mapping[str, Reader], place: Place, cancel: Cancel) -> dict[str, Namespace]:
+    """The network's namespace on each host; an empty one where it has none."""
+    asked = namespaces.ask(f"*-{place.network_id[:10]}")
+
+    def of_host(name: str) -> Namespace:
+        (result,) = readers[name].ask(asked.query)
+        return next(iter(namespaces.parse(result, asked.mark).values()), NOWHERE)
+
+    return each(readers, of_host, cancel=cancel).all()
+
+
+def _evidence(
+    name: str, place: Place, before: Mapping[str, Namespace], after: Mapping[str, Namespace]
+) -> Evidence:
+    old, new = before[name].vxlans(), after[name].vxlans()
+    return Evidence(
+        vni=new[0].vni if new else 0,
+        vtep=place.vteps[name],
+        sent=sum(link.sent for link in new) - sum(link.sent for link in old),
+        received=sum(link.received for link in new) - sum(link.received for link in old),
+    )
+
+
+def _with_row(
+    checks: tuple[str, ...],
+    pair: tuple[str, str],
+    verdicts: Mapping[tuple[str, str], dict[str, Verdict]],
+    rows: Mapping[tuple[str, str], str],
+    place: Place,
+    before: Mapping[str, Namespace],
+    after: Mapping[str, Namespace],
+) -> dict[str, Verdict]:
+    found = dict(verdicts.get(pair, {}))
+    if "vxlan" in checks and pair in rows:
+        source, target = pair
+        evidence = _evidence(source, place, before, after)
+        row = rows[pair]
+        moved = evidence.sent > 0 or not PACKETS & set(checks)
+        found["vxlan"] = Verdict(
+            row == place.vteps[target] and moved,
+            (f"VNI {evidence.vni} to {row}" if moved else "no packet went through the vxlan device")
+            if row
+            else "no forwarding row",
+        )
+    return found

@@ -1,5 +1,5 @@
 # One end of a measurement between hosts: holds ports, probes its peers, and tells what went and what came.
-# Core modules of Debian's perl-base only, which has neither Time::HiRes nor JSON.
+# Goes behind agent-base.pl.
 #
 # Arguments: this text, role (host, or vxlan inside a network namespace), the run's token (16 hex digits),
 # own number, own address, VNI, MTU of the underlay, seconds after which it ends by itself.
@@ -10,47 +10,17 @@
 #   held PROTOCOL PORT ADDRESS    taken PROTOCOL PORT ADDRESS ERRNO PROCESS PID    failed WHY    ready
 #   probed PROTOCOL PORT NUMBER ok|silent|mute|ERRNO    echo NUMBER SENT ANSWERED MILLISECONDS ERRNO    done
 #   came PROTOCOL PORT NUMBER    seen NUMBER COUNT LARGEST    bye
-use strict;
-use warnings;
-use Errno  ();
-use Fcntl  ();
-use POSIX  ();
-use Socket qw(AF_INET SOCK_STREAM SOCK_DGRAM SOCK_RAW SOL_SOCKET SO_REUSEADDR SO_RCVBUF SO_ERROR
-              SOMAXCONN INADDR_ANY inet_aton inet_ntoa pack_sockaddr_in unpack_sockaddr_in);
-
 my ($program, $role, $token, $me, $address, $vni, $mtu, $seconds) = @ARGV;
 alarm $seconds;
 my $full = $role eq 'vxlan' ? $mtu - 50 : $mtu;    # bytes of the largest packet that has to pass
-my (%peer, @hold, @probe, %came, %seen, %echo, %read, %write, @timers, $icmp, $inner, $started);
+my (%peer, @hold, @probe, %came, %seen, %echo, $icmp, $inner, $started);
 my @ladder = grep { $_ <= $full } ($full, 8951, 8901, 8500, 4352, 2304, 1550, 1500, 1492, 1484, 1480,
     1476, 1472, 1468, 1464, 1460, 1454, 1450, 1446, 1442, 1438, 1434, 1430, 1426, 1422, 1420, 1418, 1414,
     1412, 1410, 1406, 1402, 1400, 1398, 1396, 1392, 1390, 1384, 1380, 1372, 1370, 1360, 1350, 1342, 1330,
     1320, 1310, 1300, 1280, 1250, 1230, 1200, 1100, 1000, 576);
 my ($small, $more, $again) = (10, 20, 0.3);        # echoes at first, echoes more on loss, seconds until then
-my @errors = grep { Errno->can($_) } qw(ECONNREFUSED EHOSTUNREACH ENETUNREACH ETIMEDOUT EPERM EACCES
-    EADDRINUSE EADDRNOTAVAIL EMSGSIZE ECONNRESET ENOBUFS EINVAL);
 
 sub report { syswrite STDOUT, join(' ', $token, @_) . "\n" }
-
-sub name { my $n = shift; (grep { Errno->can($_)->() == $n } @errors)[0] // "E$n" }
-
-# Seconds. Where there is no Time::HiRes, clock_gettime by its number; else time in hundredths.
-my $clock = eval { require Time::HiRes; \&Time::HiRes::time } || do {
-    my $machine = (POSIX::uname())[4];
-    my %number = length pack('l!', 0) == 8
-        ? (x86_64 => 228, aarch64 => 113, riscv64 => 113, loongarch64 => 113, ppc64le => 246, s390x => 260)
-        : ();
-    my ($number, $buffer) = ($number{$machine}, "\0" x 16);
-    $number && syscall($number, 1, $buffer) == 0
-        ? sub { syscall $number, 1, $buffer; my ($s, $n) = unpack 'l!l!', $buffer; $s + $n / 1e9 }
-        : sub { open my $f, '<', '/proc/uptime' or return time; (split ' ', <$f>)[0] };
-};
-sub now { $clock->() }
-sub after { my ($delay, $do) = @_; push @timers, [ now() + $delay, $do ] }
-
-sub nonblocking { fcntl $_[0], Fcntl::F_SETFL(), Fcntl::O_NONBLOCK() | fcntl $_[0], Fcntl::F_GETFL(), 0 }
-
-sub forget { my $n = fileno $_[0]; delete $read{$n}; delete $write{$n}; close $_[0] }
 
 # --- ports that peers are to reach here
 
@@ -180,18 +150,10 @@ sub open_icmp {
     return 1;
 }
 
-sub checksum {
-    my $sum = unpack '%32n*', length($_[0]) % 2 ? "$_[0]\0" : $_[0];
-    $sum = ($sum >> 16) + ($sum & 0xffff) for 1, 2;
-    return ~$sum & 0xffff;
-}
-
 sub ping {
     my ($to, $number, $size) = @_;
     my $its  = $echo{$to};
-    my $body = pack 'n n H16 n n n', $$ & 0xffff, $number, $token, $me, $to, $number;
-    $body .= "\0" x ($size - 24 - length $body);
-    my $packet = pack('C C n', 8, 0, checksum("\x08\0\0\0$body")) . $body;
+    my $packet = echo_request(pack('n H16 n n n', $number, $token, $me, $to, $number), $size);
     $its->{sent}++ if $number < 100;
     $its->{at}{$number} = now();
     my $where = pack_sockaddr_in(0, inet_aton($role eq 'host' ? $peer{$to} : inside($to)));
@@ -325,7 +287,7 @@ sub end {
 }
 
 sub told {
-    my ($what, @rest) = split ' ', $_[0];
+    my ($what, @rest) = @_;
     if    ($what eq 'peer')    { $peer{ $rest[0] } = $rest[1] }
     elsif ($what eq 'hold')    { push @hold, [@rest] }
     elsif ($what eq 'prepare') { prepare() }
@@ -338,29 +300,5 @@ sub told {
     elsif ($what eq 'end') { print $inner "end\n" if $inner; end() }
 }
 
-my $input = '';
 $SIG{PIPE} = 'IGNORE' if $role eq 'host';          # a namespace whose program ended is no reason to end
-$read{ fileno STDIN } = sub {
-    my $got = sysread STDIN, $input, 65536, length $input;
-    exit unless $got;
-    told($1) while $input =~ s/^([^\n]+)\n//;
-};
-
-while (1) {
-    my ($in, $out, $next) = ('', '', undef);
-    vec($in, $_, 1) = 1 for keys %read;
-    vec($out, $_, 1) = 1 for keys %write;
-    for (@timers) { $next = $_->[0] if !defined $next or $_->[0] < $next }
-    my $wait = defined $next ? $next - now() : 1;
-    $wait = 0 if $wait < 0;
-    $wait = 0.02 if $wait > 0.02 and $started and $started > 0;
-    if (select($in, $out, undef, $wait) > 0) {
-        for (keys %write) { $write{$_}->() if vec($out, $_, 1) and $write{$_} }
-        for (keys %read)  { $read{$_}->()  if vec($in, $_, 1)  and $read{$_} }
-    }
-    my $now = now();
-    my @due = grep { $_->[0] <= $now } @timers;
-    @timers = grep { $_->[0] > $now } @timers;
-    $_->[1]->() for @due;
-    look_whether_done();
-}
+run(\&told, \&look_whether_done, sub { $started and $started > 0 });

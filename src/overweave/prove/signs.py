@@ -1,0 +1,60 @@
+"""What each directed pair shows, as a set of words that rules of diagnosis are made of. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .matrix import CHECKS, Matrix, Pair
+
+SILENT = "silent"
+"""Nothing was measured in either direction: one of the two hosts took no part."""
+LOSSY = "lossy"
+UNSEEN = "unseen"
+"""In the gossip, one of the two engines does not see the other alive."""
+ROW_MISSING, ROW_WRONG, ROW_RIGHT = "row missing", "row wrong", "row right"
+UNDERLAY_DEAD = "underlay dead"
+"""Nothing of what was tried between the two hosts arrived."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is known beside the verdicts. ``vteps``: the hosts' underlay addresses; ``rows``: where a host's
+    overlay sends packets for the container of another, "" for nowhere, missing if it was not looked at;
+    ``unseen``: for a host, those that its engine does not see in the gossip; ``lost``: why a host took no
+    part; ``largest``: bytes of the largest packet that the underlay carries, where it is not enough."""
+
+    vteps: Mapping[str, str]
+    rows: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lost: Mapping[str, str] = field(default_factory=dict)
+    largest: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+
+def of_pair(pair: Pair, matrix: Matrix, context: Context) -> frozenset[str]:
+    """``+check`` and ``-check`` of the overlay; ``+u:check`` and ``-u:check`` of the underlay in this
+    direction, ``-back u:check`` in the other; and the words above."""
+    a, b = pair.source, pair.target
+    signs = set()
+    for check in CHECKS:
+        if check in pair.wanted:
+            signs.add(f"-{check}" if check in pair.failed else f"+{check}")
+    if {a, b} & context.lost.keys() or not pair.checks.keys() - {"vxlan"}:
+        signs.add(SILENT)
+    icmp = pair.checks.get("icmp")
+    if icmp is not None and icmp.ok and icmp.loss:
+        signs.add(LOSSY)
+    if b in context.unseen.get(a, ()) or a in context.unseen.get(b, ()):
+        signs.add(UNSEEN)
+    if (a, b) in context.rows:
+        row = context.rows[a, b]
+        signs.add(ROW_MISSING if not row else ROW_RIGHT if row == context.vteps.get(b) else ROW_WRONG)
+    for check, verdict in pair.underlay.items():
+        signs.add(f"+u:{check}" if verdict.ok else f"-u:{check}")
+    if pair.underlay and not any(verdict.ok for verdict in pair.underlay.values()):
+        signs.add(UNDERLAY_DEAD)
+    back = matrix.pair(b, a)
+    if back is not None:
+        signs |= {f"-back u:{check}" for check in back.underlay_failed}
+        signs |= {f"-back {check}" for check in back.failed}
+    return frozenset(signs)

@@ -1,0 +1,185 @@
+"""The proof of a fleet's network: what is proven, whether it has been, and why it is red."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from dataclasses import replace
+
+from . import anchor
+from .errors import DeadlineExceeded, Refused, StoreError
+from .facts.engine import Engine, NetworkFact
+from .facts.fleet import FleetFacts
+from .facts.unit import Unit
+from .fleet import each
+from .gossip.islands import unseen
+from .model import VXLAN_OVERHEAD, Fleet
+from .overlay import addresses, container_mtu
+from .plan import refuse
+from .printable import one_line
+from .prove import proof, underlay
+from .prove.choice import OVERLAY_ONLY, Choice
+from .prove.matrix import UNDERLAY, Matrix
+from .prove.proof import Place
+from .prove.repeated import merged
+from .prove.signs import Context
+from .session import Session, look, measure_paths
+from .waiting import wait_until
+
+NAMES_SECONDS = 15.0
+"""An engine that restarted together with the store may learn names later than all else: seen once, on a
+loaded machine, where the store's host was a batch of its own."""
+OTHERS = 5
+"""Networks, and containers of each, that the check of isolation tries to reach."""
+PROVEN = "overweave/proven/"
+"""Store keys under which a proof is noted, by network."""
+
+
+def prove(session: Session, facts: FleetFacts, choice: Choice = OVERLAY_ONLY) -> Matrix:
+    """Prove the network between all hosts, and note a green proof in the store.
+
+    The underlay is measured too where the ``choice`` has it, and where something is red. Raises `Refused`
+    where there is no network.
+    """
+    place = _place(session, facts, choice)
+    runs = []
+    for number in range(choice.repeat):
+        if choice.repeat > 1:
+            session.progress("", f"proof {number + 1} of {choice.repeat}")
+        runs.append(
+            proof.prove(
+                session.hosts,
+                place,
+                choice,
+                clock=session.clock,
+                cancel=session.cancel,
+                progress=session.progress,
+            )
+        )
+    seen = replace(runs[-1], matrix=merged([run.matrix for run in runs]))
+    red = not seen.matrix.green
+    wanted = UNDERLAY if red else choice.underlay
+    context = Context(place.vteps, unseen=unseen(facts.views))
+    verdicts = {}
+    if wanted:
+        session.progress("", "the underlay between the hosts")
+        started = session.clock.monotonic()
+        measured = measure_paths(session, facts, mtu=place.mtu + VXLAN_OVERHEAD)
+        verdicts = underlay.verdicts(measured, wanted)
+        context = replace(context, largest=underlay.largest(measured))
+        spent = session.clock.monotonic() - started
+        seen = replace(seen, matrix=replace(seen.matrix, seconds=seen.matrix.seconds + spent))
+    if red:
+        # What the gossip was before the proof may have mended meanwhile, or have broken.
+        context = replace(context, unseen=unseen(look(session).views))
+    matrix = proof.explained(seen, context, verdicts)
+    with contextlib.suppress(StoreError):
+        if matrix.green and choice.whole:
+            session.store().put(PROVEN + session.fleet.network.name, fingerprint(session, facts).encode())
+        elif not matrix.green and facts.store is not None:
+            session.store().put(PROVEN + session.fleet.network.name, b"")
+    return matrix
+
+
+def prove_after_restarts(session: Session, facts: FleetFacts) -> Matrix:
+    """A proof that is repeated for `NAMES_SECONDS` while nothing but names is missing."""
+    matrices: list[Matrix] = []
+
+    def named() -> bool:
+        if matrices:
+            session.progress("", "names are not known everywhere yet: prove again")
+        matrices.append(prove(session, facts))
+        return any(pair.failed != ("dns",) for pair in matrices[-1].red) or matrices[-1].green
+
+    with contextlib.suppress(DeadlineExceeded):
+        wait_until(named, what="names", seconds=NAMES_SECONDS, clock=session.clock)
+    return matrices[-1]
+
+
+def _place(session: Session, facts: FleetFacts, choice: Choice) -> Place:
+    fleet = session.fleet
+    advertise, refused = addresses(fleet, facts)
+    refuse(refused)
+    networks = {name: _overlay(facts, name, fleet.network.name) for name in fleet.names}
+    missing = [name for name, network in networks.items() if network is None]
+    there = networks[fleet.store_host.name]
+    if missing or there is None:
+        raise Refused(
+            f"there is no overlay network {fleet.network.name} on {', '.join(missing)}",
+            hint="`fab deploy-overlay` makes it; --network NAME proves another",
+        )
+    return Place(
+        network=fleet.network.name,
+        network_id=there.id,
+        mtu=container_mtu(there),
+        vteps={name: a.address for name, a in advertise.items()},
+        image=fleet.images.probe,
+        stands=stands(fleet, facts),
+        avoid=_avoid(session, facts, there) if choice.isolation else {},
+    )
+
+
+def stands(fleet: Fleet, facts: FleetFacts) -> dict[str, str]:
+    """Running containers of ours that are on the network for good: their names by host."""
+    return {
+        name: its[0].name
+        for name in fleet.names
+        if (its := [c for c in anchor.there(fleet, facts.hosts[name].engine) if c.running])
+    }
+
+
+def _avoid(session: Session, facts: FleetFacts, network: NetworkFact) -> dict[str, str]:
+    """Addresses that must not answer from the network: some containers of each other overlay network, and
+    the hosts' own where it is internal."""
+    others = {
+        (name, its.name)
+        for name in session.fleet.names
+        if isinstance(engine := facts.hosts[name].engine, Engine)
+        for its in [n for n in engine.networks if n.driver == "overlay" and n.id != network.id][:OTHERS]
+    }
+
+    def of_host(name: str) -> dict[str, str]:
+        found = {}
+        for on, other in sorted(others):
+            if on == name:
+                there = session.hosts[name].engine.network(other).get("Containers") or {}
+                for its in list(there.values())[:OTHERS]:
+                    address = str(its.get("IPv4Address") or "").partition("/")[0]
+                    if address:
+                        found[f"{one_line(its.get('Name'), 60)} on {other}"] = address
+        return found
+
+    found: dict[str, str] = {}
+    for its in each(session.fleet.names, of_host, cancel=session.cancel).all().values():
+        found |= {name: address for name, address in its.items() if address not in found.values()}
+    if network.internal:
+        advertise, _ = addresses(session.fleet, facts)
+        found |= {f"the host {name}": a.address for name, a in advertise.items()}
+    return found
+
+
+def _overlay(facts: FleetFacts, host: str, name: str) -> NetworkFact | None:
+    engine = facts.hosts[host].engine
+    network = engine.network(name) if isinstance(engine, Engine) else None
+    return network if network is not None and network.driver == "overlay" else None
+
+
+def fingerprint(session: Session, facts: FleetFacts) -> str:
+    """What a proof is about: the network, the hosts, and each engine since its last start."""
+    network = session.fleet.network.name
+    about = []
+    for name in session.fleet.names:
+        its = facts.hosts[name]
+        engine, unit = its.engine, its.unit
+        there = engine.network(network) if isinstance(engine, Engine) else None
+        started = unit.started if isinstance(unit, Unit) else 0
+        about.append((its.identity.machine_id, started, there.id if there else ""))
+    return hashlib.sha256(json.dumps(sorted(about)).encode()).hexdigest()
+
+
+def noted(session: Session, facts: FleetFacts) -> bool:
+    """Whether the store holds a green proof of exactly this state."""
+    if facts.store is None or not facts.store.leader:
+        return False
+    return session.store().get(PROVEN + session.fleet.network.name) == fingerprint(session, facts).encode()

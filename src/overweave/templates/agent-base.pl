@@ -1,0 +1,77 @@
+# What the programs on hosts share: this text goes before theirs. Core modules of Debian's perl-base only,
+# which has neither Time::HiRes nor JSON.
+use strict;
+use warnings;
+use Errno  ();
+use Fcntl  ();
+use POSIX  ();
+use Socket qw(AF_INET SOCK_STREAM SOCK_DGRAM SOCK_RAW SOL_SOCKET SO_REUSEADDR SO_RCVBUF SO_SNDBUF SO_ERROR
+              SOMAXCONN INADDR_ANY inet_aton inet_ntoa pack_sockaddr_in unpack_sockaddr_in);
+
+my (%read, %write, @timers);                       # by file number: what to do when it is ready
+my @errors = grep { Errno->can($_) } qw(ECONNREFUSED EHOSTUNREACH ENETUNREACH ETIMEDOUT EPERM EACCES
+    EADDRINUSE EADDRNOTAVAIL EMSGSIZE ECONNRESET ENOBUFS EINVAL EPIPE);
+
+sub name { my $n = shift; (grep { Errno->can($_)->() == $n } @errors)[0] // "E$n" }
+
+# Seconds. Where there is no Time::HiRes, clock_gettime by its number; else time in hundredths.
+my $clock = eval { require Time::HiRes; \&Time::HiRes::time } || do {
+    my $machine = (POSIX::uname())[4];
+    my %number = length pack('l!', 0) == 8
+        ? (x86_64 => 228, aarch64 => 113, riscv64 => 113, loongarch64 => 113, ppc64le => 246, s390x => 260)
+        : ();
+    my ($number, $buffer) = ($number{$machine}, "\0" x 16);
+    $number && syscall($number, 1, $buffer) == 0
+        ? sub { syscall $number, 1, $buffer; my ($s, $n) = unpack 'l!l!', $buffer; $s + $n / 1e9 }
+        : sub { open my $f, '<', '/proc/uptime' or return time; (split ' ', <$f>)[0] };
+};
+sub now { $clock->() }
+sub after { my ($delay, $do) = @_; push @timers, [ now() + $delay, $do ] }
+
+sub nonblocking { fcntl $_[0], Fcntl::F_SETFL(), Fcntl::O_NONBLOCK() | fcntl $_[0], Fcntl::F_GETFL(), 0 }
+
+sub forget { my $n = fileno $_[0]; delete $read{$n}; delete $write{$n}; close $_[0] }
+
+sub checksum {
+    my $sum = unpack '%32n*', length($_[0]) % 2 ? "$_[0]\0" : $_[0];
+    $sum = ($sum >> 16) + ($sum & 0xffff) for 1, 2;
+    return ~$sum & 0xffff;
+}
+
+# An echo request of $size bytes with its IP header; $body begins with what the sender knows it by.
+sub echo_request {
+    my ($body, $size) = @_;
+    $body = pack('n', $$ & 0xffff) . $body;
+    $body .= "\0" x ($size - 24 - length $body);
+    return pack('C C n', 8, 0, checksum("\x08\0\0\0$body")) . $body;
+}
+
+# Lines of standard input go to $told, whose end ends the program; $look is called again and again while
+# $busy says so, and whenever something has happened.
+sub run {
+    my ($told, $look, $busy) = @_;
+    my $input = '';
+    $read{ fileno STDIN } = sub {
+        my $got = sysread STDIN, $input, 65536, length $input;
+        exit unless $got;
+        $told->(split ' ', $1) while $input =~ s/^([^\n]+)\n//;
+    };
+    while (1) {
+        my ($in, $out, $next) = ('', '', undef);
+        vec($in, $_, 1) = 1 for keys %read;
+        vec($out, $_, 1) = 1 for keys %write;
+        for (@timers) { $next = $_->[0] if !defined $next or $_->[0] < $next }
+        my $wait = defined $next ? $next - now() : 1;
+        $wait = 0 if $wait < 0;
+        $wait = 0.02 if $wait > 0.02 and $busy->();
+        if (select($in, $out, undef, $wait) > 0) {
+            for (keys %write) { $write{$_}->() if vec($out, $_, 1) and $write{$_} }
+            for (keys %read)  { $read{$_}->()  if vec($in, $_, 1)  and $read{$_} }
+        }
+        my $now = now();
+        my @due = grep { $_->[0] <= $now } @timers;
+        @timers = grep { $_->[0] > $now } @timers;
+        $_->[1]->() for @due;
+        $look->();
+    }
+}
