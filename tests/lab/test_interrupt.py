@@ -17,9 +17,11 @@ MOMENTS = {
     "election": ("host1     wait until the store has elected a leader", True),
     "gate": ("health gate of host1, host2, host3", True),
     "network": ("host1     create overlay network overweave", False),
-    "probes": ("proof: a probe container on each of 3 hosts", False),
+    "proof": ("proof: 6 directed pairs", False),
 }
 """Each with whether the hosts have not passed their health gate then, so that they are taken back."""
+NEW_PROBES = "proof: a probe container on each of 3 hosts"
+WITH_PROBES = ("validate-overlay", "--new-containers")
 TAKEN_BACK = "\n  taken back: host1, host2, host3: as it was before"
 
 
@@ -44,7 +46,7 @@ def test_ctrl_c_is_repaired_by_the_next_run(clean, line, unsettled):
 
 def test_ctrl_c_of_a_proof_leaves_no_probe(deployed):
     before = deployed.state()
-    ran = deployed.broken_off("proof: 6 directed pairs", signal.SIGINT, "validate-overlay")
+    ran = deployed.broken_off(NEW_PROBES, signal.SIGINT, *WITH_PROBES)
     assert (ran.status, ran.out, ran.said) == (130, "", "overweave: interrupted")
     # What an engine was just doing when it was called off, it ends by itself.
     wait_for(lambda: changes(before, deployed.state()) == [], 5, "the hosts as they were")
@@ -52,14 +54,14 @@ def test_ctrl_c_of_a_proof_leaves_no_probe(deployed):
 
 def test_sigterm_tidies_up_as_ctrl_c_does(deployed):
     before = deployed.state()
-    ran = deployed.broken_off("proof: 6 directed pairs", signal.SIGTERM, "validate-overlay")
+    ran = deployed.broken_off(NEW_PROBES, signal.SIGTERM, *WITH_PROBES)
     assert (ran.status, ran.out, ran.said) == (130, "", "overweave: interrupted")
     # What an engine was just doing when it was called off, it ends by itself.
     wait_for(lambda: changes(before, deployed.state()) == [], 5, "the hosts as they were")
 
 
 def test_probes_of_a_run_that_was_killed_go_with_the_next(deployed):
-    ran = deployed.broken_off("proof: 6 directed pairs", signal.SIGKILL, "validate-overlay")
+    ran = deployed.broken_off("proof: 6 directed pairs", signal.SIGKILL, *WITH_PROBES)
     assert ran.status == -signal.SIGKILL
     left = deployed.probes()
     assert len(left) == 3

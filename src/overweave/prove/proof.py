@@ -41,6 +41,7 @@ class Seen:
     matrix: Matrix
     rows: Mapping[tuple[str, str], str]
     lost: Mapping[str, str]
+    down: frozenset[str]
 
 
 def prove(
@@ -125,7 +126,8 @@ def prove(
             for target in (place.avoid if choice.isolation and host not in answers.lost else ())
         ),
     )
-    return Seen(replace(matrix, seconds=clock.monotonic() - started), rows, lost)
+    down = frozenset(name for name, its in after.items() if any(not link.up for link in its.vxlans()))
+    return Seen(replace(matrix, seconds=clock.monotonic() - started), rows, lost, down)
 
 
 def explained(
@@ -138,7 +140,9 @@ def explained(
             replace(pair, underlay=underlay.get((pair.source, pair.target), {})) for pair in seen.matrix.pairs
         ),
     )
-    return replace(matrix, causes=causes(matrix, replace(context, rows=seen.rows, lost=seen.lost)))
+    return replace(
+        matrix, causes=causes(matrix, replace(context, rows=seen.rows, lost=seen.lost, down=seen.down))
+    )
 
 
 def wanted_checks(hosts: tuple[str, ...], choice: Choice) -> dict[tuple[str, str], tuple[str, ...]]:

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .signs import LOSSY, ROW_MISSING, ROW_RIGHT, ROW_WRONG, SILENT, UNDERLAY_DEAD, UNSEEN
+from .signs import (
+    BACK_ROW_WRONG,
+    DEVICE_DOWN,
+    LOSSY,
+    ROW_MISSING,
+    ROW_RIGHT,
+    ROW_WRONG,
+    SILENT,
+    UNDERLAY_DEAD,
+    UNSEEN,
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,12 @@ RULES = (
         issues=("moby#35807", "libnetwork#962"),
     ),
     rule(
+        "device-down",
+        {DEVICE_DOWN},
+        seen="the vxlan device in the overlay's namespace is down",
+        fix="`fab trace` shows it and the command that brings it up; an engine's restart makes it anew",
+    ),
+    rule(
         "row-wrong",
         {ROW_WRONG, "-udp"},
         seen="the forwarding row leads to another host",
@@ -90,8 +106,15 @@ RULES = (
         issues=("moby#52661",),
     ),
     rule(
+        "other-address",
+        {ROW_WRONG, "+udp"},
+        seen="packets pass, but by a row that leads to another address than the host advertises",
+        fix="`fab status` shows what the engines advertise; `fab repair` writes the right row",
+        issues=("moby#17248",),
+    ),
+    rule(
         "row-missing",
-        {ROW_MISSING, "-udp"},
+        {ROW_MISSING},
         seen="the forwarding row is missing",
         fix="`fab repair` writes it; if names are missing too, `fab doctor` looks at the gossip",
         issues=("moby#35807", "moby#52661"),
@@ -99,12 +122,14 @@ RULES = (
     rule(
         "vxlan-swallowed",
         {"-udp", ROW_RIGHT, "+u:udp-4789"},
+        but={BACK_ROW_WRONG},
         seen="the rows are right, other VXLAN packets arrive, these don't: a device on the way is down",
         fix="`fab trace` shows the hop",
     ),
     rule(
         "vxlan-lost",
         {"-udp", ROW_RIGHT},
+        but={BACK_ROW_WRONG},
         seen="the rows are right and packets don't arrive",
         fix="open UDP 4789 from {at_a} to {at_b}; `fab preflight` names the rule that drops it",
         issues=("moby#29979", "moby#33416"),
@@ -144,16 +169,9 @@ RULES = (
         fix="`fab status` shows whether the store is reachable from {a}; `fab doctor` looks at the endpoints",
     ),
     rule(
-        "other-address",
-        {ROW_WRONG, "+udp", "-vxlan"},
-        seen="packets pass, but by a row that leads to another address than the host advertises",
-        fix="`fab status` shows what the engines advertise; `fab repair` writes the right row",
-        issues=("moby#17248",),
-    ),
-    rule(
         "unexplained",
         set(),
-        but={"-back udp"},
+        but={"-back udp", BACK_ROW_WRONG},
         seen="red, and no rule explains it",
         fix="`fab doctor` and `fab trace` show more",
     ),

@@ -13,6 +13,11 @@ LOSSY = "lossy"
 UNSEEN = "unseen"
 """In the gossip, one of the two engines does not see the other alive."""
 ROW_MISSING, ROW_WRONG, ROW_RIGHT = "row missing", "row wrong", "row right"
+BACK_ROW_WRONG = "back row wrong"
+"""The kernel drops what comes from a container by another way than its own permanent row for it leads
+(vxlan_snoop in drivers/net/vxlan: static entries don't migrate), so such a row is deadly both ways."""
+DEVICE_DOWN = "device down"
+"""The vxlan device of one of the two hosts is down, which takes its neighbour rows with it."""
 UNDERLAY_DEAD = "underlay dead"
 """Nothing of what was tried between the two hosts arrived."""
 
@@ -22,12 +27,14 @@ class Context:
     """What is known beside the verdicts. ``vteps``: the hosts' underlay addresses; ``rows``: where a host's
     overlay sends packets for the container of another, "" for nowhere, missing if it was not looked at;
     ``unseen``: for a host, those that its engine does not see in the gossip; ``lost``: why a host took no
-    part; ``largest``: bytes of the largest packet that the underlay carries, where it is not enough."""
+    part; ``down``: hosts whose vxlan device is down; ``largest``: bytes of the largest packet that the
+    underlay carries, where it is not enough."""
 
     vteps: Mapping[str, str]
     rows: Mapping[tuple[str, str], str] = field(default_factory=dict)
     unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lost: Mapping[str, str] = field(default_factory=dict)
+    down: frozenset[str] = frozenset()
     largest: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
@@ -39,6 +46,10 @@ def of_pair(pair: Pair, matrix: Matrix, context: Context) -> frozenset[str]:
     for check in CHECKS:
         if check in pair.wanted:
             signs.add(f"-{check}" if check in pair.failed else f"+{check}")
+    # Without Perl on a host there is less to go by: what a ping and a stream say has to do.
+    for check, instead in (("udp", "icmp"), ("connect", "tcp")):
+        if check not in pair.wanted and instead in pair.wanted:
+            signs.add(f"-{check}" if instead in pair.failed else f"+{check}")
     if {a, b} & context.lost.keys() or not pair.checks.keys() - {"vxlan"}:
         signs.add(SILENT)
     icmp = pair.checks.get("icmp")
@@ -47,8 +58,11 @@ def of_pair(pair: Pair, matrix: Matrix, context: Context) -> frozenset[str]:
     if b in context.unseen.get(a, ()) or a in context.unseen.get(b, ()):
         signs.add(UNSEEN)
     if (a, b) in context.rows:
-        row = context.rows[a, b]
-        signs.add(ROW_MISSING if not row else ROW_RIGHT if row == context.vteps.get(b) else ROW_WRONG)
+        signs.add(_row((a, b), context))
+    if (b, a) in context.rows and _row((b, a), context) == ROW_WRONG:
+        signs.add(BACK_ROW_WRONG)
+    if {a, b} & context.down:
+        signs.add(DEVICE_DOWN)
     for check, verdict in pair.underlay.items():
         signs.add(f"+u:{check}" if verdict.ok else f"-u:{check}")
     if pair.underlay and not any(verdict.ok for verdict in pair.underlay.values()):
@@ -58,3 +72,8 @@ def of_pair(pair: Pair, matrix: Matrix, context: Context) -> frozenset[str]:
         signs |= {f"-back u:{check}" for check in back.underlay_failed}
         signs |= {f"-back {check}" for check in back.failed}
     return frozenset(signs)
+
+
+def _row(pair: tuple[str, str], context: Context) -> str:
+    row = context.rows[pair]
+    return ROW_MISSING if not row else ROW_RIGHT if row == context.vteps.get(pair[1]) else ROW_WRONG

@@ -36,6 +36,17 @@ def matrix(result: Matrix) -> dict[str, Any]:
         ],
         "evidence": {host: asdict(evidence) for host, evidence in result.evidence.items()},
         "causes": [cause.told for cause in result.causes],
+        "diagnosis": [
+            {
+                "rule": cause.rule,
+                "where": cause.where,
+                "seen": cause.seen,
+                "fix": cause.fix,
+                "issues": list(cause.issues),
+                "pairs": [list(pair) for pair in cause.pairs],
+            }
+            for cause in result.causes
+        ],
     }
 
 
