@@ -136,7 +136,7 @@ def world(session: Session) -> World:
             pairs = ", ".join(f"{p.source} -> {p.target} ({' '.join(p.failed)})" for p in red[:10])
             raise OverweaveError(
                 f"the proof is red for {pairs}",
-                hint=next(iter(matrix.causes), "`fab status` shows the gossip"),
+                hint=matrix.causes[0].told if matrix.causes else "`fab status` shows the gossip",
             )
 
     return World(

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .matrix import Matrix, Pair
+from .matrix import Cause, Matrix, Pair
 
 
-def causes(matrix: Matrix, vteps: Mapping[str, str]) -> tuple[str, ...]:
+def causes(matrix: Matrix, vteps: Mapping[str, str]) -> tuple[Cause, ...]:
+    """``vteps`` are the hosts' underlay addresses."""
+    found = []
+    for line in _lines(matrix, vteps):
+        where, text = line.split(": ", 1)
+        seen, _, fix = text.rpartition(": ")
+        found.append(Cause("", where, seen, fix))
+    return tuple(found)
+
+
+def _lines(matrix: Matrix, vteps: Mapping[str, str]) -> tuple[str, ...]:
     """A line for each cause; ``vteps`` are the hosts' underlay addresses."""
     found = []
     silent = [p for p in matrix.red if not p.checks.keys() - {"vxlan"}]

@@ -124,7 +124,8 @@ def _matrix(
                 row == vteps[target] and moved,
                 f"VNI {report.vni} to {row}" if row else f"no forwarding row for {probe.address}",
             )
-            pairs.append(Pair(source, target, {**report.verdicts.get(probe.name, {}), "vxlan": vxlan}))
+            checks = {**report.verdicts.get(probe.name, {}), "vxlan": vxlan}
+            pairs.append(Pair(source, target, checks, wanted=("dns", "icmp", "tcp", "mtu", "vxlan")))
     evidence = {
         name: Evidence(report.vni, vteps[name], report.sent, report.received)
         for name, report in reports.items()

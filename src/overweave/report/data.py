@@ -35,7 +35,7 @@ def matrix(result: Matrix) -> dict[str, Any]:
             for pair in result.pairs
         ],
         "evidence": {host: asdict(evidence) for host, evidence in result.evidence.items()},
-        "causes": list(result.causes),
+        "causes": [cause.told for cause in result.causes],
     }
 
 

@@ -36,7 +36,7 @@ def matrix(result: Matrix) -> RenderableType:
     parts += [_red_line(pair) for pair in result.red[:20]]
     if len(result.red) > 20:
         parts.append(Text(f"  … and {len(result.red) - 20} more; all are in --json"))
-    parts += [Text.assemble(("cause: ", "bold"), cause) for cause in result.causes]
+    parts += [Text.assemble(("cause: ", "bold"), cause.told) for cause in result.causes]
     if result.evidence:
         vnis = sorted({str(e.vni) for e in result.evidence.values()})
         sent = sum(e.sent for e in result.evidence.values())

@@ -1,0 +1,215 @@
+"""Network namespaces of a host: links, neighbours, forwarding rows and routes of each.
+
+The engine keeps one for each overlay network that is in use there (``3-8a3fc0d1e2``: an epoch and the first
+ten characters of the network's id), and one for each container (twelve hex digits).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from overweave.command import Query, Result, query_script
+from overweave.printable import one_line
+from overweave.render import script
+
+HOST = "host"
+"""The name of the host's own namespace."""
+OVERLAYS = "[0-9]*-*"
+"""Matches the namespaces of overlay networks."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A network device. ``kind`` is ``vxlan``, ``bridge``, ``veth``, … or "" for hardware.
+
+    ``peer`` is the other end of a veth pair: the index of that link, in a namespace of its own. ``vni``,
+    ``port`` (UDP) and ``local`` are of a vxlan device. ``addresses`` are IPv4 in CIDR form.
+    """
+
+    name: str
+    index: int
+    kind: str
+    mac: str
+    mtu: int
+    up: bool
+    carrier: bool
+    master: str
+    peer: int
+    vni: int
+    port: int
+    local: str
+    addresses: tuple[str, ...]
+    sent: int
+    received: int
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    address: str
+    mac: str
+    device: str
+    permanent: bool
+
+
+@dataclass(frozen=True)
+class Forwarding:
+    """Packets for ``mac`` go to the host with the address ``vtep``; "" for the row of a local link."""
+
+    mac: str
+    device: str
+    vtep: str
+    permanent: bool
+
+
+@dataclass(frozen=True)
+class Route:
+    """``destination`` is in CIDR form or ``default``; ``gateway`` "" where it is on the link."""
+
+    destination: str
+    gateway: str
+    device: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """``inode`` tells namespaces apart, whatever path leads to them."""
+
+    name: str
+    inode: int
+    links: tuple[Link, ...]
+    neighbours: tuple[Neighbour, ...]
+    forwarding: tuple[Forwarding, ...]
+    routes: tuple[Route, ...]
+
+    def link(self, name: str) -> Link | None:
+        return next((link for link in self.links if link.name == name), None)
+
+    def vxlans(self) -> tuple[Link, ...]:
+        return tuple(link for link in self.links if link.kind == "vxlan")
+
+    def vtep_of(self, address: str) -> str:
+        """Where packets for a container's address are sent; "" without a neighbour or a forwarding row."""
+        macs = {n.address: n.mac for n in self.neighbours if n.mac}
+        where = {f.mac: f.vtep for f in self.forwarding if f.vtep}
+        return where.get(macs.get(address, ""), "")
+
+
+@dataclass(frozen=True)
+class Look:
+    """A query for namespaces, and the mark that parts its answer."""
+
+    query: Query
+    mark: str
+
+
+def ask(*wanted: str) -> Look:
+    """``wanted`` are names or patterns of namespaces in Docker's folder, paths, or "" for the host's own."""
+    mark = secrets.token_hex(16)
+    return Look(query_script(script("look-at-namespaces.sh"), mark, *wanted), mark)
+
+
+def parse(result: Result, mark: str) -> dict[str, Namespace]:
+    """By name. A namespace that went while it was looked at is left out."""
+    parts = result.stdout.split(f"{mark}\n")
+    found = {}
+    for at in range(0, len(parts) - 5, 5):
+        name, inode = _title(parts[at])
+        links, neighbours, forwarding, routes = (_objects(part) for part in parts[at + 1 : at + 5])
+        if not links:
+            continue
+        found[name] = Namespace(
+            name=name,
+            inode=inode,
+            links=tuple(_link(raw) for raw in links if raw.get("ifname")),
+            neighbours=tuple(
+                Neighbour(
+                    _text(raw, "dst"),
+                    _text(raw, "lladdr").lower(),
+                    _text(raw, "dev"),
+                    "PERMANENT" in _list(raw, "state"),
+                )
+                for raw in neighbours
+            ),
+            forwarding=tuple(
+                Forwarding(
+                    _text(raw, "mac").lower(),
+                    _text(raw, "ifname"),
+                    _text(raw, "dst"),
+                    raw.get("state") == "permanent",
+                )
+                for raw in forwarding
+            ),
+            routes=tuple(
+                Route(_text(raw, "dst"), _text(raw, "gateway"), _text(raw, "dev"), _text(raw, "prefsrc"))
+                for raw in routes
+            ),
+        )
+    return found
+
+
+def _title(part: str) -> tuple[str, int]:
+    name, _, inode = part.strip().rpartition(" ")
+    return one_line(name, 200), int(inode) if inode.isascii() and inode.isdigit() else 0
+
+
+def _objects(part: str) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(part.strip() or "[]")
+    except (ValueError, RecursionError):
+        return []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _link(raw: Mapping[str, Any]) -> Link:
+    info = _map(raw, "linkinfo")
+    data = _map(info, "info_data")
+    stats = _map(raw, "stats64") or _map(raw, "stats")
+    flags = _list(raw, "flags")
+    return Link(
+        name=_text(raw, "ifname"),
+        index=_number(raw, "ifindex"),
+        kind=_text(info, "info_kind"),
+        mac=_text(raw, "address").lower(),
+        mtu=_number(raw, "mtu"),
+        up="UP" in flags,
+        carrier="LOWER_UP" in flags,
+        master=_text(raw, "master"),
+        peer=_number(raw, "link_index"),
+        vni=_number(data, "id"),
+        port=_number(data, "port"),
+        local=_text(data, "local"),
+        addresses=tuple(_addresses(raw.get("addr_info"))),
+        sent=_number(_map(stats, "tx"), "packets"),
+        received=_number(_map(stats, "rx"), "packets"),
+    )
+
+
+def _addresses(value: object) -> Iterable[str]:
+    for raw in value if isinstance(value, list) else ():
+        if isinstance(raw, dict) and raw.get("family") == "inet":
+            yield f"{_text(raw, 'local')}/{_number(raw, 'prefixlen')}"
+
+
+def _map(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = raw.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _list(raw: Mapping[str, Any], key: str) -> list[Any]:
+    value = raw.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _text(raw: Mapping[str, Any], key: str) -> str:
+    value = raw.get(key)
+    return one_line(value, 100) if isinstance(value, str) else ""
+
+
+def _number(raw: Mapping[str, Any], key: str) -> int:
+    value = raw.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

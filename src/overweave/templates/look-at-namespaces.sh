@@ -1,0 +1,19 @@
+# Arguments: a mark, then names of network namespaces in Docker's folder, or patterns of them. "" is the
+# host's own namespace, and a word that begins with / is a path, as in /proc/1234/ns/net.
+# Prints five parts for each that is there, each with the mark behind it: name and inode, links with their
+# addresses, neighbours, forwarding rows, routes.
+mark=$1 folder=/var/run/docker/netns
+shift
+look='ip -json -d -s address; printf "\n%s\n" "$0"; ip -json neigh; printf "\n%s\n" "$0"
+  bridge -json fdb show; printf "\n%s\n" "$0"; ip -json route; printf "\n%s\n" "$0"'
+name() { printf '%s %s\n%s\n' "$1" "$(stat -L -c %i "$2")" "$mark"; }
+for wanted; do
+  case $wanted in
+    '') name host /proc/self/ns/net && sh -c "$look" "$mark" ;;
+    /*) [ -e "$wanted" ] && name "$wanted" "$wanted" && nsenter --net="$wanted" sh -c "$look" "$mark" ;;
+    *) for path in "$folder"/$wanted; do
+        [ -e "$path" ] && name "${path##*/}" "$path" && nsenter --net="$path" sh -c "$look" "$mark"
+      done ;;
+  esac
+done
+exit 0 # a namespace may go while it is looked at
