@@ -41,8 +41,8 @@ def test_vxlan_that_is_dropped_between_two_hosts_is_red_for_exactly_these(deploy
         assert failed == {"icmp", "tcp", "mtu"}
     assert "4 of 6 directed pairs green on overweave" in ran.out
     assert (
-        "cause: host1 <-> host3: the rows are right and packets don't arrive (moby#33416): "
-        f"open UDP 4789 between {NET}.11 and {NET}.13, both ways\n"
+        "cause: host1 <-> host3: the rows are right and packets don't arrive (moby#33416)\n"
+        f"  fix: open UDP 4789 between {NET}.11 and {NET}.13, both ways\n"
     ) in ran.out
     assert "  RED host1 -> host3  icmp: no reply to 3 pings; tcp: " in ran.out
     assert ran.said == ""
@@ -131,8 +131,8 @@ def test_gossip_that_is_blocked_is_red_and_says_what_to_open(deployed):
         ("host2 <-> host3", f"{NET}.12 and {NET}.13"),
     ):
         assert (
-            f"cause: {other}: the overlay has no forwarding rows for the other (moby#35807): "
-            f"open TCP and UDP 7946 between {address}, then deploy again\n"
+            f"cause: {other}: the overlay has no forwarding rows for the other (moby#35807)\n"
+            f"  fix: open TCP and UDP 7946 between {address}, then deploy again\n"
         ) in ran.out
 
 

@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Any
 
 from invoke.exceptions import Exit
-from rich.text import Text
 
 from overweave import pipeline
 from overweave.adapters.ssh import answers
@@ -21,7 +20,7 @@ from overweave.state import summarize
 from overweave.steps import Plan, RestartEngine
 from overweave.waiting import wait_until
 
-from . import choice, run
+from . import choice, reports, run
 from .executor import FleetContext, cluster_task
 
 NOT_PROVEN = 1
@@ -41,7 +40,7 @@ WANTED = NETWORK | {
 }
 ALONE = {"wait-lock": "seconds to wait for another run on these hosts (default: don't wait)"}
 BATCH = {"batch": "how many engines restart at once, as in 1 or 25%, with a health gate behind each batch"}
-JSON = {"json": "write the result as JSON to this file; - for stdout"}
+JSON = {"json": reports.PROOF["json"]}
 
 
 @cluster_task(
@@ -50,7 +49,7 @@ JSON = {"json": "write the result as JSON to this file; - for stdout"}
     | WANTED
     | BATCH
     | ALONE
-    | JSON
+    | reports.PROOF
     | {"yes": "don't ask before containers stop", "dry-run": "print the plan and end"},
 )
 def deploy_overlay(
@@ -65,6 +64,9 @@ def deploy_overlay(
     yes: bool = False,
     wait_lock: float = 0.0,
     json: str | None = None,
+    junit: str | None = None,
+    prometheus: str | None = None,
+    html: str | None = None,
     accept_new_host_keys: bool = False,
 ) -> None:
     """
@@ -77,6 +79,9 @@ def deploy_overlay(
     Example: fab deploy-overlay -H host1,host2
     """
     batches = choice.batch(batch)
+    files = reports.wanted(json=json, junit=junit, prometheus=prometheus, html=html)
+    if dry_run:
+        reports.refuse_without_proof(files, "dry-run")
     progress = run.Progress()
     with run.session(
         c,
@@ -96,7 +101,7 @@ def deploy_overlay(
 
         def ask(plan: Plan) -> None:
             if plan:
-                text.console(stderr=json == "-").print(text.plan(plan, session.fleet.names))
+                text.console(stderr=files.on_stdout).print(text.plan(plan, session.fleet.names))
             stops = [
                 f"{name} on {s.host}" for s in plan.steps if isinstance(s, RestartEngine) for name in s.stops
             ]
@@ -107,12 +112,13 @@ def deploy_overlay(
         if deployment.done.islands and deployment.matrix and deployment.matrix.green:
             progress("", f"{len(deployment.done.islands)} gossip islands were healed, without a restart")
         if deployment.matrix is None:
-            note = Text("nothing to do: everything is as wanted, and proven since the engines last started")
-            run.show(note, {"version": data.VERSION, "kind": "deployment", "changed": False}, json)
+            note = "nothing to do: everything is as wanted, and proven since the engines last started"
+            told = {"version": data.VERSION, "kind": "deployment", "changed": False}
+            files.show_no_proof(note, told, progress)
             return
         _conclude(
             deployment.matrix,
-            json,
+            files,
             progress,
             changed=bool(deployment.plan),
             plan=data.plan(deployment.plan)["stages"],
@@ -131,8 +137,8 @@ def _show_plan(session: Session, json: str | None, *, replace_network: bool, bat
     )
 
 
-def _conclude(matrix: Matrix, json: str | None, progress: run.Progress, **more: Any) -> None:
-    run.show(text.matrix(matrix), data.matrix(matrix) | more, json)
+def _conclude(matrix: Matrix, files: reports.Reports, progress: run.Progress, **more: Any) -> None:
+    files.show(matrix, **more)
     progress("", "proven" if matrix.green else "NOT proven")
     if not matrix.green:
         raise Exit(code=NOT_PROVEN)
@@ -177,13 +183,16 @@ def preflight(
             raise Exit(code=Refused.exit_code)
 
 
-@cluster_task(name="validate-overlay", help=HOSTS | NETWORK | ALONE | JSON)
+@cluster_task(name="validate-overlay", help=HOSTS | NETWORK | ALONE | reports.PROOF)
 def validate_overlay(
     c: FleetContext,
     inventory: str | None = None,
     network: str | None = None,
     wait_lock: float = 0.0,
     json: str | None = None,
+    junit: str | None = None,
+    prometheus: str | None = None,
+    html: str | None = None,
     accept_new_host_keys: bool = False,
 ) -> None:
     """
@@ -193,8 +202,9 @@ def validate_overlay(
     back, a full-size packet that must not be fragmented, and the VXLAN rows. Exit code 1 if a cell
     is red.
 
-    Example: fab validate-overlay -H host1,host2 --json proof.json
+    Example: fab validate-overlay -H host1,host2 --html proof.html
     """
+    files = reports.wanted(json=json, junit=junit, prometheus=prometheus, html=html)
     progress = run.Progress()
     with run.session(
         c,
@@ -206,7 +216,7 @@ def validate_overlay(
         only_looks=True,
         network=network,
     ) as session:
-        _conclude(pipeline.validate(session), json, progress)
+        _conclude(pipeline.validate(session), files, progress)
 
 
 @cluster_task(name="plan-overlay", help=HOSTS | WANTED | BATCH | ALONE | JSON)
