@@ -301,6 +301,13 @@ def test_a_proof_without_an_underlay_has_one_plane(page):
     assert shown.cell("host1", "host2").text == "0.21 ms"
 
 
+@pytest.mark.parametrize("hosts", [0, 1, 2])
+def test_hardly_any_hosts_make_a_page_too(page, hosts):
+    shown = page(fleet(hosts))
+    assert sum(shown.kinds().values()) == hosts * (hosts - 1)
+    assert shown.text("#headline").endswith("green on overweave")
+
+
 INTRUDER = """
 fetch("https://example.com/").catch((error) => { document.title = error.name; });
 document.body.append(Object.assign(new Image(), {src: "https://example.com/x.png"}));

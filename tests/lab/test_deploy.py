@@ -44,7 +44,7 @@ def test_a_deployment_ends_with_a_green_matrix(first):
     assert plan.startswith("host1\n  note what is there now, so that it can be left that way again\n")
     assert re.fullmatch(rf"from \\ to +host1 +host2 +host3 *\n{row}{row}{row}", table), table
     assert re.fullmatch(
-        r"\(dns, icmp, tcp, mtu, vxlan\)\n"
+        r"\(dns, icmp, udp, connect, tcp, mtu, vxlan\)(, between .*)?\n"
         r"(cells: .* slow\n)?"
         r"(round trip: median .* ms, worst .* ms \(host\d -> host\d\)\n)?"
         r"through VXLAN: VNI 256, 3 VTEPs, \d+ packets out and \d+ in while it was checked\n",

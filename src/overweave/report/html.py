@@ -21,10 +21,13 @@ from overweave.render import render, script
 
 from .measured import finite
 
+PARTS = ("pairs", "grid", "details", "page")
+"""Of the page's script, in their order."""
+
 
 def html(result: Matrix, at: datetime) -> str:
     """The whole page. ``at`` is when the proof ended."""
-    style, code = script("proof.css"), script("proof.js")
+    style, code = script("proof.css"), "".join(script(f"proof-{part}.js") for part in PARTS)
     return render(
         "proof.html.j2",
         policy=f"default-src 'none'; script-src {_hash(code)}; style-src {_hash(style)}; img-src data:; "

@@ -216,7 +216,7 @@ def _passes_in_spite(result: Matrix) -> Iterator[Text]:
     if odd:
         checks = sorted({check for pair in odd for check in pair.underlay_failed})
         yield Text(
-            f"the underlay fails and the overlay passes on {len(odd)} pairs ({', '.join(checks)}), "
+            f"the underlay fails and the overlay passes on {_pairs(len(odd))} ({', '.join(checks)}), "
             f"as on {_ends(odd[0])}",
             style=ODD,
         )
@@ -237,7 +237,7 @@ def _causes(causes: Sequence[Cause]) -> Iterator[Text]:
 
 def _left_out(result: Matrix) -> Iterator[Text]:
     counts = ", ".join(
-        f"{one_line(check)} on {count} pairs" for check, count in result.left_out.items() if count
+        f"{one_line(check)} on {_pairs(count)}" for check, count in result.left_out.items() if count
     )
     if counts:
         yield Text(
@@ -268,6 +268,10 @@ def _evidence(result: Matrix) -> Iterator[Text]:
             f"through VXLAN: VNI {', '.join(vnis)}, {len(result.evidence)} VTEPs, "
             f"{sent} packets out and {received} in while it was checked"
         )
+
+
+def _pairs(count: int) -> str:
+    return f"{count} pair{'' if count == 1 else 's'}"
 
 
 def _ends(pair: Pair) -> str:

@@ -11,10 +11,14 @@ import pytest
 from jsonschema import Draft202012Validator
 from tests.unit.report.fleets import HOSTILE, fleet, hostile, pair, two_faults
 
+from overweave.preflight.finding import Finding, Preflight, Severity
 from overweave.prove.matrix import Matrix, Pair, Verdict
 from overweave.report import data
+from overweave.state import HostState, State
+from overweave.steps import Plan, RestartEngine, Stage
 
-SCHEMA = json.loads((Path(__file__).parents[3] / "docs/reference/proof.schema.json").read_text())
+REFERENCE = Path(__file__).parents[3] / "docs/reference"
+SCHEMA = json.loads((REFERENCE / "proof.schema.json").read_text())
 
 
 def strict(schema):
@@ -60,7 +64,7 @@ def test_so_is_that_of_a_deployment():
 
 
 def test_a_key_that_is_gone_is_seen_and_so_is_one_too_many():
-    good = written(two_faults(25))
+    good = written(replace(two_faults(25), pairs=fleet(2).pairs))
     for place in (good, good["pairs"][0], good["pairs"][0]["checks"]["dns"], good["diagnosis"][0]):
         for key in place:
             bad = copy.deepcopy(good)
@@ -116,6 +120,26 @@ def test_the_values_of_the_whole():
         "reached": "",
     }
     assert written(fleet(50))["left_out"] == {"tcp": 1950, "mtu": 1950}
+
+
+def test_the_reference_names_every_key_of_every_kind():
+    page = (REFERENCE / "reports.md").read_text()
+    state = State((HostState("h", "e", "a", True, 1, "s"),), "s", ((),), ("n",))
+    step = RestartEngine("h", "why")
+    for told in (
+        data.plan(Plan((Stage("t", (step,)),))),
+        data.preflight(Preflight(("h",), (Finding("c", Severity.ERROR, "s"),), 1.0)),
+        data.state(state),
+        data.audit([], {}),
+    ):
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{told['kind']}` "))
+        assert {key for key in keys(told) if f"`{key}`" not in row} == {"version", "kind"}
+
+
+def keys(told):
+    if isinstance(told, dict):
+        return set(told).union(*map(keys, told.values()))
+    return set().union(*map(keys, told)) if isinstance(told, list | tuple) else set()
 
 
 def test_what_is_no_number_is_null():

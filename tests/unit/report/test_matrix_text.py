@@ -133,7 +133,7 @@ def test_checks_without_a_verdict_are_told_as_such():
 
 def test_an_underlay_that_fails_under_a_green_overlay_is_told():
     said = printed(of_two(pair("host1", "host2", under_red=("icmp",))))
-    assert ("\nthe underlay fails and the overlay passes on 1 pairs (icmp), as on host1 -> host2\n") in said
+    assert ("\nthe underlay fails and the overlay passes on 1 pair (icmp), as on host1 -> host2\n") in said
 
 
 def test_causes_that_differ_in_their_place_alone_are_told_once():
