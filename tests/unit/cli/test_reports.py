@@ -92,7 +92,7 @@ def test_a_link_stays_one_and_a_pipe_too(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     result = reports.wanted(html=str(tmp_path / "link"), prometheus=str(tmp_path / "pipe"))
     read = []
-    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()))
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()), daemon=True)
     reader.start()
     result.show(fleet(3))
     reader.join(10)

@@ -92,7 +92,7 @@ def test_any_word_is_a_label(word):
 
 
 def test_quotes_and_backslashes_come_back_as_they_were():
-    word = 'back\\slash "quote"'
+    word = 'C:\\new "quote" \\'
     assert {dict(labels)["network"] for _, labels in read(hostile(word))} == {word}
 
 
