@@ -18,7 +18,7 @@ from overweave import pipeline
 from overweave.apply.run import apply
 from overweave.cli import run, tasks
 from overweave.cli.executor import FleetContext, cluster_task
-from overweave.report import text
+from overweave.report import matrix_text, text
 from overweave.session import look
 
 
@@ -36,7 +36,7 @@ def rolling_engine_restart(c: FleetContext, inventory: str | None = None, yes: b
             run.confirm(f"The engine of {host} restarts: {plan.steps[0]}.", yes=yes)
             apply(plan, pipeline.world(session))
             matrix = pipeline.prove(session, look(session))
-            text.console().print(text.matrix(matrix))
+            text.console().print(matrix_text.matrix(matrix, text.width()))
             if not matrix.green:
                 raise Exit(f"overweave: not green after {host}: the other hosts were not touched", code=1)
             progress(host, "restarted, and the overlay is proven")

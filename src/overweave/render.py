@@ -9,7 +9,7 @@ import jinja2
 
 
 def script(name: str) -> str:
-    """A shell script of ``src/overweave/templates``, as it is: it takes arguments, it is not filled."""
+    """A script or style sheet of ``src/overweave/templates``, as it is: it is not filled."""
     return (resources.files("overweave") / "templates" / name).read_text(encoding="utf-8")
 
 

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
+from tests.unit.report.fleets import hostile
 
 from overweave.cli.executor import _told
 from overweave.errors import CommandFailed, EngineError
 from overweave.preflight.finding import Finding, Preflight, Severity
-from overweave.prove.matrix import Matrix, Pair, Verdict
-from overweave.report import text
+from overweave.report import matrix_text, text
 from overweave.report.text import SafeConsole
 from overweave.state import HostState, State
 from overweave.steps import Plan, RestartEngine, Stage, WriteFile
@@ -69,13 +69,12 @@ def test_on_a_terminal_the_colours_are_ours_alone():
 
 @given(HOSTILE)
 def test_every_report_is_safe(word):
-    verdicts = {"icmp": Verdict(False, word)}
-    matrix = Matrix(word, (word, "b"), (Pair(word, "b", verdicts),), {}, causes=(word,))
+    matrix = hostile(word)
     finding = Finding(word, Severity.ERROR, word, word, word, word, word)
     plan = Plan((Stage(word, (RestartEngine(word, word, (word,)), WriteFile(word, word, word, word))),))
     state = State((HostState(word, word, word, False, 0, word),), word, ((word,),), (word,))
     for report in (
-        text.matrix(matrix),
+        matrix_text.matrix(matrix),
         text.preflight(Preflight((word,), (finding,), 1.0)),
         text.plan(plan, [word]),
         text.state(state),

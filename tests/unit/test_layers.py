@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "overweave"
 
 LAYERS = (
-    {"errors", "model", "printable", "__init__"},
+    {"errors", "model", "printable", "files", "__init__"},
     {"command"},
     {"ports", "render"},
     {"fleet", "waiting", "inventory"},

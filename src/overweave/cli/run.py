@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import json
 import os
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -26,6 +24,7 @@ from overweave.printable import lines, one_line
 from overweave.report import text
 from overweave.session import Session, connect
 
+from . import reports
 from .choice import fleet
 from .executor import FleetContext
 from .story import story
@@ -118,14 +117,7 @@ def show(report: RenderableType, data: Mapping[str, Any], json_file: str | None)
 
 def write(data: Mapping[str, Any], json_file: str) -> None:
     """Write the data alone. Raises `UsageError` where the file can't be written."""
-    words = json.dumps(data, indent=2) + "\n"
-    if json_file == "-":
-        sys.stdout.write(words)
-        return
-    try:
-        Path(json_file).write_text(words, encoding="utf-8")
-    except OSError as e:
-        raise UsageError(f"--json {json_file}: {e.strerror}", hint="name a file that can be written") from e
+    reports.write("json", json_file, reports.as_json(data))
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Any
 
 from invoke.exceptions import Exit
-from rich.text import Text
 
 from overweave import pipeline
 from overweave.adapters.ssh import answers
@@ -22,7 +21,7 @@ from overweave.state import summarize
 from overweave.steps import Plan, RestartEngine
 from overweave.waiting import wait_until
 
-from . import choice, run
+from . import choice, reports, run
 from .executor import FleetContext, cluster_task
 
 NOT_PROVEN = 1
@@ -49,7 +48,7 @@ CHECKS = {
     "repeat": "proofs, all of which must be green (default: 1)",
     "new-containers": "between containers made for the proof, not those that stand on the network",
 }
-JSON = {"json": "write the result as JSON to this file; - for stdout"}
+JSON = {"json": reports.PROOF["json"]}
 
 
 @cluster_task(
@@ -58,7 +57,7 @@ JSON = {"json": "write the result as JSON to this file; - for stdout"}
     | WANTED
     | BATCH
     | ALONE
-    | JSON
+    | reports.PROOF
     | {"yes": "don't ask before containers stop", "dry-run": "print the plan and end"},
 )
 def deploy_overlay(
@@ -73,6 +72,9 @@ def deploy_overlay(
     yes: bool = False,
     wait_lock: float = 0.0,
     json: str | None = None,
+    junit: str | None = None,
+    prometheus: str | None = None,
+    html: str | None = None,
     accept_new_host_keys: bool = False,
 ) -> None:
     """
@@ -85,6 +87,9 @@ def deploy_overlay(
     Example: fab deploy-overlay -H host1,host2
     """
     batches = choice.batch(batch)
+    files = reports.wanted(json=json, junit=junit, prometheus=prometheus, html=html)
+    if dry_run:
+        reports.refuse_without_proof(files, "dry-run")
     progress = run.Progress()
     with run.session(
         c,
@@ -104,7 +109,7 @@ def deploy_overlay(
 
         def ask(plan: Plan) -> None:
             if plan:
-                text.console(stderr=json == "-").print(text.plan(plan, session.fleet.names))
+                text.console(stderr=files.on_stdout).print(text.plan(plan, session.fleet.names))
             stops = [
                 f"{name} on {s.host}" for s in plan.steps if isinstance(s, RestartEngine) for name in s.stops
             ]
@@ -115,12 +120,13 @@ def deploy_overlay(
         if deployment.done.islands and deployment.matrix and deployment.matrix.green:
             progress("", f"{len(deployment.done.islands)} gossip islands were healed, without a restart")
         if deployment.matrix is None:
-            note = Text("nothing to do: everything is as wanted, and proven since the engines last started")
-            run.show(note, {"version": data.VERSION, "kind": "deployment", "changed": False}, json)
+            note = "nothing to do: everything is as wanted, and proven since the engines last started"
+            told = {"version": data.VERSION, "kind": "deployment", "changed": False}
+            files.show_no_proof(note, told, progress)
             return
         _conclude(
             deployment.matrix,
-            json,
+            files,
             progress,
             changed=bool(deployment.plan),
             plan=data.plan(deployment.plan)["stages"],
@@ -139,8 +145,8 @@ def _show_plan(session: Session, json: str | None, *, replace_network: bool, bat
     )
 
 
-def _conclude(matrix: Matrix, json: str | None, progress: run.Progress, **more: Any) -> None:
-    run.show(text.matrix(matrix), data.matrix(matrix) | more, json)
+def _conclude(matrix: Matrix, files: reports.Reports, progress: run.Progress, **more: Any) -> None:
+    files.show(matrix, **more)
     progress("", "proven" if matrix.green else "NOT proven")
     if not matrix.green:
         raise Exit(code=NOT_PROVEN)
@@ -185,7 +191,7 @@ def preflight(
             raise Exit(code=Refused.exit_code)
 
 
-@cluster_task(name="validate-overlay", help=HOSTS | NETWORK | CHECKS | ALONE | JSON)
+@cluster_task(name="validate-overlay", help=HOSTS | NETWORK | CHECKS | ALONE | reports.PROOF)
 def validate_overlay(
     c: FleetContext,
     inventory: str | None = None,
@@ -197,6 +203,9 @@ def validate_overlay(
     new_containers: bool = False,
     wait_lock: float = 0.0,
     json: str | None = None,
+    junit: str | None = None,
+    prometheus: str | None = None,
+    html: str | None = None,
     accept_new_host_keys: bool = False,
 ) -> None:
     """
@@ -209,6 +218,7 @@ def validate_overlay(
     Example: fab validate-overlay -H host1,host2 --check 'dns|icmp' --repeat 5
     """
     chosen = choose(check, exclude, timeout=timeout, repeat=repeat, fresh=new_containers)
+    files = reports.wanted(json=json, junit=junit, prometheus=prometheus, html=html)
     progress = run.Progress()
     with run.session(
         c,
@@ -220,7 +230,7 @@ def validate_overlay(
         only_looks=True,
         network=network,
     ) as session:
-        _conclude(pipeline.validate(session, chosen), json, progress)
+        _conclude(pipeline.validate(session, chosen), files, progress)
 
 
 @cluster_task(name="plan-overlay", help=HOSTS | WANTED | BATCH | ALONE | JSON)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from overweave.command import Command, Result
 from overweave.errors import ConnectionProblem, OverweaveError
+from overweave.files import write_atomically
 
 from . import cgroups, network, process
 from .image import Image
-from .shell import ENVIRONMENT, must, run, write_atomically
+from .shell import ENVIRONMENT, must, run
 from .spec import Spec
 from .waiting import wait_for
 

@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from overweave.errors import LabUnavailable
+from overweave.files import write_atomically
 
 from . import archives, recipe
 from .locking import locked
-from .shell import run, write_atomically
+from .shell import run
 from .spec import cache_root
 
 BUILD_SECONDS = 900

@@ -12,12 +12,13 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from overweave.errors import LabUnavailable, UsageError
+from overweave.files import write_atomically
 
 from . import cgroups, describe, image, machine, network, requirements
 from .host import LabHost
 from .locking import locked
 from .readiness import wait_until_up
-from .shell import must, write_atomically
+from .shell import must
 from .spec import SPEC, Spec, check_name, lock_file, parse_subnet, state_root
 
 Progress = Callable[[str], None]

@@ -11,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
 
+from overweave.files import write_atomically
+
 from .locking import locked
-from .shell import run, write_atomically
+from .shell import run
 from .spec import SPEC
 
 # At the defaults, 25 hosts overflow the neighbour table (random dead pairs) and use up the inotify

@@ -1,10 +1,8 @@
-"""Programs of this machine, and files written so that nobody ever sees half of one."""
+"""Programs of this machine."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-from pathlib import Path
 
 from overweave.command import Command, Result
 from overweave.errors import CommandFailed, DeadlineExceeded
@@ -51,22 +49,6 @@ def must(*words: str, stdin: bytes = b"", timeout: float = 120) -> str:
     if not result.ok:
         raise CommandFailed(result.command.shell(), result.status, result.output)
     return result.stdout
-
-
-def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replace a file in one step; a reader sees the old text or the new one, also after a crash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(
-            fresh, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, mode)
-        ) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(path)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _text(raw: bytes) -> str:

@@ -10,8 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from overweave.errors import UsageError
-
-from .shell import write_atomically
+from overweave.files import write_atomically
 
 SPEC = "lab.json"
 """Name of the file that makes a folder a lab."""

@@ -9,15 +9,18 @@ from typing import Any
 from overweave.audit import stamp
 from overweave.facts.audit_log import AuditLog, Entry
 from overweave.preflight.finding import Preflight
-from overweave.prove.matrix import Matrix
+from overweave.prove.matrix import Matrix, Verdict
 from overweave.state import State
 from overweave.steps import Plan, WriteFile
+
+from .measured import finite
 
 VERSION = 1
 """Rises when a key changes its meaning or goes; new keys don't raise it."""
 
 
 def matrix(result: Matrix) -> dict[str, Any]:
+    """A proof; docs/reference/proof.schema.json says what the keys mean."""
     return {
         "version": VERSION,
         "kind": "proof",
@@ -25,12 +28,18 @@ def matrix(result: Matrix) -> dict[str, Any]:
         "green": result.green,
         "seconds": round(result.seconds, 3),
         "hosts": list(result.hosts),
+        "checks": list(result.checks),
+        "between": result.between,
+        "median": finite(result.median),
         "pairs": [
             {
                 "from": pair.source,
                 "to": pair.target,
                 "green": pair.green,
-                "checks": {name: asdict(verdict) for name, verdict in pair.checks.items()},
+                "cell": result.cell(pair.source, pair.target).value,
+                "failed": list(pair.failed),
+                "checks": _verdicts(pair.checks),
+                "underlay": _verdicts(pair.underlay),
             }
             for pair in result.pairs
         ],
@@ -47,6 +56,22 @@ def matrix(result: Matrix) -> dict[str, Any]:
             }
             for cause in result.causes
         ],
+        "left_out": dict(result.left_out),
+        "isolation": [
+            {"from": tried.source, "to": tried.target, "reached": tried.reached} for tried in result.isolation
+        ],
+    }
+
+
+def _verdicts(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+    return {
+        check: {
+            "ok": verdict.ok,
+            "detail": verdict.detail,
+            "milliseconds": finite(verdict.milliseconds),
+            "loss": finite(verdict.loss),
+        }
+        for check, verdict in verdicts.items()
     }
 
 

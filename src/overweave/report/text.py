@@ -16,70 +16,8 @@ from overweave import audit as audit_lines
 from overweave.facts.audit_log import AuditLog, Entry
 from overweave.preflight.finding import Preflight, Severity
 from overweave.printable import lines
-from overweave.prove.matrix import CHECKS, Matrix, Pair
 from overweave.state import State
 from overweave.steps import Plan, Step, WriteFile
-
-WIDE = 8
-"""Hosts up to which every cell of the matrix is written out; above it is one character."""
-
-
-def matrix(result: Matrix) -> RenderableType:
-    """Source hosts down, target hosts across, then what failed, why, and the evidence."""
-    count, green = len(result.pairs), sum(pair.green for pair in result.pairs)
-    seconds = f" in {result.seconds:.1f} s" if result.seconds else ""
-    headline = Text.assemble(
-        (f"{green} of {count} directed pairs green", "bold green" if result.green else "bold red"),
-        f" on {result.network}{seconds} ({', '.join(CHECKS)})",
-    )
-    parts: list[RenderableType] = [_table(result), headline]
-    parts += [_red_line(pair) for pair in result.red[:20]]
-    if len(result.red) > 20:
-        parts.append(Text(f"  … and {len(result.red) - 20} more; all are in --json"))
-    parts += [Text.assemble(("cause: ", "bold"), cause.told) for cause in result.causes]
-    if result.evidence:
-        vnis = sorted({str(e.vni) for e in result.evidence.values()})
-        sent = sum(e.sent for e in result.evidence.values())
-        received = sum(e.received for e in result.evidence.values())
-        parts.append(
-            Text(
-                f"through VXLAN: VNI {', '.join(vnis)}, {len(result.evidence)} VTEPs, "
-                f"{sent} packets out and {received} in while it was checked"
-            )
-        )
-    return Group(*parts)
-
-
-def _table(result: Matrix) -> Table:
-    wide = len(result.hosts) <= WIDE
-    table = Table(box=None, pad_edge=False, padding=(0, 2 if wide else 0, 0, 0))
-    table.add_column("from \\ to", style="bold")
-    for number, host in enumerate(result.hosts, 1):
-        table.add_column(host if wide else f"{number % 100:>3}", justify="left" if wide else "right")
-    for number, source in enumerate(result.hosts, 1):
-        cells = [_cell(result, source, target, wide=wide) for target in result.hosts]
-        table.add_row(source if wide else f"{number:>3} {source} ", *cells)
-    return table
-
-
-def _cell(result: Matrix, source: str, target: str, *, wide: bool) -> Text:
-    if source == target:
-        return Text("-", style="dim")
-    pair = result.pair(source, target)
-    if pair is None:
-        return Text("not measured" if wide else "?", style="yellow")
-    if pair.green:
-        return Text(f"ok {pair.checks['icmp'].detail}" if wide else "ok", style="green")
-    return Text(f"RED {' '.join(pair.failed)}" if wide else "RED"[:2], style="bold red")
-
-
-def _red_line(pair: Pair) -> Text:
-    seen = "; ".join(
-        f"{check}: {pair.checks[check].detail if check in pair.checks else 'not measured'}"
-        for check in pair.failed
-    )
-    return Text.assemble(("  RED ", "bold red"), f"{pair.source} -> {pair.target}  {seen}")
-
 
 ADDRESS = re.compile(r"\d+(\.\d+){3}")
 
@@ -259,3 +197,9 @@ def console(*, stderr: bool = False) -> Console:
     """Where text goes. In a pipe there is no colour, and lines are as long as they are."""
     made = SafeConsole(stderr=stderr)
     return made if made.is_terminal else SafeConsole(stderr=stderr, width=10_000)
+
+
+def width() -> int:
+    """Columns that a table may take: those of the terminal, and in a pipe those of an old one."""
+    made = SafeConsole()
+    return made.width if made.is_terminal else 80

@@ -13,7 +13,6 @@ import pytest
 from overweave.errors import DeadlineExceeded
 from overweave.lab import process
 from overweave.lab.locking import locked
-from overweave.lab.shell import write_atomically
 from overweave.lab.waiting import wait_for
 
 
@@ -96,14 +95,6 @@ def test_a_lock_is_held_until_the_last_program_of_a_killed_run_has_ended(tmp_pat
     assert not (tmp_path / "done").exists()
     with locked(lock):
         assert (tmp_path / "done").exists()
-
-
-def test_a_file_is_replaced_as_a_whole(tmp_path):
-    write_atomically(tmp_path / "new/file", "old", 0o600)
-    write_atomically(tmp_path / "new/file", "new", 0o600)
-    assert (tmp_path / "new/file").read_text() == "new"
-    assert (tmp_path / "new/file").stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["file"]
 
 
 def test_a_deadline_says_what_did_not_happen():
