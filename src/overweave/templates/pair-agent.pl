@@ -1,5 +1,5 @@
 # One end of a measurement between hosts: holds ports, probes its peers, and tells what went and what came.
-# Core modules of Debian's perl-base only, which has neither Time::HiRes nor JSON.
+# Core modules of Debian's perl-base only, which has neither Time::HiRes nor JSON. clock.pl comes before it.
 #
 # Arguments: this text, role (host, or vxlan inside a network namespace), the run's token (16 hex digits),
 # own number, own address, VNI, MTU of the underlay, seconds after which it ends by itself.
@@ -34,18 +34,6 @@ sub report { syswrite STDOUT, join(' ', $token, @_) . "\n" }
 
 sub name { my $n = shift; (grep { Errno->can($_)->() == $n } @errors)[0] // "E$n" }
 
-# Seconds. Where there is no Time::HiRes, clock_gettime by its number; else time in hundredths.
-my $clock = eval { require Time::HiRes; \&Time::HiRes::time } || do {
-    my $machine = (POSIX::uname())[4];
-    my %number = length pack('l!', 0) == 8
-        ? (x86_64 => 228, aarch64 => 113, riscv64 => 113, loongarch64 => 113, ppc64le => 246, s390x => 260)
-        : ();
-    my ($number, $buffer) = ($number{$machine}, "\0" x 16);
-    $number && syscall($number, 1, $buffer) == 0
-        ? sub { syscall $number, 1, $buffer; my ($s, $n) = unpack 'l!l!', $buffer; $s + $n / 1e9 }
-        : sub { open my $f, '<', '/proc/uptime' or return time; (split ' ', <$f>)[0] };
-};
-sub now { $clock->() }
 sub after { my ($delay, $do) = @_; push @timers, [ now() + $delay, $do ] }
 
 sub nonblocking { fcntl $_[0], Fcntl::F_SETFL(), Fcntl::O_NONBLOCK() | fcntl $_[0], Fcntl::F_GETFL(), 0 }

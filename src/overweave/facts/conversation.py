@@ -1,0 +1,85 @@
+"""The conversation with a program that measures: it is on a host for as long as its stream."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
+
+from overweave.command import Query, query_script
+from overweave.errors import ConnectionProblem
+from overweave.fleet import Cancel
+from overweave.ports import Clock, Reader, Stream
+from overweave.render import script
+
+TICK = 0.25
+PERL = """\
+command -v perl >/dev/null && exec perl -e "$1" "$@"
+echo "$3 $2 missing perl"
+exec cat >/dev/null
+"""
+
+
+class Listener(Protocol):
+    """What a host has said so far."""
+
+    def line(self, data: bytes, /) -> None:
+        """Take in a line. Raises nothing: nobody vouches for it."""
+
+
+R = TypeVar("R", bound=Listener)
+
+
+def perl(program: str, role: str, token: str, *words: str) -> Query:
+    """A program of ``templates/``. A host without Perl says ``TOKEN ROLE missing perl``."""
+    return query_script(PERL, script("clock.pl") + script(program), role, token, *words)
+
+
+class Conversation(Generic[R]):
+    """Not to be used by two threads at once. ``report`` is told every line."""
+
+    def __init__(self, reader: Reader, program: Query, report: R, *, limit: int) -> None:
+        """Start the program, of which ``limit`` bytes are read. Raises `ConnectionProblem`."""
+        self.report = report
+        self._host = reader.host.name
+        self._limit = limit
+        self._data = bytearray()
+        self._read = 0
+        self.ended = False
+        self._stream: Stream = reader.start(program)
+
+    def tell(self, lines: Iterable[str]) -> None:
+        """Send lines. One that can't be sent is seen as the end of what the host says."""
+        with contextlib.suppress(OSError, EOFError):
+            self._stream.sendall("".join(f"{line}\n" for line in lines).encode())
+
+    def listen(self, until: Callable[[R], bool], seconds: float, clock: Clock, cancel: Cancel) -> bool:
+        """Read until the report is so, ``seconds`` have passed, or the program has ended.
+
+        Raises `Interrupted`, and `ConnectionProblem` where the connection breaks off.
+        """
+        deadline = clock.monotonic() + seconds
+        while not until(self.report):
+            cancel.check()
+            left = deadline - clock.monotonic()
+            if self.ended or left <= 0:
+                return False
+            self._stream.settimeout(min(TICK, left))
+            try:
+                chunk = self._stream.recv(1 << 16)
+            except TimeoutError:
+                continue
+            except (OSError, EOFError) as e:
+                raise ConnectionProblem(f"the measurement broke off: {e}", host=self._host) from e
+            self._read += len(chunk)
+            self.ended = not chunk or self._read > self._limit
+            self._data += chunk
+            *lines, self._data = self._data.split(b"\n")
+            for line in lines:
+                self.report.line(bytes(line))
+        return True
+
+    def close(self) -> None:
+        """End the program, and with it everything that it opened."""
+        with contextlib.suppress(OSError, EOFError):
+            self._stream.close()
