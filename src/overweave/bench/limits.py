@@ -6,7 +6,7 @@ packets itself leaves that to a processor, which is the usual reason of an overl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .figures import MANY, ONE, OVERLAY, Device, Limit, Measured, middle
 
@@ -17,10 +17,10 @@ FULL = 0.9
 HEADERS, FRAME, ENCAPSULATION = 52, 38, 50
 """Bytes: IPv4 and TCP with time stamps; Ethernet with preamble, checksum and gap; VXLAN."""
 FEATURES = {
-    "tx-udp_tnl-segmentation": "it does not cut VXLAN packets itself, so a processor does",
-    "tcp-segmentation-offload": "it does not cut TCP data into packets itself, so a processor does",
-    "generic-receive-offload": "it does not join packets that come in, so a processor sees each one",
-    "tx-checksumming": "it makes no checksums itself, so a processor does",
+    "tx-udp_tnl-segmentation": "a processor cuts VXLAN packets",
+    "tcp-segmentation-offload": "a processor cuts TCP data into packets",
+    "generic-receive-offload": "a processor takes in each packet",
+    "tx-checksumming": "a processor makes checksums",
 }
 """Of ``ethtool -k``, and what it means where one is off."""
 
@@ -40,7 +40,7 @@ def limits(pairs: Sequence[Measured], devices: Mapping[str, Device]) -> tuple[Li
     share = min((r for name in (ONE, MANY) if (r := _median(pairs, name)) is not None), default=None)
     slow = share is not None and share < ENOUGH
     mtu = list(_of_mtu(devices))
-    cpu = list(_of_processors(pairs))
+    cpu = list(_of_processors(pairs, devices))
     offload = list(_of_offloads(devices)) if slow else []
     best = min((best_share(device) for device in devices.values()), default=1.0)
     unknown = []
@@ -78,7 +78,7 @@ def _of_mtu(devices: Mapping[str, Device]) -> Iterator[Limit]:
         yield Limit("mtu", told, tuple(hosts))
 
 
-def _of_processors(pairs: Sequence[Measured]) -> Iterator[Limit]:
+def _of_processors(pairs: Sequence[Measured], order: Iterable[str]) -> Iterator[Limit]:
     one: dict[str, float] = {}
     every: dict[str, float] = {}
     for pair in pairs:
@@ -92,7 +92,11 @@ def _of_processors(pairs: Sequence[Measured]) -> Iterator[Limit]:
     for who, hosts in (("all processors are", every), ("one processor is", rest)):
         if hosts:
             share = f"up to {max(hosts.values()):.0%} of the time"
-            yield Limit("cpu", f"{who} busy, {share}, while the overlay carries data", tuple(hosts))
+            yield Limit(
+                "cpu",
+                f"{who} busy, {share}, while the overlay carries data",
+                tuple(h for h in order if h in hosts),
+            )
 
 
 def _of_offloads(devices: Mapping[str, Device]) -> Iterator[Limit]:

@@ -14,6 +14,8 @@ def rounds(hosts: Sequence[str]) -> list[tuple[Pair, ...]]:
     The rounds are as few as can be: one less than the hosts, or as many where their number is odd and one
     has to sit out. A host sends about as often as it takes in. The same hosts give the same rounds.
     """
+    if len(hosts) < 2:
+        return []
     seats: list[str | None] = [*hosts, *([None] if len(hosts) % 2 else [])]
     made = []
     for number in range(len(seats) - 1):

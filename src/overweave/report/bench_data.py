@@ -41,14 +41,17 @@ def benchmark(result: Benchmark) -> dict[str, Any]:
 RATIOS = (ONE, MANY, REQUESTS, *(f"{name} {part}" for name in MEASURES[2:] for part in ("p50", "p99")))
 
 
-def _plane(its: Plane) -> dict[str, Any]:
+def _plane(plane: Plane) -> dict[str, Any]:
     return {
         **{
             name: {
                 "bits_per_second": round(flow.bits_per_second),
-                "busy": {host: asdict(busy) for host, busy in flow.busy.items()},
+                "busy": {
+                    host: {"all": round(its.all, 3), "busiest": round(its.busiest, 3), "cores": its.cores}
+                    for host, its in flow.busy.items()
+                },
             }
-            for name, flow in its.flows.items()
+            for name, flow in plane.flows.items()
         },
         **{
             name: {
@@ -62,9 +65,9 @@ def _plane(its: Plane) -> dict[str, Any]:
                     "max": trips.longest,
                 },
             }
-            for name, trips in its.trips.items()
+            for name, trips in plane.trips.items()
         },
-        "missing": dict(its.missing),
+        "missing": dict(plane.missing),
     }
 
 

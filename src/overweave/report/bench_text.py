@@ -18,6 +18,7 @@ from overweave.bench.figures import (
     REQUESTS,
     UNDERLAY,
     Benchmark,
+    Limit,
     Measured,
     Trips,
 )
@@ -44,7 +45,7 @@ def benchmark(result: Benchmark) -> RenderableType:
     if len(pairs) < len(result.pairs):
         parts.append(Text(f"the {len(pairs)} slowest of {len(result.pairs)} pairs; all are in --json"))
     parts += _missing(result)
-    parts += [_limit(limit.kind, limit.told, limit.hosts) for limit in result.limits]
+    parts += [_limit(limit, result.hosts) for limit in result.limits]
     count = len(result.pairs) + len(result.left_out)
     left = f"; {len(result.left_out)} pairs not measured: --all-pairs does" if result.left_out else ""
     parts.append(
@@ -143,8 +144,13 @@ def _missing(result: Benchmark) -> list[Text]:
     return lines
 
 
-def _limit(kind: str, told: str, hosts: tuple[str, ...]) -> Text:
-    names = ", ".join(hosts[:NAMES])
-    more = f" and {len(hosts) - NAMES} more" if len(hosts) > NAMES else ""
-    what = "limit" if kind == "unknown" else f"{kind} limit"
-    return Text.assemble((f"{what}: ", "bold"), f"{names}{more}: {told}" if hosts else told)
+def _limit(limit: Limit, everybody: tuple[str, ...]) -> Text:
+    names = ", ".join(limit.hosts[:NAMES])
+    more = f" and {len(limit.hosts) - NAMES} more" if len(limit.hosts) > NAMES else ""
+    where = "all hosts" if set(limit.hosts) == set(everybody) else names + more
+    return Text.assemble(
+        (f"{TITLES[limit.kind]}: ", "bold"), f"{where}: {limit.told}" if where else limit.told
+    )
+
+
+TITLES = {"mtu": "MTU limit", "cpu": "CPU limit", "offload": "offload limit", "unknown": "limit"}
