@@ -166,14 +166,18 @@ def look(session: Session) -> FleetFacts:
 def look_closer(session: Session, facts: FleetFacts) -> FleetFacts:
     """What preflight needs to know beyond `look`: the hosts' own state, and the paths between them."""
     session.progress("", "looking at what would break, on all hosts and between them")
-    machines = each(
-        session.fleet.names,
-        lambda name: machine.look(session.hosts[name], facts.hosts[name], clock=session.clock),
-        cancel=session.cancel,
-    ).all()
+    seen: dict[str, machine.Machine] = {}
+
+    def look_at(name: str) -> None:
+        seen[name] = machine.look(session.hosts[name], facts.hosts[name], clock=session.clock)
+
+    def machines() -> dict[str, machine.Machine]:
+        each([name for name in session.fleet.names if name not in seen], look_at, cancel=session.cancel).all()
+        return {name: seen[name] for name in session.fleet.names}
+
     advertise, refused = addresses(session.fleet, facts)
     if refused:
-        return replace(facts, machines=machines)
+        return replace(facts, machines=machines())
     measured = pairs.measure(
         session.hosts,
         {name: a.address for name, a in advertise.items()},
@@ -181,8 +185,10 @@ def look_closer(session: Session, facts: FleetFacts) -> FleetFacts:
         mtu=wanted_mtu(session.fleet, facts),
         clock=session.clock,
         cancel=session.cancel,
+        # The programs need a while to make their devices.
+        meanwhile=look_at,
     )
-    return replace(facts, machines=machines, pairs=measured)
+    return replace(facts, machines=machines(), pairs=measured)
 
 
 def _answering(views: Mapping[str, View | None]) -> dict[str, View]:
