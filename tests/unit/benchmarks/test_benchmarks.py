@@ -12,7 +12,7 @@ import pytest
 from benchmarks.__main__ import chosen, numbers
 from benchmarks.deployments import Series, ratio, table
 from benchmarks.picture import Line, draw, spread, step
-from benchmarks.process import Ended, run
+from benchmarks.process import Ended, environment, run
 from benchmarks.soak import HEALED, Round, judge, summary
 from benchmarks.targets import targets
 from benchmarks.tools import ansible_inventory, deploy
@@ -148,6 +148,13 @@ def test_a_program_is_run_to_its_end_and_its_own_memory_is_measured():
     large = run(("perl", "-e", '$x = "y" x 64_000_000'), cwd="/")
     assert large.megabytes > 60
     assert run(("sh", "-c", "kill -9 $$"), cwd="/").status == -9
+
+
+def test_programs_start_as_they_do_for_users():
+    told = run(("env",), cwd="/", env={"PYTHONPATH": "/x"}).out
+    assert "PYTHONPATH=/x" in told
+    assert "PYTHONDONTWRITEBYTECODE" not in told
+    assert environment({"A": "b"})["A"] == "b"
 
 
 @given(st.floats(0.001, 1e6))
