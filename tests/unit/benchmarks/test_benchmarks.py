@@ -180,4 +180,4 @@ def test_the_picture_is_whole():
     assert {"0 s", "5 s", "20 s", "3", "50", "hosts", "deploy <a>, 20.0 s", "proof, 19.9 s"} <= set(texts)
     assert len(list(root.iter("{http://www.w3.org/2000/svg}circle"))) == 4
     single = ET.fromstring(draw("one", [Line("one", [(3, 1.0)])]))
-    assert single.get("viewBox") == "0 0 720 380"
+    assert single.get("viewBox") == "0 0 760 380"
