@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The yardstick of compare.py: the steps of `fab deploy-overlay`, in the same order and side by side in the
+# The yardstick of deployments.py: the steps of `fab deploy-overlay`, in the same order and side by side in the
 # same places, over one multiplexed ssh connection a host, for hosts as the lab makes them. It looks at
 # nothing first and heals nothing; at the end, dead pairs get 10 s to come alive by themselves.
 #

@@ -58,6 +58,10 @@ class Stream(Protocol):
 class EngineReader(Protocol):
     """The read-only half of the engine API. Objects are as the engine documents them."""
 
+    def prepare(self) -> None:
+        """Begin to connect, and don't wait for it, so that the next call need not wait long. What goes wrong
+        is told by that call."""
+
     def version(self) -> Json: ...
 
     def info(self) -> Json: ...

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
-import jinja2
+if TYPE_CHECKING:
+    import jinja2
 
 
 def script(name: str) -> str:
@@ -15,6 +17,9 @@ def script(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
+    # Most commands fill no template, and this takes 20 ms to load.
+    import jinja2
+
     # Unit files and JSON are no HTML: escaping would corrupt them.
     return jinja2.Environment(  # noqa: S701
         loader=jinja2.PackageLoader("overweave"),

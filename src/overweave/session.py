@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import fabric
@@ -167,21 +167,28 @@ def look(session: Session) -> FleetFacts:
 def look_closer(session: Session, facts: FleetFacts) -> FleetFacts:
     """What preflight needs to know beyond `look`: the hosts' own state, and the paths between them."""
     session.progress("", "looking at what would break, on all hosts and between them")
-    machines = each(
-        session.fleet.names,
-        lambda name: machine.look(session.hosts[name], facts.hosts[name], clock=session.clock),
-        cancel=session.cancel,
-    ).all()
+    seen: dict[str, machine.Machine] = {}
+
+    def look_at(name: str) -> None:
+        seen[name] = machine.look(session.hosts[name], facts.hosts[name], clock=session.clock)
+
+    def machines() -> dict[str, machine.Machine]:
+        each([name for name in session.fleet.names if name not in seen], look_at, cancel=session.cancel).all()
+        return {name: seen[name] for name in session.fleet.names}
+
     _, refused = addresses(session.fleet, facts)
     if refused:
-        return replace(facts, machines=machines)
-    measured = measure_paths(session, facts, mtu=wanted_mtu(session.fleet, facts))
-    return replace(facts, machines=machines, pairs=measured)
+        return replace(facts, machines=machines())
+    # The programs need a while to make their devices.
+    measured = measure_paths(session, facts, mtu=wanted_mtu(session.fleet, facts), meanwhile=look_at)
+    return replace(facts, machines=machines(), pairs=measured)
 
 
-def measure_paths(session: Session, facts: FleetFacts, *, mtu: int) -> PairFacts:
+def measure_paths(
+    session: Session, facts: FleetFacts, *, mtu: int, meanwhile: Callable[[str], None] = lambda host: None
+) -> PairFacts:
     """The underlay between all hosts, in both directions, with packets of up to ``mtu`` bytes. The hosts'
-    advertise addresses must be known."""
+    advertise addresses must be known. ``meanwhile`` is done for each host while its program gets ready."""
     advertise, _ = addresses(session.fleet, facts)
     return pairs.measure(
         session.hosts,
@@ -190,6 +197,7 @@ def measure_paths(session: Session, facts: FleetFacts, *, mtu: int) -> PairFacts
         mtu=mtu,
         clock=session.clock,
         cancel=session.cancel,
+        meanwhile=meanwhile,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import fabric
 import pytest
 from tests.contract.fakes import FakeEngine, FakeHost, FakeStore, saved_image
+from tests.contract.spaces import on_one_wire
 from tests.lab.bed import SLOT, fresh
 
 from overweave import inventory
@@ -32,6 +33,12 @@ class Place:
     @property
     def engine(self):
         return self.writer.engine
+
+
+@pytest.fixture
+def spaces():
+    with on_one_wire() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -209,6 +209,9 @@ class FakeEngine:
     def hang_up(self):
         self._stale = False
 
+    def prepare(self):
+        pass
+
     @contextmanager
     def _call(self, doing):
         with self._lock:

@@ -228,3 +228,14 @@ def test_calls_go_on_after_hanging_up(engine):
     engine.hang_up()
     engine.hang_up()
     assert engine.info()["Name"] == before
+
+
+def test_a_way_that_was_prepared_is_used_and_one_that_ended_is_made_anew(place):
+    engine = place.engine
+    engine.prepare()
+    engine.prepare()
+    assert engine.info()["ServerVersion"]
+    engine.hang_up()
+    engine.prepare()
+    engine.hang_up()
+    assert engine.version()["ApiVersion"]

@@ -23,7 +23,7 @@ LAYERS = (
     {"overlay"},
     {"preflight", "backends", "teardown", "state"},
     {"plan"},
-    {"apply", "prove"},
+    {"apply", "prove", "bench"},
     {"report", "lock", "adapters", "lab"},
     {"session"},
     {"pipeline"},

@@ -83,6 +83,10 @@ class EngineApi:
                 hint="see `systemctl status docker` and `journalctl -u docker` on the host",
             ) from e
 
+    def prepare(self) -> None:
+        with contextlib.suppress(ConnectionProblem):
+            self._adapter.prepare()
+
     def version(self) -> Json:
         with self._call("asking for the version") as client:
             return client.version()

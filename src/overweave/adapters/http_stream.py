@@ -95,6 +95,12 @@ class _Pool(urllib3.HTTPConnectionPool):
     def fresh(self) -> _Pool:
         return _Pool(self._open_stream, self._seconds)
 
+    def prepare(self) -> None:
+        connection = self._get_conn()
+        if connection.sock is None:
+            connection.connect()
+        self._put_conn(connection)
+
     def _new_conn(self) -> Any:
         return _Connection(self._open_stream, self._seconds)
 
@@ -121,6 +127,10 @@ class StreamAdapter(requests.adapters.HTTPAdapter):
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
         return str(request.path_url)
+
+    def prepare(self) -> None:
+        """Open a stream for the next request, unless one is kept already. Raises as ``open_stream`` does."""
+        self._pool.prepare()
 
     def hang_up(self) -> None:
         """Close all kept connections; the next request makes a new one."""

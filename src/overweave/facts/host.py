@@ -50,6 +50,8 @@ def look(reader: Reader) -> HostFacts:
         record.QUERIES,
         (FOLDER_QUERY,),
     )
+    # The way to the engine takes about as long as the commands: a program of Docker's has to start.
+    reader.engine.prepare()
     answers = iter(reader.ask(*(query for part in parts for query in part)))
     of_unit, of_identity, of_interfaces, of_engine, of_record, of_folder = (
         [next(answers) for _ in part] for part in parts

@@ -15,19 +15,19 @@ KINDS = {
     "vxlan": "type vxlan id 256 dstport 4789",
 }
 
-# In a network namespace of their own, which ends with its last process: nothing of them can be left.
+# In a network namespace of their own, which ends with its last process: nothing of them can be left. One for
+# all, and no link deleted by itself: the kernel takes 20 ms for the end of each (0.11 s, now 0.03).
 _LINKS = """\
-unshare -n true || { echo "- $?"; exit; }
-while [ $# -gt 0 ]; do
+unshare -n sh -c 'while [ $# -gt 0 ]; do
     kind=$1 words=$2
     shift 2
-    printf '%s ' "$kind"
-    if why=$(unshare -n sh -c "ip link add ow-link $words && ip link delete ow-link" 2>&1); then
+    printf "%s " "$kind"
+    if why=$(ip link add "ow-link-$kind" $words 2>&1); then
         echo
     else
-        printf '%s\\n' "$why" | tail -n 1 | grep . || echo "status $?"
+        printf "%s\\n" "$why" | tail -n 1 | grep . || echo "status $?"
     fi
-done
+done' sh "$@" || echo "- $?"
 """
 _SETTINGS = """\
 while [ $# -gt 0 ]; do

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from overweave.fleet import Cancel
-from overweave.ports import Clock, Reader
+from overweave.ports import Reader
 
 from .pair_report import HOST, LIMIT, Report
 from .remote_program import Program
@@ -23,25 +21,10 @@ class End:
     address: str
 
 
-class Agent:
+class Agent(Program[Report]):
     """Not to be used by two threads at once."""
 
     def __init__(self, reader: Reader, end: End, *, token: str, vni: int, mtu: int) -> None:
         """Start the program. Raises `ConnectionProblem`."""
-        self.report = Report(token)
         words = (HOST, token, str(end.number), end.address, str(vni), str(mtu), str(SECONDS))
-        self._program = Program(reader, "pair-agent.pl", words, take=self.report.line, limit=LIMIT)
-
-    @property
-    def ended(self) -> bool:
-        return self._program.ended
-
-    def tell(self, lines: Iterable[str]) -> None:
-        self._program.tell(lines)
-
-    def listen(self, until: Callable[[Report], bool], seconds: float, clock: Clock, cancel: Cancel) -> bool:
-        """As `Program.listen`."""
-        return self._program.listen(lambda: until(self.report), seconds, clock, cancel)
-
-    def close(self) -> None:
-        self._program.close()
+        super().__init__(reader, "pair-agent.pl", words, Report(token), limit=LIMIT)

@@ -33,9 +33,13 @@ def measure(
     mtu: int,
     clock: Clock,
     cancel: Cancel,
+    meanwhile: Callable[[str], None] = lambda name: None,
 ) -> PairFacts:
     """Measure all directed pairs of ``addresses`` (host to advertise address), with packets of up to ``mtu``
-    bytes. A host that can't take part is a value, not an error."""
+    bytes. A host that can't take part is a value, not an error.
+
+    ``meanwhile`` is called with each host while its program gets ready; an error of it is as one of that.
+    """
     token, vni = secrets.token_hex(8), LOWEST_VNI + secrets.randbelow(HIGHEST_VNI - LOWEST_VNI)
     ends = {name: End(number, address) for number, (name, address) in enumerate(addresses.items())}
     agents: dict[str, Agent] = {}
@@ -49,6 +53,7 @@ def measure(
             at = want.address or addresses[name]
             agent.tell([f"hold {want.port.protocol} {want.port.number} {at}"])
         agent.tell(["prepare"])
+        meanwhile(name)
 
     def stage(names: Iterable[str], what: str, first: Callable[[str], None]) -> None:
         def work(name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
 
 from overweave.command import query_script
 from overweave.errors import ConnectionProblem
@@ -20,27 +21,37 @@ exec nsenter --net="$ns" perl -e "$1" "$@"
 """
 
 
-class Program:
-    """Not to be used by two threads at once."""
+class Report(Protocol):
+    """What a program has said so far."""
+
+    def line(self, data: bytes, /) -> None:
+        """Take in a line. Raises nothing: nobody vouches for it."""
+
+
+R = TypeVar("R", bound=Report)
+
+
+class Program(Generic[R]):
+    """Not to be used by two threads at once. ``report`` is told every line."""
 
     def __init__(
         self,
         reader: Reader,
         name: str,
         words: Iterable[str],
+        report: R,
         *,
-        take: Callable[[bytes], None],
         limit: int,
         namespace: str = "",
     ) -> None:
         """Start ``templates/<name>``, in the network namespace at the path ``namespace`` ("" for the host's).
 
-        ``words`` are its arguments behind its own text: first its role, then the run's token. ``take`` is
-        given each line that it prints, of which at most ``limit`` bytes are read; a host without Perl
-        prints ``TOKEN ROLE missing perl``. Raises `ConnectionProblem`.
+        ``words`` are its arguments behind its own text: first its role, then the run's token. At most
+        ``limit`` bytes of what it prints are read. A host without Perl says ``TOKEN ROLE missing perl``.
+        Raises `ConnectionProblem`.
         """
         self.ended = False
-        self._take = take
+        self.report = report
         self._limit = limit
         self._host = reader.host.name
         self._data = bytearray()
@@ -53,13 +64,13 @@ class Program:
         with contextlib.suppress(OSError, EOFError):
             self._stream.sendall("".join(f"{line}\n" for line in lines).encode())
 
-    def listen(self, until: Callable[[], bool], seconds: float, clock: Clock, cancel: Cancel) -> bool:
-        """Read until it is so, ``seconds`` have passed, or the program has ended.
+    def listen(self, until: Callable[[R], bool], seconds: float, clock: Clock, cancel: Cancel) -> bool:
+        """Read until the report is so, ``seconds`` have passed, or the program has ended.
 
         Raises `Interrupted`, and `ConnectionProblem` where the connection breaks off.
         """
         deadline = clock.monotonic() + seconds
-        while not until():
+        while not until(self.report):
             cancel.check()
             left = deadline - clock.monotonic()
             if self.ended or left <= 0:
@@ -76,7 +87,7 @@ class Program:
             self._data += chunk
             *lines, self._data = self._data.split(b"\n")
             for line in lines:
-                self._take(bytes(line))
+                self.report.line(bytes(line))
         return True
 
     def close(self) -> None:

@@ -70,17 +70,17 @@ def ask(
     numbers = {name: number for number, name in enumerate(stands)}
     targets = list(avoid)
     reports = {name: AgentReport(token) for name in stands}
-    programs: dict[str, Program] = {}
+    programs: dict[str, Program[AgentReport]] = {}
     lost: dict[str, str] = {}
 
     def stage(what: str, seconds: float, first: Callable[[str], None]) -> None:
         def work(name: str) -> None:
-            report = reports[name]
             first(name)
-            said = programs[name].listen(
-                lambda: what in report.said or bool(report.failed) or report.no_perl, seconds, clock, cancel
+            report = reports[name]
+            programs[name].listen(
+                lambda its: what in its.said or bool(its.failed) or its.no_perl, seconds, clock, cancel
             )
-            if not said or what not in report.said:
+            if what not in report.said:
                 raise OverweaveError(_silence(report, ended=programs[name].ended))
 
         outcome = each([name for name in stands if name not in lost], work, cancel=cancel)
@@ -96,7 +96,7 @@ def ask(
             readers[name],
             "proof-agent.pl",
             words,
-            take=reports[name].line,
+            reports[name],
             limit=LIMIT,
             namespace=f"/proc/{its.pid}/ns/net",
         )

@@ -6,24 +6,26 @@ use Errno  ();
 use Fcntl  ();
 use POSIX  ();
 use Socket qw(AF_INET SOCK_STREAM SOCK_DGRAM SOCK_RAW SOL_SOCKET SO_REUSEADDR SO_RCVBUF SO_SNDBUF SO_ERROR
-              SOMAXCONN INADDR_ANY inet_aton inet_ntoa pack_sockaddr_in unpack_sockaddr_in);
+              SOMAXCONN INADDR_ANY IPPROTO_TCP TCP_NODELAY inet_aton inet_ntoa pack_sockaddr_in unpack_sockaddr_in);
 
 my (%read, %write, @timers);                       # by file number: what to do when it is ready
 my @errors = grep { Errno->can($_) } qw(ECONNREFUSED EHOSTUNREACH ENETUNREACH ETIMEDOUT EPERM EACCES
-    EADDRINUSE EADDRNOTAVAIL EMSGSIZE ECONNRESET ENOBUFS EINVAL EPIPE);
+    EADDRINUSE EADDRNOTAVAIL EMSGSIZE ECONNRESET ENOBUFS EINVAL EPIPE EAGAIN ENOMEM);
 
 sub name { my $n = shift; (grep { Errno->can($_)->() == $n } @errors)[0] // "E$n" }
 
 # Seconds. Where there is no Time::HiRes, clock_gettime by its number; else time in hundredths.
+my $coarse = 0;
 my $clock = eval { require Time::HiRes; \&Time::HiRes::time } || do {
     my $machine = (POSIX::uname())[4];
     my %number = length pack('l!', 0) == 8
         ? (x86_64 => 228, aarch64 => 113, riscv64 => 113, loongarch64 => 113, ppc64le => 246, s390x => 260)
         : ();
     my ($number, $buffer) = ($number{$machine}, "\0" x 16);
-    $number && syscall($number, 1, $buffer) == 0
-        ? sub { syscall $number, 1, $buffer; my ($s, $n) = unpack 'l!l!', $buffer; $s + $n / 1e9 }
-        : sub { open my $f, '<', '/proc/uptime' or return time; (split ' ', <$f>)[0] };
+    $coarse = !($number && syscall($number, 1, $buffer) == 0);
+    $coarse
+        ? sub { open my $f, '<', '/proc/uptime' or return time; (split ' ', <$f>)[0] }
+        : sub { syscall $number, 1, $buffer; my ($s, $n) = unpack 'l!l!', $buffer; $s + $n / 1e9 };
 };
 sub now { $clock->() }
 sub after { my ($delay, $do) = @_; push @timers, [ now() + $delay, $do ] }

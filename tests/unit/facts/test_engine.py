@@ -25,6 +25,9 @@ class Told:
     def __init__(self, said):
         self._said = said
 
+    def prepare(self):
+        pass
+
     def __getattr__(self, call):
         def answer():
             if self._said is None:

@@ -1,0 +1,1 @@
+"""What the overlay carries, and how fast, next to the underlay: `fab bench-overlay`."""
