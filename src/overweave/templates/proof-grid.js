@@ -91,7 +91,7 @@ function legend(counts) {
   for (const is of Object.keys(MARKS)) {
     if (!counts.get(is)) continue;
     const [over, under] = {
-      "ok": ["ok0", "ok0"], "slow": ["slow", view.plane === "both" ? "ok0" : "slow"],
+      "ok": ["ok0", "ok0"], "slow": ["slow", "slow"],
       "underlay fails": ["bad", "bad"], "overlay alone fails": ["bad", "ok0"],
       "underlay fails, overlay passes": ["ok0", "bad"], "not measured": ["none", "none"],
     }[is] ?? ["bad", "bad"];
