@@ -26,6 +26,7 @@ LAYERS = (
     {"apply", "prove"},
     {"report", "lock", "adapters", "lab"},
     {"session"},
+    {"proving"},
     {"pipeline"},
     {"cli"},
 )
