@@ -207,6 +207,8 @@ sub connect_all {
     for my $to (grep { wanted($_, 'connect', 'tcp') } keys %peer) {
         socket my $s, AF_INET, SOCK_STREAM, 0;
         nonblocking($s);
+        # What waits here to be sent is not seen to move: on a slow way a stream would seem to stand still.
+        setsockopt $s, SOL_SOCKET, SO_SNDBUF, 65536;
         my $its = $link{$to} = { to => $to, socket => $s, at => now() };
         my $where = pack_sockaddr_in($peer{$to}{tcp}, inet_aton($peer{$to}{address}));
         unless (connect($s, $where) or $!{EINPROGRESS}) {
