@@ -75,7 +75,7 @@ class AgentReport:
             return None
         match check:
             case "dns":
-                return Verdict(words[0] == address, RCODES.get(words[0], words[0]))
+                return Verdict(words[0] == address, RCODES.get(words[0]) or _told(words[0]))
             case "icmp":
                 return _echoes(*words)
             case "mtu":
