@@ -8,6 +8,7 @@ from typing import Any
 import fabric
 import pytest
 from tests.contract.fakes import FakeEngine, FakeHost, FakeStore, saved_image
+from tests.contract.spaces import spaces
 from tests.lab.bed import SLOT, fresh
 
 from overweave import inventory
@@ -16,6 +17,8 @@ from overweave.adapters.engine_api import EngineApi
 from overweave.adapters.ssh import SshHost
 from overweave.fleet import Cancel
 from overweave.model import Access, Archive, Host
+
+__all__ = ["spaces"]
 
 BOTH = ["fake", pytest.param("lab", marks=pytest.mark.lab)]
 

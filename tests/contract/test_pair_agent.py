@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
-import subprocess
-from dataclasses import dataclass
 
 import pytest
-from tests.lab.bed import SLOT
+from tests.contract.spaces import NETWORK, ONE, PREFIX, THREE, TWO, must
 
 from overweave.adapters.clock import SystemClock
 from overweave.facts.pair_agent import SECONDS, Agent, End
@@ -19,77 +16,11 @@ from overweave.facts.pairs import measure
 from overweave.facts.paths import Listen
 from overweave.fleet import Cancel
 from overweave.lab.waiting import wait_for
-from overweave.model import Access, Host
 
 pytestmark = pytest.mark.lab
 
 TCP, UDP = Port("tcp", 7946), Port("udp", 7946)
 GOSSIP = (Listen(TCP, frozenset({"dockerd"})), Listen(UDP, frozenset({"dockerd"})))
-PREFIX = f"owpair{SLOT}-"
-NETWORK = "10.98.9"
-
-
-def must(*words, text=None):
-    return subprocess.run(words, check=True, capture_output=True, text=True, input=text).stdout
-
-
-@dataclass
-class Space:
-    """A namespace as a host to look at. ``path``: where its programs are found."""
-
-    name: str
-    address: str
-    path: str = os.environ["PATH"]
-
-    @property
-    def host(self):
-        return Host(self.name, Access(self.address))
-
-    def start(self, command):
-        ours, its = socket.socketpair()
-        self.process = subprocess.Popen(
-            ("ip", "netns", "exec", self.name, "/usr/bin/env", f"PATH={self.path}", *command.words),
-            stdin=its,
-            stdout=its,
-            stderr=subprocess.DEVNULL,
-        )
-        its.close()
-        return ours
-
-    def do(self, *words):
-        return must("ip", "netns", "exec", self.name, *words)
-
-    def run(self, *words):
-        return subprocess.Popen(("ip", "netns", "exec", self.name, *words), stdout=subprocess.PIPE, text=True)
-
-    def listening(self):
-        return self.do("ss", "-Hlntu").splitlines()
-
-
-@pytest.fixture
-def spaces():
-    made = [Space(f"{PREFIX}{n}", f"{NETWORK}.{n}") for n in (1, 2, 3)]
-    _remove()
-    try:
-        must("ip", "netns", "add", f"{PREFIX}0")
-        must("ip", "-n", f"{PREFIX}0", "link", "add", "wire", "up", "type", "bridge")
-        for n, space in enumerate(made, 1):
-            must("ip", "netns", "add", space.name)
-            must("ip", "-n", space.name, "link", "add", "eth0", "type", "veth", "peer", f"port{n}", "netns",
-                 f"{PREFIX}0")  # fmt: skip
-            must("ip", "-n", f"{PREFIX}0", "link", "set", f"port{n}", "master", "wire", "up")
-            must("ip", "-n", space.name, "address", "add", f"{space.address}/24", "dev", "eth0")
-            for link in ("eth0", "lo"):
-                must("ip", "-n", space.name, "link", "set", link, "up")
-        yield {space.name: space for space in made}
-    finally:
-        _remove()
-
-
-def _remove():
-    """Also what a killed run left."""
-    for n in range(4):
-        subprocess.run(("ip", "netns", "del", f"{PREFIX}{n}"), capture_output=True)
 
 
 @pytest.fixture
@@ -107,9 +38,6 @@ def measured(spaces):
         return found
 
     return run
-
-
-ONE, TWO, THREE = (f"{PREFIX}{n}" for n in (1, 2, 3))
 
 
 def bad(facts, mtu=1500):
