@@ -152,6 +152,13 @@ RULES = (
     ),
     rule(
         "unexplained",
+        {"-udp"},
+        seen="red, and no rule explains it",
+        fix="`fab doctor` and `fab trace` show more",
+    ),
+    # Where packets arrive and those of the other direction don't, only answers are missing: it has its cause.
+    rule(
+        "unexplained",
         set(),
         but={"-back udp"},
         seen="red, and no rule explains it",
