@@ -66,14 +66,14 @@ RULES = (
         {UNSEEN, "-udp", "-u:tcp-7946"},
         seen="their engines don't see each other: the gossip's port is closed",
         fix="open TCP and UDP 7946 between {at_a} and {at_b}, then `fab repair`",
-        issues=("moby#26351", "moby#35807"),
+        issues=("moby#25836", "moby#35807"),
     ),
     rule(
         "gossip-port",
         {UNSEEN, "-udp", "-u:udp-7946"},
         seen="their engines don't see each other: the gossip's port is closed",
         fix="open TCP and UDP 7946 between {at_a} and {at_b}, then `fab repair`",
-        issues=("moby#26351", "moby#35807"),
+        issues=("moby#25836", "moby#35807"),
     ),
     rule(
         "gossip-split",
@@ -121,7 +121,7 @@ RULES = (
         {"+icmp", "-mtu"},
         seen="small packets pass, full-size ones don't: {largest}",
         fix="set `network: mtu:` to the smallest on the path and deploy with --replace-network",
-        issues=("moby#24906", "libnetwork#1021"),
+        issues=("libnetwork#1021", "libnetwork#2661"),
     ),
     rule(
         "checksum",
@@ -142,6 +142,7 @@ RULES = (
         {"+icmp", "-dns"},
         seen="packets pass, the name does not resolve",
         fix="`fab status` shows whether the store is reachable from {a}; `fab doctor` looks at the endpoints",
+        issues=("moby#19376",),
     ),
     rule(
         "other-address",
