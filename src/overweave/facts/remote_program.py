@@ -11,7 +11,7 @@ from overweave.fleet import Cancel
 from overweave.ports import Clock, Reader, Stream
 from overweave.render import script
 
-TICK = 0.25
+TICK, SEND_SECONDS = 0.25, 10.0
 PERL = """\
 command -v perl >/dev/null || { echo "$4 $3 missing perl"; exec cat >/dev/null; }
 ns=$1 && shift
@@ -51,6 +51,7 @@ class Program:
     def tell(self, lines: Iterable[str]) -> None:
         """Send lines. One that can't be sent is seen as the end of what the host says."""
         with contextlib.suppress(OSError, EOFError):
+            self._stream.settimeout(SEND_SECONDS)
             self._stream.sendall("".join(f"{line}\n" for line in lines).encode())
 
     def listen(self, until: Callable[[], bool], seconds: float, clock: Clock, cancel: Cancel) -> bool:
