@@ -114,6 +114,7 @@ def test_why_a_host_can_not_take_part():
         "icmp 1 5 5 0.25 because",
         "icmp 1 99999 5 0.25 -",
         "mtu 1 2",
+        "mtu ٣ 1",
         "connect 1 -1.0",
         "connect 1 0.125 more",
         "tcp 1 okay",

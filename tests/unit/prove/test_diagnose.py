@@ -132,6 +132,13 @@ PATTERNS = [
         "if the NIC offloads segmentation: `ethtool -K INTERFACE tso off gso off` on both",
     ),
     (
+        "stream",
+        {"red": ("tcp",), "under": ("tcp-7946",)},
+        {"unseen": {"a": ("b",)}, "rows": {("a", "b"): ""}},
+        "TCP connects and its data does not arrive whole (moby#41775, moby#46385): "
+        "if the NIC offloads segmentation: `ethtool -K INTERFACE tso off gso off` on both",
+    ),
+    (
         "names",
         {"red": ("dns",)},
         {},
@@ -225,6 +232,7 @@ def fleet(hosts, ill, red=DEAD):
         ("abcd", lambda a, b: {"a", "b"} & {a, b}, ["a", "b"]),
         ("abcd", lambda a, b: "a" in (a, b) or (a, b) == ("c", "d"), ["a", "c -> d"]),
         ("abcd", lambda a, b: b in "ab", ["to a", "to b"]),
+        ("abcd", lambda a, b: b == "b" or a == "c", ["to b", "c -> a", "c -> d"]),
         ("abcd", lambda a, b: {a, b} in ({"a", "b"}, {"c", "d"}), ["a <-> b", "c <-> d"]),
         ("abcd", lambda a, b: a in "ab" and b in "cd", ["a -> c", "a -> d", "b -> c", "b -> d"]),
     ],
