@@ -6,11 +6,13 @@ import contextlib
 import hashlib
 import json
 from dataclasses import replace
+from ipaddress import IPv4Interface
 
 from . import anchor
 from .errors import DeadlineExceeded, Refused, StoreError
 from .facts.engine import Engine, NetworkFact
 from .facts.fleet import FleetFacts
+from .facts.typed import text
 from .facts.unit import Unit
 from .fleet import each
 from .gossip.islands import unseen
@@ -145,8 +147,8 @@ def _avoid(session: Session, facts: FleetFacts, network: NetworkFact) -> dict[st
             if on == name:
                 there = session.hosts[name].engine.network(other).get("Containers") or {}
                 for its in list(there.values())[:OTHERS]:
-                    address = str(its.get("IPv4Address") or "").partition("/")[0]
-                    if address:
+                    with contextlib.suppress(ValueError, AttributeError):
+                        address = str(IPv4Interface(text(its.get("IPv4Address"))).ip)
                         found[f"{one_line(its.get('Name'), 60)} on {other}"] = address
         return found
 

@@ -271,7 +271,7 @@ class FakeEngine:
             return {
                 "Id": c["id"],
                 "Name": f"/{name}",
-                "State": {"Running": c["running"]},
+                "State": {"Running": c["running"], "Pid": 1000 + int(c["id"], 16) if c["running"] else 0},
                 "HostConfig": {"RestartPolicy": c["spec"].get("HostConfig", {}).get("RestartPolicy", {})},
                 "NetworkSettings": {"Networks": {n: {"IPAddress": a} for n, a in c["joined"].items()}},
             }

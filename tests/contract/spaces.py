@@ -14,6 +14,7 @@ from overweave.model import Access, Host
 
 PREFIX = f"owpair{SLOT}-"
 NETWORK = "10.98.9"
+ONE, TWO, THREE = (f"{PREFIX}{n}" for n in (1, 2, 3))
 
 
 def must(*words, text=None):

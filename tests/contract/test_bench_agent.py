@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 import pytest
-from tests.contract.spaces import NETWORK, PREFIX, must
+from tests.contract.spaces import NETWORK, ONE, PREFIX, THREE, TWO, must
 
 from overweave.adapters.clock import SystemClock
 from overweave.bench.answers import LIMIT, Answers
@@ -22,7 +22,6 @@ from overweave.lab.waiting import wait_for
 
 pytestmark = pytest.mark.lab
 
-ONE, TWO, THREE = (f"{PREFIX}{n}" for n in (1, 2, 3))
 INSIDE = "10.98.10"
 """Second addresses, in place of an overlay's."""
 

@@ -7,7 +7,7 @@ import os
 import shutil
 
 import pytest
-from tests.contract.spaces import NETWORK, PREFIX, must
+from tests.contract.spaces import NETWORK, ONE, PREFIX, THREE, TWO, must
 
 from overweave.adapters.clock import SystemClock
 from overweave.facts.pair_agent import SECONDS, Agent, End
@@ -38,9 +38,6 @@ def measured(spaces):
         return found
 
     return run
-
-
-ONE, TWO, THREE = (f"{PREFIX}{n}" for n in (1, 2, 3))
 
 
 def bad(facts, mtu=1500):

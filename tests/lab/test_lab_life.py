@@ -30,7 +30,7 @@ def footprint(*labs):
     """Everything on this machine that a lab makes, except what belongs to labs of other names."""
     others = {lab.name for lab in Lab.all()} - set(labs)
     marks = [mark.format(other) for other in others for mark in ("overweave-{}-", "owbr-{} ", "ow-{}-")]
-    marks.append("owpair")  # of tests/contract/test_pair_agent.py, which may run beside
+    marks.append("owpair")  # of tests/contract/spaces.py, which may run beside
     folders = (state_root(), Path("/run/overweave-lab"), Path("/run/netns"))
     lines = {
         *(f"link {link['ifname']}" for link in json.loads(must("ip", "-json", "link"))),

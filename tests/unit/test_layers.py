@@ -26,6 +26,7 @@ LAYERS = (
     {"apply", "prove", "bench"},
     {"report", "lock", "adapters", "lab"},
     {"session"},
+    {"proving"},
     {"pipeline"},
     {"cli"},
 )

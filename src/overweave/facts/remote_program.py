@@ -12,7 +12,7 @@ from overweave.fleet import Cancel
 from overweave.ports import Clock, Reader, Stream
 from overweave.render import script
 
-TICK = 0.25
+TICK, SEND_SECONDS = 0.25, 10.0
 PERL = """\
 command -v perl >/dev/null || { echo "$4 $3 missing perl"; exec cat >/dev/null; }
 ns=$1 && shift
@@ -62,6 +62,7 @@ class Program(Generic[R]):
     def tell(self, lines: Iterable[str]) -> None:
         """Send lines. One that can't be sent is seen as the end of what the host says."""
         with contextlib.suppress(OSError, EOFError):
+            self._stream.settimeout(SEND_SECONDS)
             self._stream.sendall("".join(f"{line}\n" for line in lines).encode())
 
     def listen(self, until: Callable[[R], bool], seconds: float, clock: Clock, cancel: Cancel) -> bool:

@@ -59,8 +59,10 @@ class AgentReport:
     def _take(self, what: str, words: tuple[str, ...]) -> None:
         first = int(words[0])
         if what == READY:
-            self.said.add(READY)
-            self.ports = (first, int(words[1]))
+            ports = (first, int(words[1]))
+            if all(0 < port < 1 << 16 for port in ports):
+                self.said.add(READY)
+                self.ports = ports
         elif what == "came":
             self.came[first] = int(words[1])
         elif what == "reached":
@@ -75,7 +77,7 @@ class AgentReport:
             return None
         match check:
             case "dns":
-                return Verdict(words[0] == address, RCODES.get(words[0], words[0]))
+                return Verdict(words[0] == address, RCODES.get(words[0]) or _told(words[0]))
             case "icmp":
                 return _echoes(*words)
             case "mtu":

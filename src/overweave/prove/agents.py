@@ -6,6 +6,7 @@ peers at once, which is what makes 600 pairs a matter of seconds.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,9 +23,8 @@ PAYLOAD = 1 << 20
 """Bytes that each TCP check carries."""
 AT_ONCE = 3
 """Streams that a host sends at one time: more of them lose packets to each other."""
-READY_SECONDS, HEAVY_SECONDS, BYE_SECONDS = 15.0, 90.0, 5.0
-LIFETIME = 150
-"""Seconds after which a program ends by itself, whatever becomes of the operator's machine."""
+READY_SECONDS, LIGHT_SECONDS, HEAVY_SECONDS, BYE_SECONDS = 15.0, 10.0, 90.0, 5.0
+"""What the stages may take: light and heavy checks the patience beyond that."""
 AGENT_CHECKS = ("dns", "icmp", "udp", "connect", "tcp", "mtu")
 
 
@@ -64,7 +64,7 @@ def ask(
     """Make the ``wanted`` checks of each directed pair. ``avoid``: addresses that must not answer, by name.
 
     ``mtu`` in bytes is the containers'; ``patience`` the seconds that a check waits. A host that can't take
-    part is a value, not an error. Raises `ConnectionProblem` only where a stream can't be opened.
+    part, or can't be reached, is a value, not an error. Raises `Interrupted`.
     """
     token = secrets.token_hex(8)
     numbers = {name: number for number, name in enumerate(stands)}
@@ -90,7 +90,7 @@ def ask(
         its = stands[name]
         words = (
             *(ROLE, token, str(numbers[name]), its.address, str(mtu), str(PAYLOAD), f"{patience:g}"),
-            *(str(LIFETIME), str(AT_ONCE)),
+            *(str(lifetime(patience)), str(AT_ONCE)),
         )
         programs[name] = Program(
             readers[name],
@@ -117,12 +117,12 @@ def ask(
         stage(READY, READY_SECONDS, start)
         there = [name for name in stands if name not in lost]
         introduce(there)
-        for phase, end, seconds in (("light", LIGHT, patience + 10), ("heavy", HEAVY, HEAVY_SECONDS)):
+        for phase, end, seconds in (("light", LIGHT, LIGHT_SECONDS), ("heavy", HEAVY, HEAVY_SECONDS)):
             if phase == "heavy" and not any("tcp" in checks for checks in wanted.values()):
                 continue
             for name in there:
                 programs[name].tell([phase])
-            stage(end, seconds, lambda name: None)
+            stage(end, seconds + patience, lambda name: None)
         # Not before everybody is done: till then each one answers the others.
         stage(BYE, BYE_SECONDS, lambda name: programs[name].tell(["end"]))
     finally:
@@ -137,6 +137,12 @@ def ask(
             for name, report in reports.items()
         },
     )
+
+
+def lifetime(patience: float) -> int:
+    """Seconds after which a program ends by itself, whatever becomes of the operator's machine: more than all
+    stages take."""
+    return math.ceil(READY_SECONDS + LIGHT_SECONDS + HEAVY_SECONDS + BYE_SECONDS + 2 * patience) + 30
 
 
 def _verdicts(

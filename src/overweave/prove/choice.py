@@ -72,7 +72,7 @@ def choose(
 def _pattern(option: str, text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
-    except re.error as e:
+    except (re.error, OverflowError, RecursionError) as e:
         raise UsageError(
             f"{option} {text}: not a regular expression: {e}", hint="as in --check 'dns|icmp'"
         ) from e

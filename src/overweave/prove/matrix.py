@@ -72,6 +72,12 @@ class Pair:
         return tuple(c for c in self.wanted if c not in self.checks or not self.checks[c].ok)
 
     @property
+    def silent(self) -> bool:
+        """Whether nothing was measured: the row of ``vxlan`` is read, not sent through."""
+        asked = set(self.wanted) - {"vxlan"}
+        return not (asked & self.checks.keys() if asked else self.checks)
+
+    @property
     def underlay_failed(self) -> tuple[str, ...]:
         return tuple(c for c in UNDERLAY if c in self.underlay and not self.underlay[c].ok)
 
@@ -163,7 +169,7 @@ class Matrix:
 
     def cell(self, source: str, target: str) -> Cell:
         pair = self.pair(source, target)
-        if pair is None or not pair.checks:
+        if pair is None or pair.silent:
             return Cell.UNMEASURED
         if pair.green:
             return Cell.SLOW if self._slow(pair) else Cell.OK

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address
 from secrets import token_hex
 from typing import Any
 
 from overweave.errors import OverweaveError
+from overweave.facts.typed import text, whole
 from overweave.fleet import Cancel, each
 from overweave.model import PROBE_LABEL, container_name
 from overweave.ports import EngineReader, Writer
@@ -15,6 +18,7 @@ from overweave.ports import EngineReader, Writer
 from .agents import Stand
 from .busybox import SERVER
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 LIFETIME = 600
 """Seconds after which a probe ends by itself, should nobody be left to remove it."""
 
@@ -57,16 +61,23 @@ def running(
 
 def stand(engine: EngineReader, host: str, name: str, network: str) -> Stand:
     """A container that runs, to prove from. Raises `OverweaveError` if it is not on the network."""
+    # Both go into what other hosts are told, so they have to be what they are said to be.
+    if not NAME.fullmatch(name):
+        raise OverweaveError(f"{name!r} is no name of a container", host=host, hint="see `docker ps` there")
     found = engine.container(name)
-    endpoint = ((found.get("NetworkSettings") or {}).get("Networks") or {}).get(network) or {}
-    address, pid = endpoint.get("IPAddress"), (found.get("State") or {}).get("Pid")
-    if not address or not pid:
+    try:
+        endpoint = ((found.get("NetworkSettings") or {}).get("Networks") or {}).get(network) or {}
+        address = str(IPv4Address(text(endpoint.get("IPAddress"))))
+        pid = whole((found.get("State") or {}).get("Pid"))
+    except (ValueError, AttributeError):
+        address, pid = "", 0
+    if not pid:
         raise OverweaveError(
             f"{name} has no address on {network}, or does not run",
             host=host,
             hint="see `docker ps -a` there, then prove again",
         )
-    return Stand(host, name, str(address), int(pid))
+    return Stand(host, name, address, pid)
 
 
 def _name(host: str, run: str) -> str:

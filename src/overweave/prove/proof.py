@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from overweave.errors import Refused
 from overweave.facts import namespaces
 from overweave.facts.namespaces import Namespace
 from overweave.fleet import Cancel, each
@@ -99,6 +100,12 @@ def prove(
                 pair: tuple(c for c in checks if c in (*busybox.BUSYBOX_CHECKS, "vxlan"))
                 for pair, checks in wanted.items()
             }
+            if not any(wanted.values()):
+                lacking = ", ".join(sorted(answers.no_perl))
+                raise Refused(
+                    f"none of the chosen checks can be made without perl, which is not on {lacking}",
+                    hint=f"install perl there, or choose of {', '.join((*busybox.BUSYBOX_CHECKS, 'vxlan'))}",
+                )
             verdicts = busybox.ask(writers, stands, wanted, mtu=place.mtu, cancel=cancel)
             lost = {}
         after = look(writers, place, cancel)
@@ -119,11 +126,13 @@ def prove(
         {name: _evidence(name, place, before, after) for name in writers},
         checks=tuple(c for c in choice.overlay if any(c in pair.wanted for pair in pairs)),
         between="containers that stand on the network" if standing else "containers made for this proof",
-        left_out=_left_out(tuple(writers), choice),
+        left_out=left_out(wanted, choice),
         isolation=tuple(
             Isolation(host, target, target if target in answers.reached.get(host, ()) else "")
             for host in writers
-            for target in (place.avoid if choice.isolation and host not in answers.lost else ())
+            for target in (place.avoid if choice.isolation else ())
+            # One that was lost later on may have told before that it reached something.
+            if host not in answers.lost or target in answers.reached.get(host, ())
         ),
     )
     down = frozenset(name for name, its in after.items() if any(not link.up for link in its.vxlans()))
@@ -156,8 +165,8 @@ def wanted_checks(hosts: tuple[str, ...], choice: Choice) -> dict[tuple[str, str
     }
 
 
-def _left_out(hosts: tuple[str, ...], choice: Choice) -> dict[str, int]:
-    wanted = wanted_checks(hosts, choice)
+def left_out(wanted: Mapping[tuple[str, str], tuple[str, ...]], choice: Choice) -> dict[str, int]:
+    """How many pairs go without a chosen check, by check."""
     counts = {c: sum(c not in checks for checks in wanted.values()) for c in choice.overlay}
     return {check: count for check, count in counts.items() if count}
 

@@ -36,15 +36,19 @@ def merged(matrices: Sequence[Matrix]) -> Matrix:
             )
             for name, e in first.evidence.items()
         },
-        isolation=tuple(_isolation([m.isolation[n] for m in matrices]) for n in range(len(first.isolation)))
-        if all(len(m.isolation) == len(first.isolation) for m in matrices)
-        else next(m.isolation for m in reversed(matrices)),
+        isolation=_isolation([tried for m in matrices for tried in m.isolation]),
         causes=(),
     )
 
 
-def _isolation(tried: Sequence[Isolation]) -> Isolation:
-    return next((one for one in tried if one.reached), tried[0])
+def _isolation(tried: Sequence[Isolation]) -> tuple[Isolation, ...]:
+    """One try for each two ends: what was reached once is not isolated. A host may have missed a run."""
+    found: dict[tuple[str, str], Isolation] = {}
+    for one in tried:
+        ends = (one.source, one.target)
+        if one.reached or ends not in found:
+            found[ends] = one
+    return tuple(found.values())
 
 
 def _verdicts(runs: Sequence[Mapping[str, Verdict]], checks: Sequence[str]) -> dict[str, Verdict]:
@@ -59,10 +63,13 @@ def _verdict(verdicts: Sequence[Verdict | None]) -> Verdict:
     trips = sorted(v.milliseconds for v in there if v.milliseconds is not None)
     losses = [v.loss for v in there if v.loss is not None]
     detail = bad[0].detail if bad else there[-1].detail
-    if bad or len(there) < len(verdicts):
-        detail = f"failed in {len(verdicts) - len(there) + len(bad)} of {len(verdicts)} runs: {detail}"
+    missing = len(verdicts) - len(there)
+    if bad:
+        detail = f"failed in {missing + len(bad)} of {len(verdicts)} runs: {detail}"
+    elif missing:
+        detail = f"not measured in {missing} of {len(verdicts)} runs"
     return Verdict(
-        not bad and len(there) == len(verdicts),
+        not bad and not missing,
         detail,
         trips[len(trips) // 2] if trips else None,
         sum(losses) / len(losses) if losses else None,

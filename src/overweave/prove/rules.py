@@ -76,14 +76,14 @@ RULES = (
         {UNSEEN, "-udp", "-u:tcp-7946"},
         seen="their engines don't see each other: the gossip's port is closed",
         fix="open TCP and UDP 7946 between {at_a} and {at_b}, then `fab repair`",
-        issues=("moby#26351", "moby#35807"),
+        issues=("moby#25836", "moby#35807"),
     ),
     rule(
         "gossip-port",
         {UNSEEN, "-udp", "-u:udp-7946"},
         seen="their engines don't see each other: the gossip's port is closed",
         fix="open TCP and UDP 7946 between {at_a} and {at_b}, then `fab repair`",
-        issues=("moby#26351", "moby#35807"),
+        issues=("moby#25836", "moby#35807"),
     ),
     rule(
         "gossip-split",
@@ -114,7 +114,14 @@ RULES = (
     ),
     rule(
         "row-missing",
-        {ROW_MISSING},
+        {ROW_MISSING, "-udp"},
+        seen="the forwarding row is missing",
+        fix="`fab repair` writes it; if names are missing too, `fab doctor` looks at the gossip",
+        issues=("moby#35807", "moby#52661"),
+    ),
+    rule(
+        "row-missing",
+        {ROW_MISSING, "-vxlan"},
         seen="the forwarding row is missing",
         fix="`fab repair` writes it; if names are missing too, `fab doctor` looks at the gossip",
         issues=("moby#35807", "moby#52661"),
@@ -146,7 +153,7 @@ RULES = (
         {"+icmp", "-mtu"},
         seen="small packets pass, full-size ones don't: {largest}",
         fix="set `network: mtu:` to the smallest on the path and deploy with --replace-network",
-        issues=("moby#24906", "libnetwork#1021"),
+        issues=("libnetwork#1021", "libnetwork#2661"),
     ),
     rule(
         "checksum",
@@ -167,7 +174,15 @@ RULES = (
         {"+icmp", "-dns"},
         seen="packets pass, the name does not resolve",
         fix="`fab status` shows whether the store is reachable from {a}; `fab doctor` looks at the endpoints",
+        issues=("moby#19376",),
     ),
+    rule(
+        "unexplained",
+        {"-udp"},
+        seen="red, and no rule explains it",
+        fix="`fab doctor` and `fab trace` show more",
+    ),
+    # Where packets arrive and those of the other direction don't, only answers are missing: it has its cause.
     rule(
         "unexplained",
         set(),

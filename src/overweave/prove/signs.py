@@ -39,18 +39,13 @@ class Context:
 
 
 def of_pair(pair: Pair, matrix: Matrix, context: Context) -> frozenset[str]:
-    """``+check`` and ``-check`` of the overlay; ``+u:check`` and ``-u:check`` of the underlay in this
-    direction, ``-back u:check`` in the other; and the words above."""
+    """``+check`` and ``-check`` of the overlay, ``-back check`` in the other direction; ``+u:check`` and
+    ``-u:check`` of the underlay, ``-back u:check`` in the other direction; and the words above.
+
+    ``udp`` says whether packets arrive: where datagrams were not asked for, the other checks tell."""
     a, b = pair.source, pair.target
-    signs = set()
-    for check in CHECKS:
-        if check in pair.wanted:
-            signs.add(f"-{check}" if check in pair.failed else f"+{check}")
-    # Without Perl on a host there is less to go by: what a ping and a stream say has to do.
-    for check, instead in (("udp", "icmp"), ("connect", "tcp")):
-        if check not in pair.wanted and instead in pair.wanted:
-            signs.add(f"-{check}" if instead in pair.failed else f"+{check}")
-    if {a, b} & context.lost.keys() or not pair.checks.keys() - {"vxlan"}:
+    signs = _of_checks(pair)
+    if {a, b} & context.lost.keys() or pair.silent:
         signs.add(SILENT)
     icmp = pair.checks.get("icmp")
     if icmp is not None and icmp.ok and icmp.loss:
@@ -70,10 +65,21 @@ def of_pair(pair: Pair, matrix: Matrix, context: Context) -> frozenset[str]:
     back = matrix.pair(b, a)
     if back is not None:
         signs |= {f"-back u:{check}" for check in back.underlay_failed}
-        signs |= {f"-back {check}" for check in back.failed}
+        signs |= {f"-back {sign[1:]}" for sign in _of_checks(back) if sign[0] == "-"}
     return frozenset(signs)
 
 
 def _row(pair: tuple[str, str], context: Context) -> str:
     row = context.rows[pair]
     return ROW_MISSING if not row else ROW_RIGHT if row == context.vteps.get(pair[1]) else ROW_WRONG
+
+
+def _of_checks(pair: Pair) -> set[str]:
+    signs = {f"-{c}" if c in pair.failed else f"+{c}" for c in CHECKS if c in pair.wanted}
+    if not signs & {"+udp", "-udp"}:
+        if signs & {"+icmp", "+connect", "+tcp", "+mtu"}:
+            signs.add("+udp")
+        # A large packet or a stream that fails alone says nothing of small packets.
+        elif signs & {"-icmp", "-connect"} or ("-vxlan" in signs and not signs & {"-tcp", "-mtu"}):
+            signs.add("-udp")
+    return signs

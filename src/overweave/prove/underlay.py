@@ -43,7 +43,8 @@ def largest(measured: PairFacts) -> Mapping[tuple[str, str], int]:
 
 
 def _icmp(travel: Travel) -> Verdict:
-    lost = 1 - travel.arrived / travel.sent if travel.sent else 1.0
+    # Two hosts count them: one that lies may have seen more than were sent.
+    lost = max(0.0, 1 - travel.arrived / travel.sent) if travel.sent else 1.0
     if not travel.arrived:
         return Verdict(False, travel.error or f"none of {travel.sent} pings arrived", None, 1.0)
     trip = f"{travel.milliseconds:.3g} ms" if travel.milliseconds is not None else "no reply"
@@ -62,6 +63,4 @@ def _frame(travel: Travel | None, mtu: int) -> Verdict | None:
     inner = mtu - 50
     if not travel.arrived:
         return Verdict(False, "no VXLAN frame arrived")
-    return Verdict(
-        travel.arrived > 0, f"{travel.arrived} of {travel.sent} frames, {travel.largest} of {inner} bytes"
-    )
+    return Verdict(True, f"{travel.arrived} of {travel.sent} frames, {travel.largest} of {inner} bytes")

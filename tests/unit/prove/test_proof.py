@@ -1,4 +1,4 @@
-"""A proof over fake hosts whose probes answer from a model of who reaches whom."""
+"""A proof over fake hosts whose programs answer from a model of who reaches whom."""
 
 from __future__ import annotations
 
@@ -8,15 +8,94 @@ import pytest
 from tests.contract.fakes import FakeClock, FakeEngine, FakeHost, saved_image
 
 from overweave.command import Result
-from overweave.errors import EngineError, Interrupted
+from overweave.errors import EngineError, Interrupted, OverweaveError, Refused
 from overweave.fleet import Cancel
 from overweave.model import PROBE_LABEL, Access, Archive, Host
-from overweave.prove.checks import AROUND, CLIENT, client_arguments
-from overweave.prove.proof import prove
+from overweave.prove.choice import OVERLAY_ONLY, Choice, choose
+from overweave.prove.matrix import CHECKS, HEAVY, RING, Evidence, Isolation, Verdict
+from overweave.prove.proof import Place, explained, left_out, prove, wanted_checks
+from overweave.prove.signs import Context
 
 IMAGE, MTU = "busybox:1.36", 1450
 NETWORK = {"Name": "blue", "Driver": "overlay", "IPAM": {"Config": []}, "Options": {}}
-VTEPS = {"a": "10.0.0.1", "b": "10.0.0.2", "c:1": "10.0.0.3"}
+NAMES = ("a", "b", "c:1")
+VTEPS = {name: f"10.0.0.{n}" for n, name in enumerate(NAMES, start=1)}
+AVOID = {"x on green": "10.9.9.9", "y on green": "10.9.9.8"}
+OK = {
+    "dns": "dns {n} {address}",
+    "icmp": "icmp {n} 5 5 0.250 -",
+    "connect": "connect {n} 0.125",
+    "tcp": "tcp {n} ok",
+    "mtu": "mtu {n} 1",
+}
+RED = {
+    "dns": "dns {n} no answer",
+    "icmp": "icmp {n} 25 0 - -",
+    "connect": "connect {n} ETIMEDOUT",
+    "tcp": "tcp {n} no connection",
+    "mtu": "mtu {n} 0",
+}
+
+
+class Program:
+    """A stream to a program in a container on ``host``, which is lost ``at`` a stage if that is said."""
+
+    def __init__(self, host, words):
+        self.host, (self.role, self.token, self.number, address, mtu, *_) = host, words
+        assert int(mtu) == MTU
+        assert host.stands_at(address)
+        self.peers, self.avoid, self.open = {}, {}, True
+        self.out = [b""] if host.lost == "start" else []
+        self._say(["missing perl"] if not host.perl else ["ready 40001 40002"])
+        host.fleet.numbers[self.number] = host
+
+    def _say(self, lines):
+        self.out.append("".join(f"{self.token} {self.role} {line}\n" for line in lines).encode())
+
+    def sendall(self, data):
+        for line in data.decode().splitlines():
+            what, *words = line.split()
+            if what == self.host.lost:
+                self.out.append(b"")
+            elif what == "peer":
+                self.peers[words[0]] = words
+            elif what == "avoid":
+                self.avoid[words[0]] = words[1]
+            else:
+                getattr(self, what)()
+
+    def _checks(self, which):
+        for n, address, _, _, _, *checks in map(tuple, self.peers.values()):
+            target = next(h for h in self.host.fleet.hosts.values() if h.stands_at(address))
+            for check in checks:
+                if check in which:
+                    form = RED if (target.name, check) in self.host.red else OK
+                    yield form[check].format(n=n, address=address)
+
+    def light(self):
+        self.host.fate()
+        reached = [f"reached {n}" for n, address in self.avoid.items() if address in self.host.reaches]
+        self._say([*self._checks(("dns", "icmp", "connect", "mtu")), *reached, "light-done"])
+
+    def heavy(self):
+        self._say([*self._checks(("tcp",)), "heavy-done"])
+
+    def end(self):
+        numbers = self.host.fleet.numbers
+        came = [n for n, source in numbers.items() if (self.host.name, "udp") not in source.red]
+        self._say([*(f"came {n} 3" for n in came), "bye"])
+
+    def settimeout(self, seconds):
+        self.seconds = seconds
+
+    def recv(self, size):
+        if not self.out:
+            self.host.fleet.clock.now += self.seconds
+            raise TimeoutError
+        return self.out.pop(0)
+
+    def close(self):
+        self.open = False
 
 
 class CancelledEngine(FakeEngine):
@@ -29,191 +108,309 @@ class CancelledEngine(FakeEngine):
         super().end_container(name)
 
 
-class ProbeHost(FakeHost):
-    """A host whose probe finds everything well but for ``red``: (target, check) pairs.
+class ProofHost(FakeHost):
+    """Finds everything well but for ``red``: (target, check) pairs; ``row`` is where all its rows lead."""
 
-    ``fate`` is called when its checks begin.
-    """
-
-    def __init__(self, name, folder, peers):
-        subnet = f"10.211.{len(peers)}"
-        super().__init__(Host(name, Access(VTEPS[name])), folder, CancelledEngine(name, subnet=subnet))
-        self.peers, self.red, self.sent, self.row = peers, set(), 100, None
-        self.fate = lambda: None
+    def __init__(self, name, number, folder, fleet):
+        engine = CancelledEngine(name, subnet=f"10.211.{number}")
+        super().__init__(Host(name, Access(VTEPS[name])), folder, engine)
+        self.name, self.fleet = name, fleet
+        self.red, self.reaches, self.perl, self.row, self.sent, self.lost = set(), set(), True, None, 50, ""
+        self.fate, self.looks, self.programs, self.namespace = (lambda: None), 0, [], True
         archive = Archive(saved_image(folder / "x.tar", IMAGE))
         self.engine.load_image(IMAGE, archive, lambda done, size: None)
         self.engine.create_network(NETWORK)
 
+    def stands_at(self, address):
+        return address.startswith(f"{self.engine._subnet}.")
+
+    def start(self, command):
+        self.programs.append(Program(self, command.words[6:]))
+        return self.programs[-1]
+
+    def ask(self, *queries):
+        (query,) = queries
+        mark, wanted = query.words[4:]
+        assert wanted == f"*-{self.fleet.id[:10]}"
+        self.looks += 1
+        if not self.namespace:
+            return (Result(query, 0, "", ""),)
+        link = {
+            "ifname": "vxlan0",
+            "flags": ["UP", "LOWER_UP"],
+            "linkinfo": {"info_kind": "vxlan", "info_data": {"id": 256}},
+            "stats64": {"tx": {"packets": 7 + self.sent * self.looks}, "rx": {"packets": 9}},
+        }
+        peers = [h for h in self.fleet.hosts.values() if h is not self and (h.name, "vxlan") not in self.red]
+        neighbours, rows = [], []
+        for peer in peers:
+            for last in range(2, 5):
+                address = f"{peer.engine._subnet}.{last}"
+                neighbours.append({"dst": address, "lladdr": f"02:{address}", "state": ["PERMANENT"]})
+                rows.append({"mac": f"02:{address}", "dst": self.row or VTEPS[peer.name], "ifname": "vxlan0"})
+        parts = ["1-x 42", *(json.dumps(part) for part in ([link], neighbours, rows, []))]
+        return (Result(query, 0, "".join(f"{part}\n{mark}\n" for part in parts), ""),)
+
     def do(self, change):
-        if AROUND not in change.words:
-            return super().do(change)
-        self.fate()
-        network, container, mark, script, *arguments = change.words[4:]
-        assert network == self.engine.network("blue")["Id"][:10]
+        """The checks with a probe's own tools."""
+        container, _, _, _, mtu, *peers = change.words[4:]
         assert self.engine.container(container)["State"]["Running"]
-        assert script == CLIENT
-        head = len(client_arguments(MTU, []))
-        assert tuple(arguments[:head]) == client_arguments(MTU, [])
-        told = list(zip(arguments[head::2], arguments[head + 1 :: 2], strict=True))
-        return Result(change, 0, self._answer(mark, told), "")
-
-    def _answer(self, mark, told):
-        lines, neighbours, rows = [], [], []
-        for name, address in told:
-            target = next(t for t, peer in self.peers.items() if peer.owns(name, address))
+        assert int(mtu) == MTU
+        lines = []
+        for name, address in zip(peers[::2], peers[1::2], strict=True):
+            target = next(h for h in self.fleet.hosts.values() if h.stands_at(address))
             for check in ("dns", "icmp", "tcp", "mtu"):
-                verdict = "red" if (target, check) in self.red else "ok"
+                verdict = "red" if (target.name, check) in self.red else "ok"
                 lines.append(f"{name} {check} {verdict} x")
-            if (target, "vxlan") not in self.red:
-                neighbours.append({"dst": address, "lladdr": f"mac of {address}"})
-                rows.append({"mac": f"mac of {address}", "dst": self.row or VTEPS[target]})
+        return Result(change, 0, "\n".join(lines), "")
 
-        def link(sent):
-            return json.dumps(
-                [
-                    {
-                        "linkinfo": {"info_data": {"id": 256}},
-                        "stats64": {"tx": {"packets": sent}, "rx": {"packets": 9}},
-                    }
-                ]
-            )
 
-        parts = [link(7), "\n".join(lines), link(7 + self.sent), json.dumps(neighbours), json.dumps(rows)]
-        return f"\n{mark}\n".join(parts)
+class Fleet:
+    def __init__(self, folder):
+        self.clock, self.hosts, self.numbers, self.said = FakeClock(), {}, {}, []
+        for number, name in enumerate(NAMES):
+            self.hosts[name] = ProofHost(name, number, folder / str(number), self)
+        self.id = self.hosts["a"].engine.network("blue")["Id"]
+        self.stands = {}
 
-    def owns(self, container, address):
-        """Whether a container of that name and address runs here."""
-        running = {n.lstrip("/") for c in self.engine.containers() for n in c["Names"]}
-        if container not in running:
-            return False
-        joined = self.engine.container(container)["NetworkSettings"]["Networks"]
-        return joined["blue"]["IPAddress"] == address
+    def stand(self, *names):
+        """Containers on the network that are there for good."""
+        for name in names:
+            engine = self.hosts[name].engine
+            spec = {"Image": IMAGE, "HostConfig": {"NetworkMode": "blue"}}
+            engine.create_container("anchor", spec)
+            engine.start_container("anchor")
+            self.stands[name] = "anchor"
+
+    def prove(self, choice=OVERLAY_ONLY, cancel=None, avoid=AVOID):
+        place = Place("blue", self.id, MTU, VTEPS, IMAGE, self.stands, avoid)
+        return prove(
+            self.hosts,
+            place,
+            choice,
+            clock=self.clock,
+            cancel=cancel or Cancel(),
+            progress=lambda host, text: self.said.append(text),
+        )
+
+    def left_over(self):
+        return [
+            c["Names"]
+            for h in self.hosts.values()
+            for c in h.engine.containers()
+            if PROBE_LABEL in c["Labels"]
+        ]
+
+    def made(self):
+        """Whether a container was made on some host, besides those that stand."""
+        calls = [call for h in self.hosts.values() for call in h.engine.calls]
+        return any("creating container overweave-probe" in call for call in calls)
 
 
 @pytest.fixture
-def hosts(tmp_path):
-    made = {}
-    for number, name in enumerate(VTEPS):
-        made[name] = ProbeHost(name, tmp_path / str(number), made)
-    return made
+def fleet(tmp_path):
+    made = Fleet(tmp_path)
+    yield made
+    assert made.left_over() == []
+    assert not any(program.open for host in made.hosts.values() for program in host.programs)
 
 
-def run(hosts, cancel=None):
-    said = []
-    matrix = prove(
-        hosts,
-        network="blue",
-        image=IMAGE,
-        mtu=MTU,
-        vteps=VTEPS,
-        clock=FakeClock(),
-        cancel=cancel or Cancel(),
-        progress=lambda host, text: said.append(text),
-    )
-    assert said == ["proof: a probe container on each of 3 hosts", "proof: 6 directed pairs"]
-    return matrix
+def red(matrix):
+    return {(p.source, p.target): p.failed for p in matrix.red}
 
 
-def left_over(hosts):
-    return [c["Names"] for h in hosts.values() for c in h.engine.containers() if PROBE_LABEL in c["Labels"]]
-
-
-def test_a_network_that_works_is_green_and_no_probe_stays(hosts):
-    matrix = run(hosts)
+def test_it_is_made_between_the_containers_that_stand_on_the_network(fleet):
+    fleet.stand(*NAMES)
+    seen = fleet.prove()
+    matrix = seen.matrix
     assert matrix.green
-    assert (matrix.network, matrix.hosts, len(matrix.pairs)) == ("blue", tuple(VTEPS), 6)
-    assert matrix.pair("a", "b").checks["vxlan"].detail == "VNI 256 to 10.0.0.2"
-    assert {e: (its.vni, its.vtep, its.sent, its.received) for e, its in matrix.evidence.items()} == {
-        name: (256, address, 100, 0) for name, address in VTEPS.items()
-    }
-    assert matrix.causes == ()
-    assert left_over(hosts) == []
+    assert not fleet.made()
+    assert (matrix.network, matrix.hosts, len(matrix.pairs)) == ("blue", NAMES, 6)
+    assert matrix.between == "containers that stand on the network"
+    assert (matrix.checks, matrix.left_out, matrix.isolation, seen.lost) == (CHECKS, {}, (), {})
+    assert matrix.pair("a", "b").checks["vxlan"] == Verdict(True, "VNI 256 to 10.0.0.2")
+    assert matrix.evidence == {name: Evidence(256, at, 50, 0) for name, at in VTEPS.items()}
+    assert seen.rows == {(a, b): VTEPS[b] for a in NAMES for b in NAMES if a != b}
+    assert fleet.said == ["proof: 6 directed pairs"]
 
 
-@pytest.mark.parametrize("check", ["dns", "icmp", "tcp", "mtu", "vxlan"])
-def test_a_red_check_is_red_in_its_pair_and_nowhere_else_and_has_a_cause(hosts, check):
-    hosts["b"].red = {("c:1", check)}
-    if check == "vxlan":
-        hosts["b"].red |= {("c:1", "icmp")}
-    matrix = run(hosts)
-    assert [(p.source, p.target) for p in matrix.red] == [("b", "c:1")]
-    assert check in matrix.red[0].failed
-    assert len(matrix.causes) == 1
-    assert left_over(hosts) == []
+@pytest.mark.parametrize("why", ["a host has none", "new ones were asked for", "nobody has any"])
+def test_probes_are_made_for_it_where_none_stand_or_new_ones_are_wanted(fleet, why):
+    fleet.stand(*{"a host has none": NAMES[:2], "new ones were asked for": NAMES}.get(why, ()))
+    matrix = fleet.prove(choose(fresh=why == "new ones were asked for")).matrix
+    assert matrix.green
+    assert fleet.made()
+    assert matrix.between == "containers made for this proof"
+    assert fleet.said == ["proof: a probe container on each of 3 hosts", "proof: 6 directed pairs"]
 
 
-def test_a_missing_row_and_a_row_to_another_host_are_red_and_say_so(hosts):
-    hosts["a"].red = {("b", "vxlan")}
-    hosts["b"].row = "10.0.0.99"
-    matrix = run(hosts)
-    checks = {(p.source, p.target): p.checks["vxlan"] for p in matrix.pairs}
-    assert not checks["a", "b"].ok
-    assert checks["a", "b"].detail.startswith("no forwarding row for 10.211.1.")
-    assert checks["b", "a"] == type(checks["b", "a"])(False, "VNI 256 to 10.0.0.99")
+@pytest.mark.parametrize("check", ["dns", "icmp", "udp", "connect", "tcp", "mtu", "vxlan"])
+def test_a_red_check_is_red_in_its_pair_and_nowhere_else_and_has_a_cause(fleet, check):
+    fleet.stand(*NAMES)
+    fleet.hosts["b"].red = {("c:1", check)}
+    seen = fleet.prove()
+    assert red(seen.matrix) == {("b", "c:1"): (check,)}
+    matrix = explained(seen, Context(VTEPS), {("b", "c:1"): {"icmp": Verdict(True, "x")}})
+    assert [cause.pairs for cause in matrix.causes] == [(("b", "c:1"),)]
+    assert matrix.pair("b", "c:1").underlay == {"icmp": Verdict(True, "x")}
+    assert matrix.pair("c:1", "b").underlay == {}
+
+
+def test_a_missing_row_and_a_row_to_another_host_are_red_and_say_so(fleet):
+    fleet.stand(*NAMES)
+    fleet.hosts["a"].red = {("b", "vxlan")}
+    fleet.hosts["b"].row = "10.0.0.99"
+    seen = fleet.prove()
+    checks = {(p.source, p.target): p.checks["vxlan"] for p in seen.matrix.pairs}
+    assert checks["a", "b"] == Verdict(False, "no forwarding row")
+    assert checks["b", "a"] == Verdict(False, "VNI 256 to 10.0.0.99")
     assert checks["a", "c:1"].ok
+    assert (seen.rows["a", "b"], seen.rows["b", "a"]) == ("", "10.0.0.99")
+    found = {(c.rule, c.where) for c in explained(seen, Context(VTEPS), {}).causes}
+    assert found == {("row-missing", "a -> b"), ("other-address", "from b")}
 
 
-def test_packets_that_took_another_way_are_no_proof(hosts):
-    hosts["a"].sent = 0
-    assert {(p.source, p.failed) for p in run(hosts).red} == {("a", ("vxlan",))}
+def test_packets_that_took_another_way_are_no_proof(fleet):
+    fleet.stand(*NAMES)
+    fleet.hosts["a"].sent = 0
+    matrix = fleet.prove().matrix
+    assert red(matrix) == dict.fromkeys([("a", "b"), ("a", "c:1")], ("vxlan",))
+    assert matrix.pair("a", "b").checks["vxlan"].detail == "no packet went through the vxlan device"
+    assert fleet.prove(choose("^(vxlan|dns)$")).matrix.green, "where none are sent, none are missing"
 
 
-def test_each_host_begins_with_the_one_after_it(hosts):
-    order = {}
-    for name, host in hosts.items():
-        answer = host._answer
-
-        def remember(mark, told, name=name, answer=answer):
-            order[name] = [next(t for t, peer in hosts.items() if peer.owns(*pair)) for pair in told]
-            return answer(mark, told)
-
-        host._answer = remember
-    run(hosts)
-    assert order == {"a": ["b", "c:1"], "b": ["c:1", "a"], "c:1": ["a", "b"]}
+def test_a_host_without_the_networks_namespace_has_no_rows(fleet):
+    fleet.stand(*NAMES)
+    fleet.hosts["a"].namespace = False
+    seen = fleet.prove()
+    assert red(seen.matrix) == dict.fromkeys([("a", "b"), ("a", "c:1")], ("vxlan",))
+    assert not [pair for pair in seen.rows if pair[0] == "a"]
+    assert seen.matrix.evidence["a"] == Evidence(0, "10.0.0.1", 0, 0)
 
 
-def test_a_probe_that_does_not_start_is_an_error_and_those_that_did_are_removed(hosts):
-    hosts["b"].engine.remove_network("blue")
+@pytest.mark.parametrize("at", ["start", "light", "heavy", "end"])
+def test_a_host_that_is_lost_is_red_both_ways_and_named(fleet, at):
+    fleet.stand(*NAMES)
+    fleet.hosts["b"].lost = at
+    seen = fleet.prove()
+    assert seen.lost == {"b": "the checks on it ended early"}
+    assert all("b" in pair for pair in red(seen.matrix))
+    assert {("a", "b"), ("c:1", "b")} <= red(seen.matrix).keys()
+    (cause,) = explained(seen, Context(VTEPS), {}).causes
+    assert cause.rule == "silent-host"
+    assert cause.seen == "nothing could be measured there: the checks on it ended early"
+
+
+def test_only_the_chosen_checks_are_made(fleet):
+    fleet.stand(*NAMES)
+    fleet.hosts["a"].red = {("b", "tcp"), ("b", "dns")}
+    matrix = fleet.prove(choose("dns|icmp")).matrix
+    assert matrix.checks == ("dns", "icmp")
+    assert red(matrix) == {("a", "b"): ("dns",)}
+    assert {tuple(p.checks) for p in matrix.pairs} == {("dns", "icmp")}
+
+
+def test_what_must_not_be_reached_and_is_makes_it_red(fleet):
+    fleet.stand(*NAMES)
+    fleet.hosts["b"].reaches = {"10.9.9.8"}
+    matrix = fleet.prove(Choice()).matrix
+    assert [p for p in matrix.pairs if not p.green] == []
+    assert not matrix.green
+    assert len(matrix.isolation) == 6
+    assert [i for i in matrix.isolation if i.reached] == [Isolation("b", "y on green", "y on green")]
+    assert fleet.prove(OVERLAY_ONLY).matrix.isolation == ()
+
+
+def test_what_a_host_reached_before_it_was_lost_is_not_forgotten(fleet):
+    fleet.stand(*NAMES)
+    fleet.hosts["b"].reaches, fleet.hosts["b"].lost = {"10.9.9.8"}, "heavy"
+    tried = fleet.prove(Choice()).matrix.isolation
+    assert [i for i in tried if i.source == "b"] == [Isolation("b", "y on green", "y on green")]
+
+
+def test_without_perl_on_a_host_all_are_checked_with_the_tools_of_probes(fleet):
+    fleet.stand(*NAMES)
+    fleet.hosts["b"].perl = False
+    fleet.hosts["a"].red = {("c:1", "tcp")}
+    seen = fleet.prove()
+    matrix = seen.matrix
+    assert red(matrix) == {("a", "c:1"): ("tcp",)}
+    assert matrix.checks == ("dns", "icmp", "tcp", "mtu", "vxlan")
+    assert matrix.left_out == {"udp": 6, "connect": 6}
+    assert matrix.between == "containers made for this proof"
+    assert seen.lost == {}
+    assert fleet.said == [
+        "proof: 6 directed pairs",
+        "no perl on b: the probes' own tools check",
+        "proof: a probe container on each of 3 hosts",
+    ]
+    assert seen.rows["a", "b"] == VTEPS["b"]
+
+
+def test_without_perl_and_without_a_check_that_is_left_nothing_is_green(fleet):
+    fleet.stand(*NAMES)
+    fleet.hosts["b"].perl = fleet.hosts["a"].perl = False
+    with pytest.raises(Refused) as caught:
+        fleet.prove(choose("^(udp|connect)$"))
+    assert str(caught.value) == (
+        "none of the chosen checks can be made without perl, which is not on a, b\n"
+        "  -> install perl there, or choose of dns, icmp, tcp, mtu, vxlan"
+    )
+
+
+def test_a_probe_that_does_not_start_is_an_error(fleet):
+    fleet.hosts["b"].engine.remove_network("blue")
     with pytest.raises(
         EngineError, match=r"^b: starting container overweave-probe-[0-9a-f]{8}-b: network blue "
     ):
-        run(hosts)
-    assert left_over(hosts) == []
+        fleet.prove()
 
 
-def test_probes_are_removed_also_after_checks_that_fail_and_after_ctrl_c(hosts):
-    cancel = Cancel()
+def test_a_container_that_stopped_meanwhile_is_an_error_with_its_host(fleet):
+    fleet.stand(*NAMES)
+    fleet.hosts["b"].engine.restart()
+    fleet.hosts["b"].engine.hang_up()
+    with pytest.raises(OverweaveError, match=r"^b: anchor has no address on blue, or does not run\n  -> "):
+        fleet.prove()
 
+
+def test_probes_are_removed_also_after_checks_that_fail_and_after_ctrl_c(fleet):
     def fail():
         raise EngineError("broken", host="b")
 
-    hosts["b"].fate = fail
+    fleet.hosts["b"].fate = fail
     with pytest.raises(EngineError, match=r"^b: broken$"):
-        run(hosts)
-    assert left_over(hosts) == []
+        fleet.prove()
+    assert fleet.left_over() == []
+    cancel = Cancel()
 
     def interrupt():
         cancel.set()
         cancel.check()
 
-    for host in hosts.values():
+    for host in fleet.hosts.values():
         host.engine.cancel = cancel
-    hosts["b"].fate = interrupt
+    fleet.hosts["b"].fate = interrupt
     with pytest.raises(Interrupted):
-        run(hosts, cancel)
-    assert left_over(hosts) == []
-    with pytest.raises(Interrupted):
-        cancel.check()
+        fleet.prove(cancel=cancel)
+    assert fleet.made()
 
 
-def test_names_of_two_runs_differ_and_colons_of_ipv6_are_no_part_of_them(hosts):
-    seen = set()
+def test_a_large_fleet_makes_heavy_checks_in_a_ring_and_says_what_it_left_out():
+    hosts = tuple(f"h{n}" for n in range(40))
+    wanted = wanted_checks(hosts, OVERLAY_ONLY)
+    assert len(wanted) == 40 * 39
+    for check in CHECKS:
+        made = sum(check in checks for checks in wanted.values())
+        assert made == (40 * RING if check in HEAVY else 40 * 39)
+    assert wanted["h0", "h10"] == CHECKS
+    assert wanted["h0", "h11"] == tuple(c for c in CHECKS if c not in HEAVY)
+    assert set(wanted_checks(hosts[:32], OVERLAY_ONLY).values()) == {CHECKS}
 
-    def note():
-        seen.update(c["Names"][0] for host in hosts.values() for c in host.engine.containers())
 
-    hosts["a"].fate = note
-    run(hosts)
-    run(hosts)
-    assert len(seen) == 6
-    assert not [name for name in seen if ":" in name]
+def test_the_report_counts_what_a_large_fleet_left_out():
+    hosts = tuple(f"h{n}" for n in range(33))
+    wanted = wanted_checks(hosts, OVERLAY_ONLY)
+    assert left_out(wanted, OVERLAY_ONLY) == {"tcp": 33 * 22, "mtu": 33 * 22}
+    dns = choose("dns")
+    assert left_out(wanted_checks(hosts, dns), dns) == {}
