@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from overweave.command import query_script
-from overweave.errors import ConnectionProblem
 from overweave.fleet import Cancel
-from overweave.ports import Clock, Reader, Stream
+from overweave.ports import Clock, Reader
 from overweave.render import script
 
+from .conversation import Conversation
 from .pair_report import HOST, LIMIT, Report
 
 SECONDS = 20
 """The program ends by itself then, whatever becomes of the operator's machine and of the connection."""
-TICK = 0.25
 PERL = """\
 command -v perl >/dev/null && exec perl -e "$1" "$@"
 echo "$3 host missing perl"
@@ -38,45 +36,22 @@ class Agent:
     def __init__(self, reader: Reader, end: End, *, token: str, vni: int, mtu: int) -> None:
         """Start the program. Raises `ConnectionProblem`."""
         self.report = Report(token)
-        self._host = reader.host.name
-        self._data = bytearray()
-        self._read = 0
-        self.ended = False
         words = (HOST, token, str(end.number), end.address, str(vni), str(mtu), str(SECONDS))
-        self._stream: Stream = reader.start(query_script(PERL, script("pair-agent.pl"), *words))
+        program = query_script(PERL, script("pair-agent.pl"), *words)
+        self.conversation = Conversation(reader, program, self.report.line, limit=LIMIT)
+
+    @property
+    def ended(self) -> bool:
+        return self.conversation.ended
 
     def tell(self, lines: Iterable[str]) -> None:
         """Send lines. One that can't be sent is seen as the end of what the host says."""
-        with contextlib.suppress(OSError, EOFError):
-            self._stream.sendall("".join(f"{line}\n" for line in lines).encode())
+        self.conversation.tell(lines)
 
     def listen(self, until: Callable[[Report], bool], seconds: float, clock: Clock, cancel: Cancel) -> bool:
-        """Read until the report is so, ``seconds`` have passed, or the program has ended.
-
-        Raises `Interrupted`, and `ConnectionProblem` where the connection breaks off.
-        """
-        deadline = clock.monotonic() + seconds
-        while not until(self.report):
-            cancel.check()
-            left = deadline - clock.monotonic()
-            if self.ended or left <= 0:
-                return False
-            self._stream.settimeout(min(TICK, left))
-            try:
-                chunk = self._stream.recv(1 << 16)
-            except TimeoutError:
-                continue
-            except (OSError, EOFError) as e:
-                raise ConnectionProblem(f"the measurement broke off: {e}", host=self._host) from e
-            self._read += len(chunk)
-            self.ended = not chunk or self._read > LIMIT
-            self._data += chunk
-            *lines, self._data = self._data.split(b"\n")
-            for line in lines:
-                self.report.line(bytes(line))
-        return True
+        """As `Conversation.listen`."""
+        return self.conversation.listen(lambda: until(self.report), seconds, clock, cancel)
 
     def close(self) -> None:
         """End the program, and with it everything that it opened."""
-        with contextlib.suppress(OSError, EOFError):
-            self._stream.close()
+        self.conversation.close()

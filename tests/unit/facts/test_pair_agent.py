@@ -86,7 +86,7 @@ def test_a_program_that_ends_is_noticed():
 def test_a_program_without_an_end_is_cut_off():
     agent, came = talk(*itertools.repeat(b"x" * (1 << 20), 1000))
     assert not came
-    assert agent._read <= LIMIT + (1 << 20)
+    assert agent.conversation.read <= LIMIT + (1 << 20)
 
 
 def test_a_connection_that_breaks_off_is_a_connection_problem():
