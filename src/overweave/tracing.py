@@ -12,14 +12,13 @@ from .facts import way as ways
 from .facts.capture import Capture
 from .facts.containers import ContainerFact, Endpoint, Listed
 from .facts.echo import Echo
-from .facts.way import Side
 from .fleet import each
 from .session import Session
-from .trace.build import places, size_of, way, with_capture
+from .trace.build import mended, network_of, places, size_of, way, with_capture, with_echoes
 from .trace.choose import choose
-from .trace.common import FOLLOWED, common, networks, unknown_driver
+from .trace.common import FOLLOWED, common, unknown_driver
 from .trace.hops import End
-from .trace.model import Stopped, Trace
+from .trace.model import Network, Stopped, Trace
 
 
 def trace(session: Session, source: str, target: str, *, network: str = "", watch: bool = False) -> Trace:
@@ -47,41 +46,33 @@ def trace(session: Session, source: str, target: str, *, network: str = "", watc
 def _follow(
     session: Session, told: Trace, ends: Sequence[ContainerFact], shared: Sequence[Endpoint], *, watch: bool
 ) -> Trace:
-    source, target = ends
     endpoint, *others = shared
     session.progress("", f"reading the way on network {endpoint.network}")
-    sides = _look(session, ends, endpoint.network_id)
-    network = sides[source.host].network or sides[target.host].network
-    if network is None:
-        seen = f"no engine knows the network {endpoint.network} any more"
-        stopped = Stopped(seen, "connect both to a network that is there", networks(source, target))
-        return replace(told, stopped=stopped)
+    pair = _look(session, ends, endpoint.network_id)
+    network = network_of(*pair)
     if network.driver not in FOLLOWED:
-        return replace(told, stopped=unknown_driver(source, target, network.name, network.driver))
-    first, second = (
-        End(its, found, sides[its.host])
-        for its in ends
-        if (found := its.endpoint(endpoint.network_id)) is not None
-    )
-    token = secrets.token_hex(8)
-    session.progress("", "sending real packets, both ways" + (", and watching them" if watch else ""))
-    known = {h.reached_at: name for name, h in session.hosts.items()} | {
-        side.vtep: name for name, side in sides.items() if side.vtep
-    }
+        return replace(told, stopped=unknown_driver(ends[0], ends[1], network.name, network.driver))
     names = ", ".join(e.network for e in others)
     notes = (f"they also share {names}: --network NAME follows another",) if others else ()
-    there = way(first, second, network, echo=None, known=known)
-    watched, echo_there = _send(session, first, second, token, places(there) if watch else ())
-    _, echo_back = _send(session, second, first, secrets.token_hex(8), ())
-    made = replace(
-        told,
-        network=network.name,
-        driver=network.driver,
-        there=replace(there, echo=echo_there),
-        back=way(second, first, network, echo=echo_back, known=known),
-        notes=notes,
+    told = replace(told, network=network.name, driver=network.driver, notes=notes)
+    made = _ways(session, told, pair, network)
+    session.progress("", "sending real packets, both ways" + (", and watching them" if watch else ""))
+    watched, there, back = _send_both(session, pair, places(made) if watch else ())
+    made = with_echoes(made, there, back)
+    if made.arrives and made.broken:
+        # A row that was missing may be there now: the engine looks a peer up when a packet asks for it.
+        again = _look(session, ends, endpoint.network_id)
+        made = mended(made, with_echoes(_ways(session, told, again, network), there, back))
+    return made if watched is None else with_capture(made, watched, pair[0].side.port)
+
+
+def _ways(session: Session, told: Trace, pair: tuple[End, End], network: Network) -> Trace:
+    known = {h.reached_at: name for name, h in session.hosts.items()}
+    known |= {end.side.vtep: end.side.host for end in pair if end.side.vtep}
+    first, second = pair
+    return replace(
+        told, there=way(first, second, network, known=known), back=way(second, first, network, known=known)
     )
-    return with_capture(made, watched, sides[source.host].port) if watched is not None else made
 
 
 def _list(session: Session) -> tuple[list[Listed], dict[str, str]]:
@@ -104,7 +95,7 @@ def _inspect(session: Session, chosen: Sequence[Listed]) -> list[ContainerFact]:
     return [containers.inspect(session.hosts[its.host].engine, its.host, its.id) for its in chosen]
 
 
-def _look(session: Session, ends: Sequence[ContainerFact], network_id: str) -> dict[str, Side]:
+def _look(session: Session, ends: Sequence[ContainerFact], network_id: str) -> tuple[End, End]:
     """The hosts of both ends, and then what is under the overlay, for which the VTEPs must be known."""
     hosts = list(dict.fromkeys(end.host for end in ends))
     sides = each(
@@ -112,43 +103,45 @@ def _look(session: Session, ends: Sequence[ContainerFact], network_id: str) -> d
         lambda name: ways.look(session.hosts[name], [end for end in ends if end.host == name], network_id),
         cancel=session.cancel,
     ).all()
-    if len(hosts) < 2:
-        return sides
-    return each(
+    sides = each(
         hosts,
         lambda name: ways.look_under(
-            session.hosts[name],
-            sides[name],
-            [sides[other].vtep for other in hosts if other != name],
+            session.hosts[name], sides[name], [sides[other].vtep for other in hosts if other != name]
         ),
         cancel=session.cancel,
     ).all()
+    first, second = (
+        End(its, found, sides[its.host]) for its in ends if (found := its.endpoint(network_id)) is not None
+    )
+    return first, second
 
 
-def _send(
-    session: Session, source: End, target: End, token: str, watched: tuple[capture.Place, ...]
-) -> tuple[Capture | None, Echo]:
-    size = size_of(source)
-    answers: list[Echo] = []
-
-    def ping() -> None:
-        query = echo.ask(source.container.sandbox, target.endpoint.address, size=size, token=token)
-        (result,) = session.hosts[source.side.host].ask(query)
-        answers.append(echo.parse(result, size=size, token=token))
-
+def _send_both(
+    session: Session, pair: tuple[End, End], watched: tuple[capture.Place, ...]
+) -> tuple[Capture | None, Echo, Echo]:
+    """Echoes there and back. Those on the way there are watched at the given places."""
+    first, second = pair
+    token = secrets.token_hex(8)
     if not watched:
-        ping()
-        return None, answers[0]
+        return None, _send(session, first, second, token), _send(session, second, first, token)
+    answers: list[Echo] = []
     seen = capture.watch(
         session.hosts,
         watched,
-        ping,
+        lambda: answers.append(_send(session, first, second, token)),
         token=token,
-        port=source.side.port,
+        port=first.side.port,
         clock=session.clock,
         cancel=session.cancel,
     )
-    return seen, answers[0]
+    return seen, answers[0], _send(session, second, first, secrets.token_hex(8))
+
+
+def _send(session: Session, source: End, target: End, token: str) -> Echo:
+    size = size_of(source)
+    query = echo.ask(source.container.sandbox, target.endpoint.address, size=size, token=token)
+    (result,) = session.hosts[source.side.host].ask(query)
+    return echo.parse(result, size=size, token=token)
 
 
 def _count(session: Session) -> str:

@@ -11,7 +11,6 @@ from overweave.errors import EngineError
 from overweave.ports import EngineReader, Json
 from overweave.printable import one_line
 
-from .engine import NetworkFact, parse_network
 from .typed import text, whole
 
 SHARES = "container:"
@@ -98,22 +97,10 @@ def inspect(engine: EngineReader, host: str, id: str) -> ContainerFact:
         )
 
 
-def network(engine: EngineReader, host: str, id: str) -> NetworkFact:
-    """Raises `EngineError`."""
-    with _sense(f"looking at network {id[:12]}", host):
-        return parse_network(engine.network(id))
-
-
-def vtep(engine: EngineReader, host: str) -> str:
-    """The address that an engine tells its peers, to which they send VXLAN; "" where it tells none.
-
-    Raises `EngineError`.
-    """
+def swarm_address(engine: EngineReader, host: str) -> str:
+    """The address at which an engine of a swarm takes VXLAN, "" where it is in none. Raises `EngineError`."""
     with _sense("asking for its state", host):
-        info = engine.info()
-        swarm = text((info.get("Swarm") or {}).get("NodeAddr") or "")
-        address = text(info.get("ClusterAdvertise") or "").rpartition(":")[0] or swarm
-        return _address(address)
+        return _address(text((engine.info().get("Swarm") or {}).get("NodeAddr") or ""))
 
 
 def _endpoint(name: str, raw: Mapping[str, Json]) -> Endpoint:

@@ -86,12 +86,17 @@ def verdict(result: Trace) -> str:
         return "the packet arrives, both ways"
     if result.broken is not None and result.arrives:
         return "the packet arrives, and something on its way is not as it should be"
+    dead = [way for way in result.ways if way.echo and not way.echo.answered]
+    if not dead:
+        seen = "small packets arrive and large ones are lost"
+    elif len(dead) == 1:
+        seen = f"{dead[0].source} does not reach {dead[0].target}"
+    else:
+        seen = "the packet does not arrive"
     if result.broken is not None:
-        return "the packet does not arrive whole, both ways: see the hop that is marked"
-    if all(way.echo and way.echo.answered for way in result.ways):
-        return "small packets arrive and large ones do not: see --capture for the place where they are lost"
-    more = "" if result.captured else "; --capture shows the hop at which it is lost"
-    return f"all that could be read looks right, and the packet does not arrive{more}"
+        return f"{seen}: it breaks at the hop that is marked"
+    more = "" if result.captured else "; --capture shows where it is lost"
+    return f"{seen}, and all that could be read looks right{more}"
 
 
 def echo_words(echo: Echo | None) -> str:

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 from overweave.facts.capture import Capture, Place, Sight
 from overweave.facts.echo import SMALL, Echo
-from overweave.facts.engine import NetworkFact
 
 from . import hops
 from .hops import OWN, End
-from .model import Hop, Kind, Problem, Seen, Space, Trace, Way
+from .model import Hop, Kind, Network, Problem, Seen, Space, Trace, Way
 
 HOW_LOST = {
     Kind.INTERFACE: "see the firewall inside of the sandbox: `nsenter --net={path} iptables -S`",
@@ -27,12 +26,20 @@ BETWEEN_HOSTS = (
 BEHIND_CARD = "let UDP {port} in on {host}: its firewall drops what its card has received (moby#33416)"
 
 
-def way(
-    source: End, target: End, network: NetworkFact, *, echo: Echo | None, known: Mapping[str, str]
-) -> Way:
+def network_of(source: End, target: End) -> Network:
+    """What the two share, as the kernels show it. Only an overlay spans hosts."""
+    its = source.endpoint
+    overlay = source.side.overlay or target.side.overlay
+    if overlay or source.side.host != target.side.host:
+        return Network(its.network, its.network_id, "overlay")
+    kinds = {end.link.kind for end in (source, target) if end.link} - {"veth"}
+    return Network(its.network, its.network_id, kinds.pop() if kinds else "bridge")
+
+
+def way(source: End, target: End, network: Network, *, known: Mapping[str, str]) -> Way:
     """All hops from one container to the other. ``known`` are names of hosts by address."""
-    here = hops.switch(source.side, network, source.endpoint.address)
-    there = hops.switch(target.side, network, target.endpoint.address)
+    here = hops.switch(source.side, network, source.endpoint)
+    there = hops.switch(target.side, network, target.endpoint)
     found = [
         hops.container(source, first=True),
         hops.interface(source, target, first=True),
@@ -40,13 +47,13 @@ def way(
         hops.bridge(here, network),
     ]
     if source.side.host != target.side.host:
-        vtep = vtep_of(target)
+        vtep = target.side.vtep
         found += [
             hops.vxlan(here, there, network, first=True),
             hops.neighbour(here, target),
             hops.forwarding(here, target, vtep, known),
             hops.leaving(source.side, target.side, vtep),
-            hops.arriving(target.side, _sender(source, vtep), vtep),
+            hops.arriving(there, _sender(source, vtep), vtep),
             hops.vxlan(there, here, network, first=False),
             hops.bridge(there, network),
         ]
@@ -55,12 +62,7 @@ def way(
         hops.interface(target, source, first=False),
         hops.container(target, first=False),
     ]
-    return Way(source.told, target.told, target.endpoint.address, tuple(narrow(found)), echo)
-
-
-def vtep_of(end: End) -> str:
-    """The address at which a host takes the overlay's packets: what its engine tells, if it has that."""
-    return end.side.vtep
+    return Way(source.told, target.told, target.endpoint.address, tuple(narrow(found)))
 
 
 def _sender(source: End, vtep: str) -> str:
@@ -95,10 +97,30 @@ def place_of(space: Space) -> Place:
     return Place(space.host, space.path or OWN, space.inode)
 
 
-def places(there: Way) -> tuple[Place, ...]:
-    """All namespaces of the way, to watch."""
-    found = [place_of(hop.space) for hop in there.hops if hop.wire and hop.space.inode]
-    return tuple(dict.fromkeys(found))
+def places(trace: Trace) -> tuple[Place, ...]:
+    """All namespaces of the way there, to watch."""
+    hops = trace.there.hops if trace.there else ()
+    return tuple(dict.fromkeys(place_of(hop.space) for hop in hops if hop.wire and hop.space.inode))
+
+
+def with_echoes(trace: Trace, there: Echo, back: Echo) -> Trace:
+    """The trace with what became of the real packets."""
+    return replace(
+        trace,
+        there=replace(trace.there, echo=there) if trace.there else None,
+        back=replace(trace.back, echo=back) if trace.back else None,
+    )
+
+
+def mended(before: Trace, after: Trace) -> Trace:
+    """What is true after packets have arrived: a row that has come with the first of them is no problem."""
+    came = dict.fromkeys(
+        f"{hop.space.host} had no {hop.kind} {hop.name} until a packet asked for it: its engine looked it up"
+        for old, new in zip(before.ways, after.ways, strict=False)
+        for hop, now in zip(old.hops, new.hops, strict=False)
+        if not hop.ok and now.ok
+    )
+    return replace(after, notes=(*after.notes, *came))
 
 
 def with_capture(trace: Trace, capture: Capture, port: int) -> Trace:

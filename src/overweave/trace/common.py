@@ -18,8 +18,9 @@ def common(source: ContainerFact, target: ContainerFact, wanted: str = "") -> tu
 
     Raises `UsageError` where ``wanted`` is not among them.
     """
-    for end in (source, target):
-        if stopped := _no_network(end, target if end is source else source):
+    both = networks(source, target)
+    for end, other in ((source, target), (target, source)):
+        if stopped := _no_network(end, other, both):
             return stopped
     if _owner(source) == _owner(target) and source.host == target.host:
         return Stopped(
@@ -65,8 +66,9 @@ def _owner(end: ContainerFact) -> str:
     return end.shares or end.name
 
 
-def _no_network(end: ContainerFact, other: ContainerFact) -> Stopped | None:
-    both = networks(end, other)
+def _no_network(
+    end: ContainerFact, other: ContainerFact, both: tuple[tuple[str, str], ...]
+) -> Stopped | None:
     if not end.running:
         return Stopped(
             f"{end.name} on {end.host} does not run: without a process there is no sandbox and no address",

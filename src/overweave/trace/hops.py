@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from overweave.facts.containers import ContainerFact, Endpoint
-from overweave.facts.engine import NetworkFact
 from overweave.facts.namespaces import Link, Namespace
 from overweave.facts.way import FOLDER, RouteTo, Side
 from overweave.firewall.judge import drops
@@ -16,10 +15,8 @@ from overweave.firewall.rules import Packet
 from overweave.model import VXLAN_OVERHEAD
 from overweave.printable import one_line
 
-from .model import Hop, Kind, Problem, Space
+from .model import Hop, Kind, Network, Problem, Space
 
-BRIDGE_NAME = "com.docker.network.bridge.name"
-TALK = "com.docker.network.bridge.enable_icc"
 OWN = "/proc/self/ns/net"
 """The host's own namespace, for a program of the host."""
 REFUSED_BY = {
@@ -59,6 +56,7 @@ class End:
 class Switch:
     """The bridge of a network on a host, and the namespace that it is in."""
 
+    side: Side
     space: Space
     namespace: Namespace | None
     name: str
@@ -84,11 +82,12 @@ def own_space(side: Side) -> Space:
     return Space(side.host, "the host's own network", "", side.own.inode if side.own else 0)
 
 
-def switch(side: Side, network: NetworkFact, address: str) -> Switch:
-    """``address`` is that of a container on it, which tells the bridges of several subnets apart."""
+def switch(side: Side, network: Network, endpoint: Endpoint) -> Switch:
+    """``endpoint`` is that of a container on it, which tells the bridges of several subnets apart."""
     if network.driver != "overlay":
-        name = network.options.get(BRIDGE_NAME) or f"br-{network.id[:12]}"
-        return Switch(own_space(side), side.own, name)
+        links = side.own.links if side.own else ()
+        gateways = (b.name for b in links if b.kind == "bridge" and endpoint.gateway in _plain(b.addresses))
+        return Switch(side, own_space(side), side.own, next(gateways, f"br-{network.id[:12]}"))
     its = side.overlay
     name = f"{its.name}" if its else f"of {network.name}"
     space = Space(
@@ -98,9 +97,9 @@ def switch(side: Side, network: NetworkFact, address: str) -> Switch:
         its.inode if its else 0,
     )
     bridges = [link for link in its.links if link.kind == "bridge"] if its else []
-    of_subnet = (b for b in bridges if any(_within(address, a) for a in b.addresses))
+    of_subnet = (b for b in bridges if any(_within(endpoint.address, a) for a in b.addresses))
     bridge = next(of_subnet, None) or (bridges[0] if bridges else None)
-    return Switch(space, its, bridge.name if bridge else "br0")
+    return Switch(side, space, its, bridge.name if bridge else "br0")
 
 
 def enter(space: Space, command: str) -> str:
@@ -176,7 +175,7 @@ def port(at: Switch, end: End) -> Hop:
     return _link_hop(Kind.VETH, at.space, link, what, shows, problems)
 
 
-def bridge(at: Switch, network: NetworkFact) -> Hop:
+def bridge(at: Switch, network: Network) -> Hop:
     what = "a switch in software: what comes in at one port leaves at another"
     link = at.link
     if link is None:
@@ -186,11 +185,19 @@ def bridge(at: Switch, network: NetworkFact) -> Hop:
         fix = f"restart a container that is on it, or the engine of {at.space.host}"
         return Hop(Kind.BRIDGE, at.space, at.name, what, (), (Problem(seen, fix),))
     problems = list(_down(link, at.space, carrier=False))
-    if network.options.get(TALK, "true").lower() == "false":
+    # What the option enable_icc=false of a network, or icc=false of an engine, comes to.
+    apart = f"-i {at.name} -o {at.name} -j DROP"
+    rules = (
+        rule.text
+        for table in at.side.firewall.tables
+        for chain in table.chains.values()
+        for rule in chain.rules
+    )
+    if not at.space.path and any(rule.endswith(apart) for rule in rules):
         problems.append(
             Problem(
-                f"{network.name} keeps its containers from each other ({TALK}=false)",
-                "connect them to a network without that option",
+                f"`{apart}`: the engine keeps the containers of {network.name} from each other",
+                "connect them to a network that was made without enable_icc=false",
             )
         )
     hop = _link_hop(Kind.BRIDGE, at.space, link, what, [*link.addresses, f"MTU {link.mtu}"], problems)
@@ -198,7 +205,7 @@ def bridge(at: Switch, network: NetworkFact) -> Hop:
     return replace(hop, mtu=0)
 
 
-def vxlan(at: Switch, far: Switch, network: NetworkFact, *, first: bool) -> Hop:
+def vxlan(at: Switch, far: Switch, network: Network, *, first: bool) -> Hop:
     """The device that packs frames (``first``) or unpacks them."""
     what = (
         "packs the frame into UDP, marked with the network's VNI"
@@ -211,6 +218,10 @@ def vxlan(at: Switch, far: Switch, network: NetworkFact, *, first: bool) -> Hop:
         fix = f"disconnect and connect the container, or restart the engine of {at.space.host}"
         return Hop(Kind.VXLAN, at.space, "(none)", what, (), (Problem(seen, fix),))
     problems = [*_down(link, at.space), *_unplugged(link, at)]
+    if not link.up:
+        # The kernel throws them away, also those that are permanent.
+        seen = f"{link.name} is down, and its neighbour rows went with it"
+        problems[0] = replace(problems[0], seen=seen)
     if not first and other and (link.vni, link.port) != (other.vni, other.port):
         problems.append(
             Problem(
@@ -288,8 +299,9 @@ def leaving(side: Side, far: Side, vtep: str) -> Hop:
     return _link_hop(Kind.UNDERLAY, space, link, what, shows, problems, VXLAN_OVERHEAD)
 
 
-def arriving(side: Side, sender: str, vtep: str) -> Hop:
+def arriving(at: Switch, sender: str, vtep: str) -> Hop:
     """The far host's own card, and the socket behind it. ``sender`` is the address that packets come from."""
+    side = at.side
     space = own_space(side)
     what = f"the card of {side.host}: its kernel takes UDP {side.port} for the vxlan device"
     links = side.own.links if side.own else ()
@@ -299,7 +311,8 @@ def arriving(side: Side, sender: str, vtep: str) -> Hop:
         fix = "deploy with the right `advertise` for it in the inventory"
         return Hop(Kind.UNDERLAY, space, "(none)", what, (), (Problem(seen, fix),))
     problems = list(_down(link, space))
-    if side.port not in side.listens:
+    # A vxlan device that is down has no socket: that is told of there.
+    if side.port not in side.listens and at.vxlan and at.vxlan.up:
         fix = f"restart the engine of {side.host}, or make the network anew"
         problems.append(Problem(f"no socket takes UDP {side.port}", fix))
     problems += dropped(side, sender, vtep, side.port, link.name, outgoing=False) if sender else ()

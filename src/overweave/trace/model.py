@@ -23,6 +23,15 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Network:
+    """The one that two containers share. ``driver`` is ``overlay``, ``bridge``, or what else it is."""
+
+    name: str
+    id: str
+    driver: str
+
+
+@dataclass(frozen=True)
 class Space:
     """A network namespace: ``name`` as people say it, ``path`` leads to it on the host ("" is the host's
     own), ``inode`` tells it from others (0 where it could not be looked at)."""
