@@ -17,7 +17,7 @@ from .session import Session
 from .trace.build import mended, network_of, places, size_of, way, with_capture, with_echoes
 from .trace.choose import choose
 from .trace.common import FOLLOWED, common, unknown_driver
-from .trace.hops import End
+from .trace.ends import End
 from .trace.model import Network, Stopped, Trace
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from overweave.facts.capture import Capture, Place, Sight
 from overweave.facts.echo import SMALL, Echo
 
-from . import hops
-from .hops import OWN, End
+from . import local, tunnel
+from .ends import OWN, End, enter, switch
 from .model import Hop, Kind, Network, Problem, Seen, Space, Trace, Way
 
 HOW_LOST = {
@@ -38,29 +38,29 @@ def network_of(source: End, target: End) -> Network:
 
 def way(source: End, target: End, network: Network, *, known: Mapping[str, str]) -> Way:
     """All hops from one container to the other. ``known`` are names of hosts by address."""
-    here = hops.switch(source.side, network, source.endpoint)
-    there = hops.switch(target.side, network, target.endpoint)
+    here = switch(source.side, network, source.endpoint)
+    there = switch(target.side, network, target.endpoint)
     found = [
-        hops.container(source, first=True),
-        hops.interface(source, target, first=True),
-        hops.port(here, source),
-        hops.bridge(here, network),
+        local.container(source, first=True),
+        local.interface(source, target, first=True),
+        local.port(here, source),
+        local.bridge(here, network),
     ]
     if source.side.host != target.side.host:
         vtep = target.side.vtep
         found += [
-            hops.vxlan(here, there, network, first=True),
-            hops.neighbour(here, target),
-            hops.forwarding(here, target, vtep, known),
-            hops.leaving(source.side, target.side, vtep),
-            hops.arriving(there, _sender(source, vtep), vtep),
-            hops.vxlan(there, here, network, first=False),
-            hops.bridge(there, network),
+            tunnel.vxlan(here, there, network, first=True),
+            tunnel.neighbour(here, target),
+            tunnel.forwarding(here, target, vtep, known),
+            tunnel.leaving(source.side, target.side, vtep),
+            tunnel.arriving(there, _sender(source, vtep), vtep),
+            tunnel.vxlan(there, here, network, first=False),
+            local.bridge(there, network),
         ]
     found += [
-        hops.port(there, target),
-        hops.interface(target, source, first=False),
-        hops.container(target, first=False),
+        local.port(there, target),
+        local.interface(target, source, first=False),
+        local.container(target, first=False),
     ]
     return Way(source.told, target.told, target.endpoint.address, tuple(narrow(found)))
 
@@ -80,7 +80,7 @@ def narrow(found: Iterable[Hop]) -> Iterable[Hop]:
         if hop.mtu and carried and hop.mtu < need:
             around = f" and {hop.overhead} bytes around them" if hop.overhead else ""
             seen = f"MTU {hop.mtu}: {begin} sends up to {carried} bytes{around}; large packets die here"
-            fix = hops.enter(hop.space, f"ip link set {hop.name} mtu {need}")
+            fix = enter(hop.space, f"ip link set {hop.name} mtu {need}")
             if hop.kind is Kind.UNDERLAY:
                 fix += f", or make the network anew with an MTU option of {hop.mtu}"
             yield hop.with_problem(Problem(seen, fix))
