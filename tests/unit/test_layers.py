@@ -21,12 +21,12 @@ LAYERS = (
     {"undo"},
     {"journal"},
     {"overlay"},
-    {"preflight", "backends", "teardown", "state"},
+    {"preflight", "backends", "teardown", "state", "trace"},
     {"plan"},
     {"apply", "prove"},
     {"report", "lock", "adapters", "lab"},
     {"session"},
-    {"pipeline"},
+    {"pipeline", "tracing"},
     {"cli"},
 )
 """Bottom to top: a module or package imports from layers below its own, and inside its own package."""

@@ -58,9 +58,7 @@ def test_a_healthy_way_as_people_read_it():
         "         → vtep 10.0.0.1 (host1) → eth0 → host1: eth0 → vxlan0 → br0 → veth2 ",
         "         → eth0 → web ",
     ]
-    assert "ping     web on host1 -> db on host2: ok, 3 of 3 answered, 0.10 ms; 1450 bytes" in "\n".join(
-        lines
-    )
+    assert lines[at + 3].startswith("ping     web on host1 -> db on host2: ok, 3 of 3 answered, 0.10 ms; ")
     assert lines[-1] == "verdict  the packet arrives, both ways"
     assert max(map(len, lines)) == 80
 
