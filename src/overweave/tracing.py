@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from .errors import EngineError, UsageError
 from .facts import capture, containers, echo
-from .facts import way as ways
+from .facts import way as sides_of
 from .facts.capture import Capture
 from .facts.containers import ContainerFact, Endpoint, Listed
 from .facts.echo import Echo
+from .facts.way import Side
 from .fleet import each
 from .session import Session
 from .trace.build import mended, network_of, places, size_of, way, with_capture, with_echoes
@@ -98,18 +99,17 @@ def _inspect(session: Session, chosen: Sequence[Listed]) -> list[ContainerFact]:
 def _look(session: Session, ends: Sequence[ContainerFact], network_id: str) -> tuple[End, End]:
     """The hosts of both ends, and then what is under the overlay, for which the VTEPs must be known."""
     hosts = list(dict.fromkeys(end.host for end in ends))
-    sides = each(
-        hosts,
-        lambda name: ways.look(session.hosts[name], [end for end in ends if end.host == name], network_id),
-        cancel=session.cancel,
-    ).all()
-    sides = each(
-        hosts,
-        lambda name: ways.look_under(
-            session.hosts[name], sides[name], [sides[other].vtep for other in hosts if other != name]
-        ),
-        cancel=session.cancel,
-    ).all()
+
+    def look(name: str) -> Side:
+        mine = [end for end in ends if end.host == name]
+        return sides_of.look(session.hosts[name], mine, network_id)
+
+    def look_under(name: str) -> Side:
+        peers = [sides[other].vtep for other in hosts if other != name]
+        return sides_of.look_under(session.hosts[name], sides[name], peers)
+
+    sides = each(hosts, look, cancel=session.cancel).all()
+    sides = each(hosts, look_under, cancel=session.cancel).all()
     first, second = (
         End(its, found, sides[its.host]) for its in ends if (found := its.endpoint(network_id)) is not None
     )
@@ -123,7 +123,9 @@ def _send_both(
     first, second = pair
     token = secrets.token_hex(8)
     if not watched:
-        return None, _send(session, first, second, token), _send(session, second, first, token)
+        ways = {True: (first, second), False: (second, first)}
+        sent = each(ways, lambda there: _send(session, *ways[there], token), cancel=session.cancel).all()
+        return None, sent[True], sent[False]
     answers: list[Echo] = []
     seen = capture.watch(
         session.hosts,

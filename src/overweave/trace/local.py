@@ -107,6 +107,8 @@ def bridge(at: Switch, network: Network) -> Hop:
 def _route(namespace: Namespace, address: str) -> str:
     """The device of the longest prefix that fits, "" where none does."""
     best, device = -1, ""
+    if not address:
+        return device
     for route in namespace.routes:
         try:
             network = IPv4Network("0.0.0.0/0" if route.destination == "default" else route.destination)

@@ -72,7 +72,8 @@ def forwarding(at: Switch, target: End, vtep: str, known: Mapping[str, str]) -> 
     mac = target.endpoint.mac
     what = "which host has that MAC? This row names its VTEP, the other end of the tunnel"
     rows = at.namespace.forwarding if at.namespace else ()
-    found = sorted({row.vtep for row in rows if row.mac == mac and row.vtep})
+    mine = [row for row in rows if row.mac == mac and row.vtep]
+    found = sorted({row.vtep for row in mine})
     wrong = [v for v in found if v not in target.side.addresses and v != vtep]
     device = _device(at)
     problems = []
@@ -86,6 +87,10 @@ def forwarding(at: Switch, target: End, vtep: str, known: Mapping[str, str]) -> 
             fix = enter(at.space, f"bridge fdb replace {mac} dev {device} dst {vtep} self permanent")
         else:
             fix = enter(at.space, f"bridge fdb del {mac} dev {device} dst {wrong[0]} self")
+        problems.append(Problem(seen, fix))
+    elif not any(row.permanent for row in mine):
+        fix = enter(at.space, f"bridge fdb replace {mac} dev {device} dst {vtep} self permanent")
+        seen = "the row was learned from a packet and goes again after minutes; the engine has made none"
         problems.append(Problem(seen, fix))
     shows = [f"-> {v} ({known[v]})" if v in known else f"-> {v}" for v in found]
     return Hop(Kind.FORWARDING, at.space, mac, what, tuple(shows), tuple(problems))

@@ -191,6 +191,12 @@ FAULTS = {
         f"there is no row for {mac(2)}: the frame has nowhere to go",
         f"`{HERE} bridge fdb replace {mac(2)} dev vxlan0 dst 10.0.0.2 self permanent` on host1",
     ),
+    "a forwarding row that was learned": (
+        lambda: here(overlay=rows(1, forwarding=(Forwarding(mac(2), "vxlan0", "10.0.0.2", False),))),
+        (Kind.FORWARDING, "host1"),
+        "the row was learned from a packet and goes again after minutes; the engine has made none",
+        f"`{HERE} bridge fdb replace {mac(2)} dev vxlan0 dst 10.0.0.2 self permanent` on host1",
+    ),
     "a wrong forwarding row": (
         lambda: here(overlay=rows(1, forwarding=(Forwarding(mac(2), "vxlan0", "10.0.0.3", True),))),
         (Kind.FORWARDING, "host1"),
