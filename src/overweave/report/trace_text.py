@@ -45,10 +45,17 @@ class Picture:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         signs = PLAIN if options.ascii_only else FANCY
         width = max(40, min(WIDTH, options.max_width))
+        for line in self._lines(signs, width):
+            if options.ascii_only:
+                # Links may have any name.
+                line.plain = line.plain.encode("ascii", "replace").decode()
+            yield line
+
+    def _lines(self, signs: Signs, width: int) -> Iterator[Text]:
         if self._trace.there is not None:
             yield from _draw(self._trace.there, signs, width)
-            if self._trace.back is not None:
-                yield from _back(self._trace.back, signs, width)
+        if self._trace.back is not None:
+            yield from _back(self._trace.back, signs, width)
 
 
 def trace(result: Trace) -> RenderableType:

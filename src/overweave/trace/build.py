@@ -206,7 +206,7 @@ def _lost(way_hops: tuple[Hop, ...], at: int, before: int | None, port: int, wha
         return Problem(
             f"requests come in at {hop.name} and no reply leaves: the container does not answer echoes, or "
             "its way back leads elsewhere",
-            f"`nsenter --net={hop.space.path} ip route` and `… iptables -S` on {hop.space.host}",
+            f"`nsenter --net={hop.space.path} sh -c 'ip route; iptables -S'` on {hop.space.host}",
         )
     last = way_hops[before]
     seen = f"the {what} was seen at {last.name} ({last.space.host}) and did not come here"

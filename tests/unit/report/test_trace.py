@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
-from tests.unit.trace.sides import KNOWN, OVERLAY, container, end, mac, overlay, side
+from tests.unit.trace.sides import KNOWN, OVERLAY, container, end, mac, overlay, sandbox, side, with_link
 from tests.unit.trace.test_build import DEAD, OK, SMALL, bridged, rows, sights, traced
 
 from overweave.facts.capture import Capture
@@ -91,6 +91,8 @@ def test_a_terminal_that_knows_ascii_alone_gets_ascii():
     assert "| + container web " in text
     assert "10.0.0.1 -> 10.0.0.2, VNI 256" in text
     assert "| X forwarding row" in printed(BROKEN, "ascii")
+    odd = with_link(sandbox(1), "eth0", name="eth\u00e9")
+    assert "| + interface eth? " in printed(traced(first=side(1, sandboxes={"1" * 64: odd})), "ascii")
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])

@@ -104,7 +104,7 @@ def end(n, its_side=None, **more):
     return End(its, its.endpoints[0], its_side or side(n))
 
 
-def with_link(namespace, name, **more):
+def with_link(namespace, name, /, **more):
     """The namespace with a link changed."""
     links = tuple(replace(x, **more) if x.name == name else x for x in namespace.links)
     return replace(namespace, links=links)
