@@ -23,7 +23,7 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
     assert ran.status == 0
     names = re.findall(r"^  ([a-z][a-z.-]+)  ", ran.out, re.MULTILINE)
     tasks = ["audit", "consul-ui", "deploy-overlay", "destroy-overlay", "plan-overlay", "preflight"]
-    tasks += ["status", "validate-overlay"]
+    tasks += ["status", "trace", "validate-overlay"]
     labs = ["lab.down", "lab.fault", "lab.list", "lab.run", "lab.up"]
     books = [name for name in names if name.startswith("runbook.")]
     assert names == [*tasks, *labs, *books]

@@ -21,13 +21,13 @@ LAYERS = (
     {"undo"},
     {"journal"},
     {"overlay"},
-    {"preflight", "backends", "teardown", "state"},
+    {"preflight", "backends", "teardown", "state", "trace"},
     {"plan"},
     {"apply", "prove", "bench"},
     {"report", "lock", "adapters", "lab"},
     {"session"},
     {"proving"},
-    {"pipeline"},
+    {"pipeline", "tracing"},
     {"cli"},
 )
 """Bottom to top: a module or package imports from layers below its own, and inside its own package."""

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from invoke.collection import Collection
 
-from . import bench, lab, playbooks, tasks
+from . import bench, lab, playbooks, tasks, trace
 
-AT_ROOT = (tasks, bench)
+AT_ROOT = (tasks, trace, bench)
+"""Modules whose tasks have no prefix."""
 
 
 def collect(folder: Path) -> Collection:

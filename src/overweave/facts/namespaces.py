@@ -120,12 +120,14 @@ def parse(result: Result, mark: str) -> dict[str, Namespace]:
     for at in range(0, len(parts) - 5, 5):
         name, inode = _title(parts[at])
         links, neighbours, forwarding, routes = (_objects(part) for part in parts[at + 1 : at + 5])
+        # iproute2 prints an empty object for each link that a filter leaves out.
+        links = [raw for raw in links if raw.get("ifname")]
         if not links:
             continue
         found[name] = Namespace(
             name=name,
             inode=inode,
-            links=tuple(_link(raw) for raw in links if raw.get("ifname")),
+            links=tuple(_link(raw) for raw in links),
             neighbours=tuple(
                 Neighbour(
                     _text(raw, "dst"),

@@ -54,8 +54,6 @@ def of_pair(pair: Pair, matrix: Matrix, context: Context) -> frozenset[str]:
         signs.add(UNSEEN)
     if (a, b) in context.rows:
         signs.add(_row((a, b), context))
-    if (b, a) in context.rows and _row((b, a), context) == ROW_WRONG:
-        signs.add(BACK_ROW_WRONG)
     if {a, b} & context.down:
         signs.add(DEVICE_DOWN)
     for check, verdict in pair.underlay.items():
@@ -64,6 +62,8 @@ def of_pair(pair: Pair, matrix: Matrix, context: Context) -> frozenset[str]:
         signs.add(UNDERLAY_DEAD)
     back = matrix.pair(b, a)
     if back is not None:
+        if "vxlan" in back.failed and (b, a) in context.rows and _row((b, a), context) == ROW_WRONG:
+            signs.add(BACK_ROW_WRONG)
         signs |= {f"-back u:{check}" for check in back.underlay_failed}
         signs |= {f"-back {sign[1:]}" for sign in _of_checks(back) if sign[0] == "-"}
     return frozenset(signs)

@@ -10,7 +10,7 @@ use Socket qw(AF_INET SOCK_STREAM SOCK_DGRAM SOCK_RAW SOL_SOCKET SO_REUSEADDR SO
 
 my (%read, %write, @timers);                       # by file number: what to do when it is ready
 my @errors = grep { Errno->can($_) } qw(ECONNREFUSED EHOSTUNREACH ENETUNREACH ETIMEDOUT EPERM EACCES
-    EADDRINUSE EADDRNOTAVAIL EMSGSIZE ECONNRESET ENOBUFS EINVAL EPIPE EAGAIN ENOMEM);
+    EADDRINUSE EADDRNOTAVAIL EMSGSIZE ECONNRESET ENOBUFS EINVAL EPIPE EAGAIN ENOMEM ENETDOWN);
 
 sub name { my $n = shift; (grep { Errno->can($_)->() == $n } @errors)[0] // "E$n" }
 
