@@ -542,6 +542,8 @@ def test_what_was_not_watched_is_told_and_blamed_for_nothing():
     seen = [s for s in sights(trace, requests=5, replies=0) if s.place != blind]
     found = with_capture(trace, Capture(tuple(seen), {blind: "no packet socket"}), 4789)
     assert (found.broken.kind, found.broken.space.host) == (Kind.VXLAN, "host2")
+    unseen = [hop.name for hop in found.there.hops if hop.wire and hop.seen is None]
+    assert unseen == ["veth2", "vxlan0"]
     assert found.notes == ("host1: /var/run/docker/netns/1-df8f31cc76 was not watched: no packet socket",)
 
 
