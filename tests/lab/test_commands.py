@@ -33,7 +33,7 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
 def test_every_task_tells_its_options(bed):
     for task in (
         *("audit", "deploy-overlay", "destroy-overlay", "plan-overlay", "preflight", "status"),
-        "validate-overlay",
+        *("trace", "validate-overlay"),
     ):
         ran = bed.run("--help", task).ok()
         assert "--inventory=STRING" in ran.out

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
 from overweave.facts.echo import Echo
@@ -36,53 +36,61 @@ FANCY = Signs("✓", "✗", "│", "│", "─", "┌┐└┘", "┼", "→")
 PLAIN = Signs("+", "X", "|", "|", "-", "++++", "+", "->")
 
 
-class Picture:
-    """Drawn in lines and boxes, or in ASCII where the terminal knows no more."""
+class Report:
+    """The picture, what the real packets did, and the first broken hop with its remedy. Drawn in lines and
+    boxes, or in ASCII where the terminal knows no more."""
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         signs = PLAIN if options.ascii_only else FANCY
-        width = max(40, min(WIDTH, options.max_width))
-        for line in self._lines(signs, width):
+        for line in _lines(self._trace, signs, max(40, min(WIDTH, options.max_width))):
             if options.ascii_only:
-                # Links may have any name.
+                # A link may have any name.
                 line.plain = line.plain.encode("ascii", "replace").decode()
             yield line
 
-    def _lines(self, signs: Signs, width: int) -> Iterator[Text]:
-        if self._trace.there is not None:
-            yield from _draw(self._trace.there, signs, width)
-        if self._trace.back is not None:
-            yield from _back(self._trace.back, signs, width)
-
 
 def trace(result: Trace) -> RenderableType:
-    """The picture, what the real packets did, and the first broken hop with its remedy."""
-    ends = f"{result.source} -> {result.target}"
+    """What people read of a trace."""
+    return Report(result)
+
+
+def _lines(result: Trace, signs: Signs, width: int) -> Iterator[Text]:
     on = f", network {result.network} ({result.driver})" if result.network else ""
-    parts: list[RenderableType] = [Text.assemble((ends, "bold"), on)]
+    yield Text.assemble((f"{result.source} -> {result.target}", "bold"), on)
     if result.stopped is not None:
-        parts += [_row("no way", result.stopped.seen, "bold red"), _row("fix", result.stopped.fix)]
-        parts += [_row("", f"{who}: {its}") for who, its in result.stopped.networks]
-        return Group(*parts)
-    parts += [Text(), Picture(result)]
-    parts += [
-        _row("ping" * (number == 0), f"{way.source} -> {way.target}: {echo_words(way.echo)}", _style(way))
-        for number, way in enumerate(result.ways)
-        if way.echo is not None
-    ]
-    parts += [_row("note", note) for note in result.notes]
-    if broken := result.broken:
-        parts.append(_row("broken", broken.where, "bold red"))
-        for problem in broken.problems:
-            parts += [_row("", problem.seen, "red"), _row("fix", problem.fix)]
-        others = [h for way in result.ways for h in way.hops if not h.ok and _key(h) != _key(broken)]
-        told = dict.fromkeys(f"{h.where}: {p.seen}" for h in others for p in h.problems)
-        parts += [_row("also", line) for line in told]
-    parts.append(_row("verdict", verdict(result), "bold green" if result.ok else "bold red"))
-    return Group(*parts)
+        yield _row("no way", result.stopped.seen, "bold red")
+        yield _row("fix", result.stopped.fix)
+        yield from (_row("", f"{who}: {its}") for who, its in result.stopped.networks)
+        return
+    yield Text()
+    if result.there is not None:
+        yield from _draw(result.there, signs, width)
+    if result.back is not None:
+        yield from _back(result.back, signs, width)
+    for number, way in enumerate(result.ways):
+        if way.echo is not None:
+            words = f"{way.source} -> {way.target}: {echo_words(way.echo)}"
+            yield _row("ping" * (number == 0), words, _style(way))
+    yield from (_row("note", note) for note in result.notes)
+    yield from _broken(result)
+    yield _row("verdict", verdict(result), "bold green" if result.ok else "bold red")
+
+
+def _broken(result: Trace) -> Iterator[Text]:
+    """The first broken hop with all that is wrong with it, and then the others in a line each."""
+    first = result.broken
+    if first is None:
+        return
+    yield _row("broken", first.where, "bold red")
+    for problem in first.problems:
+        yield _row("", problem.seen, "red")
+        yield _row("fix", problem.fix)
+    others = [h for way in result.ways for h in way.hops if _key(h) != _key(first)]
+    told = dict.fromkeys(f"{h.where}: {p.seen}" for h in others for p in h.problems)
+    yield from (_row("also", line) for line in told)
 
 
 def verdict(result: Trace) -> str:

@@ -152,9 +152,9 @@ def with_capture(trace: Trace, capture: Capture, port: int) -> Trace:
 
 
 def _with_seen(hop: Hop, capture: Capture) -> Hop:
-    if not hop.wire:
-        return hop
     place = place_of(hop.space)
+    if not hop.wire or place in capture.failed:
+        return hop
     requests = capture.seen(place, hop.index, reply=False)
     replies = capture.seen(place, hop.index, reply=True)
     on_host = [s.seconds for s in capture.sights if s.place.host == place.host and not s.reply]

@@ -69,6 +69,8 @@ def overlay(n):
     links = [
         link("br0", 2, "bridge", addresses=("10.211.0.254/16",)),
         link("vxlan0", 5, "vxlan", master="br0", vni=256, port=4789),
+        # Of another container: indexes are counted in each namespace, and repeat.
+        link("veth1", 14, peer=15, master="br0"),
         link("veth2", 16, peer=15, master="br0"),
     ]
     return space(

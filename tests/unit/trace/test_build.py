@@ -102,7 +102,10 @@ def boxes(n, changed):
 
 FAULTS = {
     "the container's interface is down": (
-        lambda: here(**boxes(1, with_link(sandbox(1), "eth0", up=False, carrier=False))),
+        lambda: here(
+            **boxes(1, with_link(sandbox(1), "eth0", up=False, carrier=False)),
+            overlay=with_link(overlay(1), "veth2", carrier=False),
+        ),
         (Kind.INTERFACE, "host1"),
         "eth0 is down",
         f"`{WEB} ip link set eth0 up` on host1; `docker restart web` on host1 makes it anew, with its routes",
@@ -151,6 +154,12 @@ FAULTS = {
     ),
     "no veth": (
         lambda: here(overlay=without(overlay(1), "veth2")),
+        (Kind.VETH, "host1"),
+        "the other end of eth0 is not in overlay 1-df8f31cc76",
+        "`docker restart web` on host1 makes the pair anew",
+    ),
+    "a link in its place": (
+        lambda: here(overlay=with_link(overlay(1), "veth2", peer=77)),
         (Kind.VETH, "host1"),
         "the other end of eth0 is not in overlay 1-df8f31cc76",
         "`docker restart web` on host1 makes the pair anew",
@@ -249,7 +258,14 @@ FAULTS = {
     ),
     "advertises what it does not have": (
         lambda: there(
-            first=end(1, side(1, routes={"10.0.9.9": RouteTo("eth0", "10.0.0.254", "10.0.0.1")})),
+            first=end(
+                1,
+                side(
+                    1,
+                    routes={"10.0.9.9": RouteTo("eth0", "10.0.0.254", "10.0.0.1")},
+                    overlay=rows(1, forwarding=(Forwarding(mac(2), "vxlan0", "10.0.9.9", True),)),
+                ),
+            ),
             second=end(2, side(2, vtep="10.0.9.9")),
         ),
         (Kind.UNDERLAY, "host2"),
@@ -313,6 +329,16 @@ def test_a_rule_that_drops_vxlan_is_at_the_card_of_its_host(n, rule, told, fix):
     # The other way round it drops nothing.
     back = way(end(2), end(1, side(1, **changed)), OVERLAY, known=KNOWN)
     assert n == 2 or problems(back) == []
+
+
+def test_a_rule_that_may_drop_it_is_blamed_for_nothing():
+    rule = "-A INPUT -p udp -m udp --dport 4789 -m length --length 0:9000 -j DROP"
+    assert problems(far(firewall=filtered(RULES.format(rule)))) == []
+
+
+def test_the_longest_prefix_is_the_route_whatever_their_order():
+    routes = sandbox(1).routes
+    assert problems(here(**boxes(1, replace(sandbox(1), routes=routes[::-1])))) == []
 
 
 # --- one host
@@ -516,6 +542,8 @@ def test_what_was_not_watched_is_told_and_blamed_for_nothing():
     seen = [s for s in sights(trace, requests=5, replies=0) if s.place != blind]
     found = with_capture(trace, Capture(tuple(seen), {blind: "no packet socket"}), 4789)
     assert (found.broken.kind, found.broken.space.host) == (Kind.VXLAN, "host2")
+    unseen = [hop.name for hop in found.there.hops if hop.wire and hop.seen is None]
+    assert unseen == ["veth2", "vxlan0"]
     assert found.notes == ("host1: /var/run/docker/netns/1-df8f31cc76 was not watched: no packet socket",)
 
 
