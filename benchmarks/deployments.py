@@ -109,8 +109,14 @@ def _of_one(tool: str, fleet: Fleet, file: Path, *, anchors: bool) -> Iterator[t
 def _run(command: Command) -> process.Ended:
     done = process.run(command.words, cwd=str(ROOT), env=command.env)
     if done.status:
-        raise Failed(f"exit code {done.status}:\n{done.out}{done.err}")
+        raise Failed(f"exit code {done.status}:\n{last_words(done)}")
     return done
+
+
+def last_words(done: process.Ended, most: int = 60) -> str:
+    """The end of what a tool said, which may be a page for each host."""
+    lines = (done.out + done.err).splitlines()[-most:]
+    return "\n".join(line[:1000] for line in lines)
 
 
 def table(series: Series, tools: Sequence[str]) -> list[str]:

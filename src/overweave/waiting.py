@@ -20,11 +20,12 @@ def wait_until(
     host: str = "",
     hint: str = "",
     interval: float = 0.05,
+    longest: float = 1.0,
 ) -> T:
     """Call ``condition`` until it gives something true, and return that.
 
     It is called at least once, and once more at the deadline. The pause between two calls starts at
-    ``interval`` seconds and grows by half each time, to a second at the most, so that a thing that is
+    ``interval`` seconds and grows by half each time, to ``longest`` at the most, so that a thing that is
     quick costs little time and one that is slow costs few round trips.
 
     Raises `DeadlineExceeded`, saying ``what`` did not happen.
@@ -37,4 +38,4 @@ def wait_until(
         if left <= 0:
             raise DeadlineExceeded(f"{what}: not within {seconds:g} s", host=host, hint=hint)
         clock.pause(min(interval, left))
-        interval = min(interval * 1.5, 1.0)
+        interval = min(interval * 1.5, longest)

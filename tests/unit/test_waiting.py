@@ -29,6 +29,13 @@ def test_pauses_grow_by_half_to_a_second_and_end_at_the_deadline():
     assert calls[-1] == pytest.approx(clock.started + 3), "it is asked once more at the deadline"
 
 
+def test_pauses_stay_short_where_that_is_asked_for():
+    clock = FakeClock()
+    with pytest.raises(DeadlineExceeded):
+        wait(lambda: None, clock, interval=0.5, longest=0.6)
+    assert clock.pauses == pytest.approx([0.5, 0.6, 0.6, 0.6, 0.6, 0.1])
+
+
 def test_what_comes_true_at_the_deadline_counts():
     clock = FakeClock()
     assert wait(lambda: clock.monotonic() >= clock.started + 3 - 1e-9, clock) is True

@@ -95,6 +95,8 @@ def perform(step: Step, world: World) -> None:
                 clock=world.clock,
                 host=step.host,
                 hint="see `docker logs consul` on the host",
+                # All hosts wait for it, 1-2 s, and asking takes 3 ms.
+                longest=0.1,
             )
         case CreateNetwork():
             # A store that was away comes back with its networks.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.__main__ import chosen, numbers
-from benchmarks.deployments import Series, ratio, table
+from benchmarks.deployments import Series, last_words, ratio, table
 from benchmarks.picture import Line, draw, spread, step
 from benchmarks.process import Ended, environment, run
 from benchmarks.soak import HEALED, Round, judge, summary
@@ -64,6 +64,11 @@ def test_targets_are_met_missed_or_not_measured():
         "memory: 80.00 MB, at most 150 MB: met",
     ]
     assert targets(series(10)) == []
+
+
+def test_of_a_tool_that_failed_the_last_words_are_told():
+    done = Ended(1, 1.0, 80.0, "a\n" * 100 + "b" * 2000 + "\n", "the end\n")
+    assert last_words(done, 3) == "a\n" + "b" * 1000 + "\nthe end"
 
 
 def proof(green, pairs):
