@@ -100,7 +100,7 @@ def test_all_is_well_and_quick(check):
 
 
 DEAD = {
-    "icmp": "no reply to 25 pings",
+    "icmp": "no reply to 11 pings",
     "udp": "none of 3 datagrams arrived",
     "connect": "no answer",
     "tcp": "no connection",

@@ -179,6 +179,7 @@ RULES = (
     rule(
         "unexplained",
         {"-udp"},
+        but={BACK_ROW_WRONG},
         seen="red, and no rule explains it",
         fix="`fab doctor` and `fab trace` show more",
     ),

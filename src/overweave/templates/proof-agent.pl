@@ -108,7 +108,9 @@ sub open_icmp {
             if ($number >= 300) { $avoid{$to}{reached} = 1 if $avoid{$to}; next }
             my $its = $echo{$to} or next;
             my $at = delete $its->{at}{$number} // next;
-            $number < 100 ? push @{ $its->{trips} }, now() - $at : ($its->{full} = 1);
+            if    ($number < 100) { push @{ $its->{trips} }, now() - $at }
+            elsif ($number < 200) { $its->{full} = 1 }
+            else                  { $its->{warm} //= start_series($to) }
         }
     };
     return 1;
@@ -117,39 +119,62 @@ sub open_icmp {
 sub ping {
     my ($to, $number, $size, $where) = @_;
     my $its = $echo{$to};
-    if ($number < 100) { $its->{sent}++ }
+    $its->{sent}++ if $number < 100;
     $its->{at}{$number} = now() if $number < 300;
     my $packet = echo_request(pack('n H16 n n n', $number, $token, $me, $to, $number), $size);
-    defined send $icmp, $packet, 0, pack_sockaddr_in(0, inet_aton($where)) or $number >= 100
+    defined send $icmp, $packet, 0, pack_sockaddr_in(0, inet_aton($where)) or $number >= 300
         or $its->{error} = name($! + 0);
 }
 
 sub lossy { my $its = $echo{ $_[0] }; @{ $its->{trips} } < $its->{sent} }
 
+# The first packets between two containers may wait for the engines to look each other's rows up, for a second
+# after a restart. That is no loss, and no round trip: what is measured begins with the first answer.
 sub start_echoes {
     my @peers = grep { wanted($_, 'icmp', 'mtu') } keys %peer;
-    %echo = map { $_ => { sent => 0, trips => [], at => {}, full => 0, error => '-' } } @peers;
-    for my $n (0 .. $small - 1) {
-        after($n * 0.01, sub { ping($_, $n, 84, $peer{$_}{address}) for @peers });
-    }
-    my @large = grep { wanted($_, 'mtu') } @peers;
-    for my $delay (0.005, 0.1, 0.4, $patience / 2) {
+    %echo = map { $_ => { sent => 0, tries => 0, trips => [], at => {}, full => 0, error => '-' } } @peers;
+    my ($delay, $n) = (0, 0);
+    while ($delay < $patience) {
+        my $number = 200 + $n++ % 100;
         after($delay, sub {
-            $echo{$_}{full} or ping($_, 100 + int(100 * rand), $mtu, $peer{$_}{address}) for @large;
-        });
-    }
-    # On loss more of them, spread: a lost packet tells nothing, five of twenty-five tell a rate.
-    for my $n (0 .. $more - 1) {
-        after(0.3 + $n * 0.02, sub {
-            for (@peers) {
-                $echo{$_}{more} = lossy($_) unless $n;
-                ping($_, $small + $n, 84, $peer{$_}{address}) if $echo{$_}{more};
+            for (grep { !$echo{$_}{warm} } @peers) {
+                $echo{$_}{tries}++;
+                ping($_, $number, 84, $peer{$_}{address});
             }
         });
+        $delay += $delay < 0.1 ? 0.03 : $delay < 0.6 ? 0.1 : 0.3;
     }
     for my $n (0, 1) {
         after($n * 0.1, sub { ping($_, 300 + $n, 84, $avoid{$_}{address}) for keys %avoid });
     }
+}
+
+sub start_series {
+    my $to = shift;
+    my ($its, $where) = ($echo{$to}, $peer{$to}{address});
+    after($_ * 0.01, do { my $n = $_; sub { ping($to, $n, 84, $where) } }) for 0 .. $small - 1;
+    for my $delay (wanted($to, 'mtu') ? (0.005, 0.1, 0.3, 0.7) : ()) {
+        after($delay, sub { $its->{full} or ping($to, 100 + int(100 * rand), $mtu, $where) });
+    }
+    # On loss more of them, spread: a lost packet tells nothing, five of twenty-five tell a rate.
+    for my $n (0 .. $more - 1) {
+        after(0.3 + $n * 0.02, sub {
+            $its->{more} = lossy($to) unless $n;
+            ping($to, $small + $n, 84, $where) if $its->{more};
+        });
+    }
+    datagram($to, $_) for wanted($to, 'udp') && now() - $began > 0.15 ? 0 .. $datagrams - 1 : ();
+    return now();
+}
+
+sub echoes_over {                                  # of a peer, whatever came of them
+    my ($to, $passed) = @_;
+    my $its = $echo{$to};
+    return $passed >= $patience unless $its->{warm};
+    my $since = now() - $its->{warm};
+    return 1 if $since > 1.1;
+    return 0 if wanted($to, 'mtu') and !$its->{full};
+    return $its->{sent} >= $small && !lossy($to);
 }
 
 # --- datagrams, which the receiver counts: the only check that is of one direction alone
@@ -171,12 +196,13 @@ sub open_udp {
 sub start_datagrams {
     my @peers = grep { wanted($_, 'udp') } keys %peer;
     for my $n (0 .. $datagrams - 1) {
-        after($n * 0.07, sub {
-            for my $its (@peer{@peers}) {
-                send $udp, "$token $me $n", 0, pack_sockaddr_in($its->{udp}, inet_aton($its->{address}));
-            }
-        });
+        after($n * 0.07, sub { datagram($_, $n) for @peers });
     }
+}
+
+sub datagram {
+    my ($to, $n) = @_;
+    send $udp, "$token $me $n", 0, pack_sockaddr_in($peer{$to}{udp}, inet_aton($peer{$to}{address}));
 }
 
 # --- connections, and 1 MiB through some of them
@@ -338,11 +364,8 @@ sub look_whether_done {
     if ($passed < $patience) {
         return if $passed < $datagrams * 0.07 or grep { !$_->{connected} } values %link;
         return if grep { !$_->{answer} } values %dns or %avoid && $passed < 0.4;
-        for (keys %echo) {
-            return if wanted($_, 'mtu') and !$echo{$_}{full} and @{ $echo{$_}{trips} } || $passed < 1;
-            return if lossy($_) and $passed < 1;
-        }
     }
+    return if grep { !echoes_over($_, $passed) } keys %echo;
     $phase = '';
     report('dns', $_, $dns{$_}{answer} // $dns{$_}{error} // 'no answer') for keys %dns;
     report('reached', $_) for grep { $avoid{$_}{reached} } keys %avoid;
@@ -350,7 +373,8 @@ sub look_whether_done {
         my $its = $echo{$to};
         my @trips = sort { $a <=> $b } @{ $its->{trips} };
         my $shortest = @trips ? sprintf '%.3f', 1000 * $trips[0] : '-';
-        report('icmp', $to, $its->{sent}, scalar @trips, $shortest, $its->{error});
+        my $sent = $its->{warm} ? $its->{sent} : $its->{tries};
+        report('icmp', $to, $sent, scalar @trips, $shortest, $its->{error});
         report('mtu', $to, $its->{full}) if wanted($to, 'mtu');
     }
     report('light-done');
