@@ -22,7 +22,7 @@ HEAVY = ("tcp", "mtu")
 RING_ABOVE, RING = 32, 10
 UNDERLAY = ("icmp", "mtu", "udp-4789", "tcp-7946", "udp-7946")
 """Of the underlay. ``udp-4789`` is a real VXLAN frame of the largest size, seen by the receiver."""
-SLOW_FACTOR, SLOW_MILLISECONDS, SLOW_LOSS = 5.0, 5.0, 0.05
+SLOW_FACTOR, SLOW_MILLISECONDS, SLOW_LOSS = 5.0, 10.0, 0.05
 
 
 class Cell(StrEnum):
