@@ -165,6 +165,17 @@ def test_a_fault_is_named_and_nothing_else_is_blamed(deployed, fault):
     assert GREEN in ran.out
 
 
+def test_what_is_often_suspected_makes_nothing_red(deployed):
+    """The store away, FORWARD closed, a route over the subnet: docs/diagnosis.md says so."""
+    deployed.undo.append(
+        lambda: deployed.do("host2", "iptables -D FORWARD -j DROP; ip route del 10.211.0.0/16")
+    )
+    deployed.do("host2", f"iptables -I FORWARD -j DROP; ip route add 10.211.0.0/16 via {NET}.13")
+    deployed.undo.append(lambda: deployed.do("host1", "docker start consul"))
+    deployed.do("host1", "docker stop -t 2 consul")
+    assert GREEN in deployed.fab("validate-overlay").ok().out
+
+
 def test_every_rule_has_its_fault():
     """But those of the gossip, which take a restart (test_faults.py), and those of fleets without Perl."""
     elsewhere = {"gossip-port", "gossip-split", "vxlan-lost", "unexplained"}
