@@ -55,7 +55,7 @@ def test_without_perl_the_probes_own_tools_check(deployed):
 
 def test_what_must_not_be_reached_is_tried(deployed):
     """A container of another overlay; and, from an internal network, the hosts themselves."""
-    # The last container that leaves a network leaves a thread of the engine behind (decisions/0002-anchor.md).
+    # The last container that leaves a network leaves a thread of the engine behind (0002-anchor.md).
     deployed.undo.append(deployed.make_clean)
     deployed.do(
         "host1",
