@@ -413,6 +413,10 @@ class FakeStore:
         self._answer(f"listing {prefix}")
         return sorted(key for key in self._kept if key.startswith(prefix))
 
+    def tree(self, prefix):
+        self._answer(f"reading all of {prefix}")
+        return {key: self._kept[key] for key in sorted(self._kept) if key.startswith(prefix)}
+
     def get(self, key):
         self._answer(f"reading {key}")
         return self._kept.get(key)

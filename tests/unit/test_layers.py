@@ -22,11 +22,12 @@ LAYERS = (
     {"journal"},
     {"overlay"},
     {"preflight", "backends", "teardown", "state"},
-    {"plan"},
+    {"plan", "doctor"},
     {"apply", "prove"},
     {"report", "lock", "adapters", "lab"},
     {"session"},
     {"pipeline"},
+    {"checkup"},
     {"cli"},
 )
 """Bottom to top: a module or package imports from layers below its own, and inside its own package."""

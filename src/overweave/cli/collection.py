@@ -6,13 +6,18 @@ from pathlib import Path
 
 from invoke.collection import Collection
 
-from . import lab, playbooks, tasks
+from . import doctor, lab, playbooks, tasks
+
+AT_ROOT = (tasks, doctor)
+"""Modules whose tasks have no prefix."""
 
 
 def collect(folder: Path) -> Collection:
     """The tasks of a fleet, the lab under ``lab.``, and the runbooks of ``folder``/playbooks."""
-    root = Collection.from_module(tasks)
-    root.name = None
+    root = Collection()
+    for module in AT_ROOT:
+        for task in Collection.from_module(module).tasks.values():
+            root.add_task(task)
     root.add_collection(Collection.from_module(lab), name="lab")
     runbooks = playbooks.find(folder / "playbooks")
     if runbooks.task_names:
