@@ -10,9 +10,7 @@ from .apply.run import apply
 from .apply.world import Done
 from .doctor.everything import faults
 from .doctor.fault import Checkup, Fault
-from .doctor.places import find
 from .doctor.remedy import repair as remedies
-from .doctor.rows import missing
 from .errors import DeadlineExceeded
 from .facts import libnetwork, live
 from .facts.fleet import FleetFacts
@@ -56,7 +54,6 @@ def examine(session: Session) -> tuple[Checkup, Live]:
 
         def gone() -> bool:
             nonlocal facts, found, suspects
-            _nudge(session, facts)
             facts = look_at_all(session, quiet=True)
             found = faults(session.fleet, facts)
             suspects &= {fault.key for fault in found}
@@ -88,18 +85,8 @@ def _records(session: Session, facts: FleetFacts) -> Records | None:
 
 
 def _counts(fault: Fault) -> bool:
-    """Whether a second look is due: warnings and notes are of what lasts."""
-    return fault.finding.severity is Severity.ERROR
-
-
-def _nudge(session: Session, facts: Live) -> None:
-    """Ask for containers that hosts have no rows for, as traffic to them would."""
-    wanted = missing(facts, find(facts))
-
-    def one(name: str) -> None:
-        session.hosts[name].ask(*(live.nudge(space, its) for space, its in wanted[name].items()))
-
-    each(wanted, one, cancel=session.cancel).all()
+    """Whether a second look is due: what has no remedy and breaks nothing is of what lasts."""
+    return bool(fault.remedies) or fault.finding.severity is Severity.ERROR
 
 
 def make_repair(session: Session, found: Checkup, facts: Live) -> Plan:

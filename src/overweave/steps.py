@@ -229,7 +229,8 @@ class Row:
 @dataclass(frozen=True)
 class MendRows(_Step):
     """In ``namespace``, a host's one of an overlay network: ``write`` rows of containers that are where
-    they say, drop neighbours by their address, and forwarding rows by MAC and VTEP."""
+    they say, drop neighbours by their address, and forwarding rows by MAC and VTEP; those of ``loosen``
+    stay as rows that give way to better ones."""
 
     network: str
     namespace: str
@@ -237,12 +238,13 @@ class MendRows(_Step):
     write: tuple[Row, ...] = ()
     drop_neighbours: tuple[str, ...] = ()
     drop_forwarding: tuple[tuple[str, str], ...] = ()
+    loosen: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        dropped = [*self.drop_neighbours, *(f"{mac} at {vtep}" for mac, vtep in self.drop_forwarding)]
+        dropped = [*self.drop_neighbours, *map(" at ".join, (*self.drop_forwarding, *self.loosen))]
         parts = [
             *([f"write rows of {_some(map(str, self.write))}"] if self.write else []),
-            *([f"delete rows of {_some(dropped)}"] if dropped else []),
+            *([f"take back rows of {_some(dropped)}"] if dropped else []),
         ]
         return f"on network {self.network}: {'; '.join(parts)}"
 

@@ -129,7 +129,7 @@ def perform(step: Step, world: World) -> None:
         case RemoveImage():
             _unless_gone(lambda: engine.remove_image(step.name))
         case MendRows():
-            mend_rows(step, writer, world.clock)
+            mend_rows(step, writer)
         case DisconnectEndpoint():
             _unless_gone(lambda: engine.disconnect(step.network, step.name))
         case RemoveVxlan():

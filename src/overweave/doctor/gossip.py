@@ -10,6 +10,7 @@ from overweave.overlay import users_containers
 from overweave.preflight.finding import error
 from overweave.steps import JoinGossip, RestartEngine
 
+from . import rows
 from .fault import Fault
 from .places import Places
 
@@ -33,7 +34,8 @@ def whole(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
             f"{name} does not see {', '.join(others)}" for name, others in missing.items()
         )
     fix = "`fab repair` tells each engine of those it misses, without a restart"
-    return [Fault(error("gossip.islands", seen, matters=MATTERS, fix=fix), (joins,))]
+    lacking = rows.lacking(live, places, missing)
+    return [Fault(error("gossip.islands", seen, matters=MATTERS, fix=fix), (joins, *lacking))]
 
 
 def silent(fleet: Fleet, live: Live, places: Places) -> list[Fault]:

@@ -1,18 +1,21 @@
-"""The rows that lead to containers on other hosts: missing, stale, or leading elsewhere.
+"""The rows that lead to containers on other hosts: half missing, leading elsewhere, or of nobody.
 
-An engine learns where a container is from the gossip, when it joins or when somebody first asks for it
-(libnetwork, ``watchMiss``). It makes a permanent neighbour row and a permanent forwarding row for each; the
-kernel learns more from what comes in, and forgets those again after minutes.
+Measured on engines of 20.10. An engine makes both rows of a container, a neighbour and a forwarding row, when
+the container joins, and else when the first packet to it finds no neighbour: an address without any row is no
+fault while the gossip is whole. An address with a neighbour row alone is dead for ever, because nothing is
+asked then. Rows that were made at the first packet stay when the container goes (it is another entry in the
+engine's books), and while they are there the engine does not take the address's next place from the gossip.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from overweave.facts.live import Live
 from overweave.facts.namespaces import Link, Namespace
 from overweave.model import Fleet
-from overweave.preflight.finding import error
+from overweave.preflight.finding import Severity, error, warning
 from overweave.steps import MendRows, Row
 
 from .fault import Fault
@@ -21,39 +24,45 @@ from .places import Place, Places, namespaces_of
 NOBODYS = "00:00:00:00:00:00"
 NOWHERE = "packets for it go nowhere (moby#35807)"
 ELSEWHERE = "packets for it go to another host, and those that come from it are dropped (moby#52661)"
-STALE = "a new container that gets this address is dead to this host (moby#52661)"
-
-_Mending = tuple[tuple[Row, ...], tuple[str, ...], tuple[tuple[str, str], ...]]
-"""What to write, and which neighbours and which forwarding rows to drop."""
+STALE = "a container that gets this address on another host is dead to this one (moby#52661)"
 
 
 def rows(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     """One fault for each row of each host's namespace of an overlay."""
     found = []
-    if live.records is None:
-        return []
-    for network in live.records.networks.values():
+    for network in live.records.networks.values() if live.records else ():
         there = places.on(network.id)
+        unsure = _unsure(network.id, places)
         for host in live.hosts:
-            spaces = namespaces_of(network.id, live, host)
-            device = spaces[0].vxlans()[0] if spaces and spaces[0].vxlans() else None
-            if device is not None:
-                found += _of_namespace(
-                    host, network.name, spaces[0], device, there, _unsure(network.id, places)
-                )
+            space, device = _namespace(network.id, live, host)
+            if space and device:
+                found += _Look(host, network.name, space, device, there).faults(unsure)
     return found
 
 
-def missing(live: Live, places: Places) -> dict[str, dict[str, tuple[str, ...]]]:
-    """Addresses of containers that a host has no rows for, by host and name of the namespace."""
-    wanted: dict[str, dict[str, tuple[str, ...]]] = {}
-    for place in places.live.values():
-        for host in live.hosts:
-            spaces = namespaces_of(place.attachment.network, live, host)
-            if host != place.host and spaces and not spaces[0].vtep_of(place.attachment.address):
-                its = wanted.setdefault(host, {})
-                its[spaces[0].name] = (*its.get(spaces[0].name, ()), place.attachment.address)
-    return wanted
+def lacking(live: Live, places: Places, unseen: Mapping[str, Iterable[str]]) -> list[MendRows]:
+    """Rows that hosts lack for containers on hosts that their engine did not see while these joined."""
+    steps = []
+    for host, others in unseen.items():
+        for network in live.records.networks.values() if live.records else ():
+            space, device = _namespace(network.id, live, host)
+            if not space or not device:
+                continue
+            write = tuple(
+                Row(p.attachment.address, p.attachment.mac, p.vtep)
+                for p in places.on(network.id)
+                if p.host in others and p.vtep and space.vtep_of(p.attachment.address) != p.vtep
+            )
+            if write:
+                why = "its engine did not see them join"
+                steps.append(MendRows(host, why, network.name, space.name, device.name, write))
+    return steps
+
+
+def _namespace(network: str, live: Live, host: str) -> tuple[Namespace | None, Link | None]:
+    spaces = namespaces_of(network, live, host)
+    devices = spaces[0].vxlans() if spaces else ()
+    return (spaces[0], devices[0]) if devices else (None, None)
 
 
 def _unsure(network: str, places: Places) -> frozenset[str]:
@@ -62,57 +71,99 @@ def _unsure(network: str, places: Places) -> frozenset[str]:
     return frozenset(word for e in endpoints for word in (e.address, e.mac))
 
 
-def _of_namespace(
-    host: str, network: str, space: Namespace, device: Link, there: tuple[Place, ...], unsure: frozenset[str]
-) -> list[Fault]:
-    neighbours = {n.address: n for n in space.neighbours if n.device == device.name and n.mac}
-    forwarding: dict[str, dict[str, bool]] = {}
-    for row in space.forwarding:
-        if row.device == device.name and row.vtep and row.mac != NOBODYS:
-            forwarding.setdefault(row.mac, {})[row.vtep] = row.permanent
-    addresses = Counter(place.attachment.address for place in there)
-    found = []
+class _Look:
+    """At one host's namespace of one network, with the containers ``there``."""
 
-    def fault(check: str, seen: str, matters: str, mends: _Mending) -> None:
-        step = MendRows(host, seen, network, space.name, device.name, *mends)
-        fix = "`fab repair` writes it anew" if mends[0] else "`fab repair` deletes it"
-        found.append(Fault(error(check, seen, matters=matters, fix=fix, host=host), (step,)))
+    def __init__(
+        self, host: str, network: str, space: Namespace, device: Link, there: tuple[Place, ...]
+    ) -> None:
+        self._host, self._network, self._space, self._device = host, network, space.name, device.name
+        self._there = there
+        self._neighbours = {n.address: n for n in space.neighbours if n.device == device.name and n.mac}
+        self._forwarding: dict[str, dict[str, bool]] = {}
+        for row in space.forwarding:
+            if row.device == device.name and row.vtep and row.mac != NOBODYS:
+                self._forwarding.setdefault(row.mac, {})[row.vtep] = row.permanent
 
-    for place in there:
+    def faults(self, unsure: frozenset[str]) -> list[Fault]:
+        twice = Counter(place.attachment.address for place in self._there)
+        found: list[Fault] = []
+        for place in self._there:
+            # Of two containers with one address neither row is right: that is a fault of its own.
+            if place.host != self._host and place.vtep and twice[place.attachment.address] == 1:
+                found += self._of_remote(place)
+        return [*found, *self._of_local(), *self._of_nobody(unsure)]
+
+    def _of_remote(self, place: Place) -> Iterable[Fault]:
         its = place.attachment
-        # Of two containers with one address neither row is the right one: that is told as a fault of its own.
-        if place.host == host or not place.vtep or addresses[its.address] > 1:
-            continue
-        what = f"{its.container} on {place.host} ({its.address} on {network})"
+        what = f"{its.container} on {place.host} ({its.address} on {self._network})"
         write = (Row(its.address, its.mac, place.vtep),)
-        neighbour, leads = neighbours.get(its.address), forwarding.get(its.mac, {})
+        neighbour, leads = self._neighbours.get(its.address), self._forwarding.get(its.mac, {})
         wrong = tuple((its.mac, vtep) for vtep in leads if vtep != place.vtep)
-        if neighbour is None:
-            fault("rows.neighbour", f"no neighbour row for {what}", NOWHERE, (write, (), ()))
-        elif neighbour.mac != its.mac:
+        if neighbour is not None and neighbour.mac != its.mac:
             seen = f"the neighbour row for {what} has the MAC {neighbour.mac}, not {its.mac}"
-            fault("rows.mac", seen, "packets for it go to another container or nowhere", (write, (), ()))
-        if not leads:
-            fault("rows.forwarding", f"no forwarding row for {what}", NOWHERE, (write, (), ()))
-        elif wrong:
+            matters = "packets for it go to another container or nowhere"
+            yield self._fault("rows.mac", seen, matters, write=write)
+        if neighbour is not None and not leads:
+            yield self._fault("rows.forwarding", f"no forwarding row for {what}", NOWHERE, write=write)
+        if wrong:
             seen = f"the forwarding row for {what} leads to {wrong[0][1]}, not to {place.vtep}"
-            fault("rows.vtep", seen, ELSEWHERE, (write, (), wrong))
-    known = unsure | {word for p in there for word in (p.attachment.address, p.attachment.mac)}
-    for address, neighbour in neighbours.items():
-        if neighbour.permanent and address not in known:
-            seen = f"a neighbour row for {address} on {network}, which no container has"
-            fault("rows.stale", seen, STALE, ((), (address,), ()))
-    # An engine that is asked for a container of its own host makes rows for it, too: they lead to itself.
-    local = {p.attachment.mac: p.vtep for p in there if p.host == host}
-    for mac, vteps in forwarding.items():
-        for vtep, permanent in vteps.items():
-            if mac in local and vtep != local[mac]:
+            yield self._fault("rows.vtep", seen, ELSEWHERE, write=write, drop_forwarding=wrong)
+
+    def _of_local(self) -> Iterable[Fault]:
+        """An engine that is asked for a container of its own host makes rows for it, too, to itself."""
+        for place in self._there:
+            its = place.attachment
+            away = [vtep for vtep in self._forwarding.get(its.mac, ()) if vtep != place.vtep]
+            if place.host == self._host and place.vtep and away:
                 seen = (
-                    f"a forwarding row for {mac} to {vtep} on {network}, which a container on this host has"
+                    f"a forwarding row for {its.container} on this very host ({its.address} on "
+                    f"{self._network}) leads to {away[0]}"
                 )
-            elif mac not in known and permanent:
-                seen = f"a forwarding row for {mac} to {vtep} on {network}, which no container has"
-            else:
-                continue
-            fault("rows.stale", seen, STALE, ((), (), ((mac, vtep),)))
-    return found
+                matters = "containers beside it reach another host, or nobody (moby#52661)"
+                neighbour = (its.address,) if its.address in self._neighbours else ()
+                drop = tuple((its.mac, vtep) for vtep in away)
+                yield self._fault("rows.vtep", seen, matters, drop_neighbours=neighbour, drop_forwarding=drop)
+
+    def _of_nobody(self, unsure: frozenset[str]) -> Iterable[Fault]:
+        """A warning: nothing is broken until somebody gets the address."""
+        known = unsure | {w for p in self._there for w in (p.attachment.address, p.attachment.mac)}
+        for address, neighbour in self._neighbours.items():
+            if neighbour.permanent and address not in known:
+                seen = f"a neighbour row for {address} on {self._network}, which no container has"
+                yield self._fault(
+                    "rows.stale", seen, STALE, severity=Severity.WARNING, drop_neighbours=(address,)
+                )
+        for mac, leads in self._forwarding.items():
+            loosen = tuple((mac, vtep) for vtep, permanent in leads.items() if permanent)
+            if loosen and mac not in known:
+                where = ", ".join(vtep for _, vtep in loosen)
+                seen = f"a forwarding row for {mac} to {where} on {self._network}, which no container has"
+                yield self._fault("rows.stale", seen, STALE, severity=Severity.WARNING, loosen=loosen)
+
+    def _fault(
+        self,
+        check: str,
+        seen: str,
+        matters: str,
+        *,
+        severity: Severity = Severity.ERROR,
+        write: tuple[Row, ...] = (),
+        drop_neighbours: tuple[str, ...] = (),
+        drop_forwarding: tuple[tuple[str, str], ...] = (),
+        loosen: tuple[tuple[str, str], ...] = (),
+    ) -> Fault:
+        step = MendRows(
+            self._host,
+            seen,
+            self._network,
+            self._space,
+            self._device,
+            write,
+            drop_neighbours,
+            drop_forwarding,
+            loosen,
+        )
+        tell = error if severity is Severity.ERROR else warning
+        fix = "`fab repair` writes it anew" if write else "`fab repair` takes it back"
+        return Fault(tell(check, seen, matters=matters, fix=fix, host=self._host), (step,))

@@ -13,6 +13,7 @@ from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
 
 from overweave.printable import one_line
+
 from . import address_mask
 from .address_mask import AddressMask, number_of
 from .typed import objects, text, whole

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from overweave.command import Query, query_script
+from overweave.command import query_script
 from overweave.errors import EngineError, OverweaveError
 from overweave.ports import Reader
 from overweave.printable import one_line
@@ -58,29 +58,6 @@ class Live:
             if isinstance(its.unit, Unit)
             and any(a.startswith("--cluster-store=") for a in its.unit.arguments)
         )
-
-
-NUDGE = """\
-cd /var/run/docker/netns || exit
-in=$1
-shift
-if command -v perl > /dev/null; then
-  nsenter --net="$in" perl -MSocket -e 'socket(my $s, AF_INET, SOCK_DGRAM, 0);
-    send($s, "", 0, pack_sockaddr_in(9, inet_aton($_))) for @ARGV' "$@"
-else
-  for address; do nsenter --net="$in" ping -c 1 -W 1 "$address" > /dev/null 2>&1 & done
-fi
-"""
-
-
-def nudge(namespace: str, addresses: Iterable[str]) -> Query:
-    """Send an empty packet to each address, from within a host's namespace of an overlay.
-
-    An engine learns where a container is when somebody asks for it: a row that is missing before that is
-    no fault (measured: after a restart of one engine it has no rows at all, and each appears with the first
-    packet).
-    """
-    return query_script(NUDGE, namespace, *addresses)
 
 
 def look(reader: Reader) -> HostLive:
