@@ -229,8 +229,7 @@ class Row:
 @dataclass(frozen=True)
 class MendRows(_Step):
     """In ``namespace``, a host's one of an overlay network: ``write`` rows of containers that are where
-    they say, drop neighbours by their address, and forwarding rows by MAC and VTEP; those of ``loosen``
-    stay as rows that give way to better ones."""
+    they say, drop neighbours by their address, and forwarding rows by MAC and VTEP."""
 
     network: str
     namespace: str
@@ -238,13 +237,12 @@ class MendRows(_Step):
     write: tuple[Row, ...] = ()
     drop_neighbours: tuple[str, ...] = ()
     drop_forwarding: tuple[tuple[str, str], ...] = ()
-    loosen: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        dropped = [*self.drop_neighbours, *map(" at ".join, (*self.drop_forwarding, *self.loosen))]
+        dropped = [*self.drop_neighbours, *map(" at ".join, self.drop_forwarding)]
         parts = [
             *([f"write rows of {_some(map(str, self.write))}"] if self.write else []),
-            *([f"take back rows of {_some(dropped)}"] if dropped else []),
+            *([f"delete rows of {_some(dropped)}"] if dropped else []),
         ]
         return f"on network {self.network}: {'; '.join(parts)}"
 
@@ -275,6 +273,8 @@ class RemoveVxlan(_Step):
 
     def __str__(self) -> str:
         inside = f" in {self.namespace}" if self.namespace else ""
+        if not self.device:
+            return f"remove namespace {self.namespace}"
         more = ", and that namespace" if self.with_namespace else ""
         return f"remove vxlan device {self.device} (VNI {self.vni}){inside}{more}"
 

@@ -23,16 +23,12 @@ while [ $# -gt 0 ]; do
     neighbour) unless_gone ip neigh del "$2" dev "$device" ;;
     *) unless_gone bridge fdb del "$3" dev "$device" dst "$4" self ;;
   esac
-  [ "$1" != loosen ] || unless_gone bridge fdb add "$3" dev "$device" dst "$4" self dynamic extern_learn
   shift 4
 done
 """
 """Rows as the engine writes them (``ip neigh``, ``bridge fdb show`` on 20.10.5): where it has them in its
-books it takes them back itself, and where it has not it writes its own over them when a container joins.
-
-A forwarding row that is loosened leads where it led, and gives way to what the kernel or the engine learns.
-To delete it would be worse: an engine that has it in its books does not write it again when its container
-comes back to the same host, which is what containers mostly do. All this is measured.
+books it takes them back itself, and where it has not it writes its own over them when a container joins
+(measured).
 """
 REMOVE = """\
 in=$1 device=$2 vni=$3
@@ -62,8 +58,6 @@ def _words(step: MendRows) -> Iterator[tuple[str, str, str, str]]:
         yield "neighbour", address, "", ""
     for mac, vtep in step.drop_forwarding:
         yield "forwarding", "", mac, vtep
-    for mac, vtep in step.loosen:
-        yield "loosen", "", mac, vtep
 
 
 def remove_vxlan(step: RemoveVxlan, writer: Writer) -> None:

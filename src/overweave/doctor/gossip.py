@@ -34,7 +34,12 @@ def whole(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
             f"{name} does not see {', '.join(others)}" for name, others in missing.items()
         )
     fix = "`fab repair` tells each engine of those it misses, without a restart"
-    lacking = rows.lacking(live, places, missing)
+    parted: dict[str, set[str]] = {}
+    for name, others in missing.items():
+        for other in others:
+            parted.setdefault(name, set()).add(other)
+            parted.setdefault(other, set()).add(name)
+    lacking = rows.lacking(live, places, parted)
     return [Fault(error("gossip.islands", seen, matters=MATTERS, fix=fix), (joins, *lacking))]
 
 

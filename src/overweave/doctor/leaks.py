@@ -13,8 +13,9 @@ from overweave.facts.libnetwork import Network
 from overweave.facts.live import Live
 from overweave.facts.namespaces import Link
 from overweave.model import Fleet
+from overweave.overlay import users_containers
 from overweave.preflight.finding import error
-from overweave.steps import RemoveVxlan
+from overweave.steps import RemoveVxlan, RestartEngine, Step
 
 from .fault import Fault
 from .places import Places, belongs, namespaces_of
@@ -50,8 +51,11 @@ def devices(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
 
 
 def namespaces(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
-    """In Docker's folder: an overlay's namespace with no container in it, of a network that nobody has, that
-    the host has no container on, or that has a newer one."""
+    """In Docker's folder: an overlay's namespace with no container in it.
+
+    One of a network that is gone, or that has a newer one, was left. One without a vxlan device is half made:
+    the engine goes on failing with it, whatever it failed for first (measured), until it is restarted.
+    """
     found = []
     for host, its in live.hosts.items():
         engine = live.fleet.hosts[host].engine
@@ -59,18 +63,26 @@ def namespaces(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
             continue
         known = {n.id: n.name for n in engine.networks} | {n.id: n.name for n in _networks(live)}
         for name, space in its.docker.items():
-            network = next((id_ for id_ in known if belongs(name, id_)), "")
-            joined = any(a.running and a.network == network for a in its.attachments)
-            newest = namespaces_of(network, live, host)[0] if network else space
-            if any(link.kind == "veth" for link in space.links) or (joined and newest is space):
+            if any(link.kind == "veth" for link in space.links):
                 continue
-            of = f"network {known[network]}" if network else "a network that is gone"
-            why = "is beside a newer one" if joined else "has no container"
-            seen = f"namespace {name} of {of} {why}"
-            device, vni = next(((link.name, link.vni) for link in space.vxlans()), ("", 0))
-            step = RemoveVxlan(host, seen, f"{FOLDER}/{name}", device, vni, with_namespace=True)
-            fault = error("vxlan.namespace", seen, matters=BLOCKS, fix="`fab repair` removes it", host=host)
-            found.append(Fault(fault, (step,)))
+            network = next((id_ for id_ in known if belongs(name, id_)), "")
+            newest = not network or namespaces_of(network, live, host)[0] is space
+            if newest and any(a.running and a.network == network for a in its.attachments):
+                continue
+            device = next(iter(space.vxlans()), None)
+            of = f"namespace {name} of {f'network {known[network]}' if network else 'a network that is gone'}"
+            step: Step
+            if network and newest and device is None:
+                seen = f"{of} is half made, and has no container"
+                step = RestartEngine(host, seen, users_containers(engine))
+                fix = "`fab repair` restarts the engine, if you let it"
+            else:
+                seen = f"{of} {'has no container' if newest else 'is beside a newer one'}"
+                path = f"{FOLDER}/{name}"
+                vni = device.vni if device else 0
+                step = RemoveVxlan(host, seen, path, device.name if device else "", vni, with_namespace=True)
+                fix = "`fab repair` removes it"
+            found.append(Fault(error("vxlan.namespace", seen, matters=BLOCKS, fix=fix, host=host), (step,)))
     return found
 
 

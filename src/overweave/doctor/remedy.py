@@ -78,7 +78,6 @@ def _by_namespace(steps: Iterable[MendRows]) -> tuple[MendRows, ...]:
             write=tuple(dict.fromkeys(row for step in its for row in step.write)),
             drop_neighbours=tuple(dict.fromkeys(a for step in its for a in step.drop_neighbours)),
             drop_forwarding=tuple(dict.fromkeys(f for step in its for f in step.drop_forwarding)),
-            loosen=tuple(dict.fromkeys(f for step in its for f in step.loosen)),
         )
         for (_, namespace), its in groups.items()
     )

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from overweave.facts.live import Live
 from overweave.facts.namespaces import Link, Namespace
 from overweave.model import Fleet
-from overweave.preflight.finding import Severity, error, warning
+from overweave.preflight.finding import error, warning
 from overweave.steps import MendRows, Row
 
 from .fault import Fault
@@ -106,6 +106,9 @@ class _Look:
             yield self._fault("rows.mac", seen, matters, write=write)
         if neighbour is not None and not leads:
             yield self._fault("rows.forwarding", f"no forwarding row for {what}", NOWHERE, write=write)
+        elif neighbour is not None and not any(leads.values()):
+            seen = f"the forwarding row for {what} is only one that the kernel forgets"
+            yield self._fault("rows.forwarding", seen, f"in some minutes {NOWHERE}", write=write)
         if wrong:
             seen = f"the forwarding row for {what} leads to {wrong[0][1]}, not to {place.vtep}"
             yield self._fault("rows.vtep", seen, ELSEWHERE, write=write, drop_forwarding=wrong)
@@ -128,18 +131,24 @@ class _Look:
     def _of_nobody(self, unsure: frozenset[str]) -> Iterable[Fault]:
         """A warning: nothing is broken until somebody gets the address."""
         known = unsure | {w for p in self._there for w in (p.attachment.address, p.attachment.mac)}
+        nobodys = {
+            mac: tuple((mac, vtep) for vtep, permanent in leads.items() if permanent)
+            for mac, leads in self._forwarding.items()
+            if mac not in known and any(leads.values())
+        }
+
+        def told(what: str, address: str, leads: tuple[tuple[str, str], ...]) -> Fault:
+            to = f" to {', '.join(vtep for _, vtep in leads)}" if leads else ""
+            seen = f"{what}{to} on {self._network}, which no container has"
+            drop = (address,) if address else ()
+            return self._fault("rows.stale", seen, STALE, drop_neighbours=drop, drop_forwarding=leads)
+
         for address, neighbour in self._neighbours.items():
             if neighbour.permanent and address not in known:
-                seen = f"a neighbour row for {address} on {self._network}, which no container has"
-                yield self._fault(
-                    "rows.stale", seen, STALE, severity=Severity.WARNING, drop_neighbours=(address,)
-                )
-        for mac, leads in self._forwarding.items():
-            loosen = tuple((mac, vtep) for vtep, permanent in leads.items() if permanent)
-            if loosen and mac not in known:
-                where = ", ".join(vtep for _, vtep in loosen)
-                seen = f"a forwarding row for {mac} to {where} on {self._network}, which no container has"
-                yield self._fault("rows.stale", seen, STALE, severity=Severity.WARNING, loosen=loosen)
+                rows = nobodys.pop(neighbour.mac, ())
+                yield told(f"{'rows' if rows else 'a neighbour row'} for {address}", address, rows)
+        for mac, rows in nobodys.items():
+            yield told(f"a forwarding row for {mac}", "", rows)
 
     def _fault(
         self,
@@ -147,11 +156,9 @@ class _Look:
         seen: str,
         matters: str,
         *,
-        severity: Severity = Severity.ERROR,
         write: tuple[Row, ...] = (),
         drop_neighbours: tuple[str, ...] = (),
         drop_forwarding: tuple[tuple[str, str], ...] = (),
-        loosen: tuple[tuple[str, str], ...] = (),
     ) -> Fault:
         step = MendRows(
             self._host,
@@ -162,8 +169,7 @@ class _Look:
             write,
             drop_neighbours,
             drop_forwarding,
-            loosen,
         )
-        tell = error if severity is Severity.ERROR else warning
-        fix = "`fab repair` writes it anew" if write else "`fab repair` takes it back"
+        tell = warning if check == "rows.stale" else error
+        fix = "`fab repair` writes it anew" if write else "`fab repair` deletes it"
         return Fault(tell(check, seen, matters=matters, fix=fix, host=self._host), (step,))
