@@ -302,7 +302,7 @@ class HoldAddresses(_Step):
     addresses: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"note that {_some(self.addresses)} of {self.subnet} are given out"
+        return f"note in the store that {_some(self.addresses)} of {self.subnet} can't be given out"
 
 
 Step = (

@@ -90,9 +90,9 @@ class _Look:
         found: list[Fault] = []
         for place in self._there:
             # Of two containers with one address neither row is right: that is a fault of its own.
-            if place.host != self._host and place.vtep and twice[place.attachment.address] == 1:
-                found += self._of_remote(place)
-        return [*found, *self._of_local(), *self._of_nobody(unsure)]
+            if place.vtep and twice[place.attachment.address] == 1:
+                found += self._of_local(place) if place.host == self._host else self._of_remote(place)
+        return [*found, *self._of_nobody(unsure)]
 
     def _of_remote(self, place: Place) -> Iterable[Fault]:
         its = place.attachment
@@ -113,20 +113,16 @@ class _Look:
             seen = f"the forwarding row for {what} leads to {wrong[0][1]}, not to {place.vtep}"
             yield self._fault("rows.vtep", seen, ELSEWHERE, write=write, drop_forwarding=wrong)
 
-    def _of_local(self) -> Iterable[Fault]:
+    def _of_local(self, place: Place) -> Iterable[Fault]:
         """An engine that is asked for a container of its own host makes rows for it, too, to itself."""
-        for place in self._there:
-            its = place.attachment
-            away = [vtep for vtep in self._forwarding.get(its.mac, ()) if vtep != place.vtep]
-            if place.host == self._host and place.vtep and away:
-                seen = (
-                    f"a forwarding row for {its.container} on this very host ({its.address} on "
-                    f"{self._network}) leads to {away[0]}"
-                )
-                matters = "containers beside it reach another host, or nobody (moby#52661)"
-                neighbour = (its.address,) if its.address in self._neighbours else ()
-                drop = tuple((its.mac, vtep) for vtep in away)
-                yield self._fault("rows.vtep", seen, matters, drop_neighbours=neighbour, drop_forwarding=drop)
+        its = place.attachment
+        away = tuple((its.mac, vtep) for vtep in self._forwarding.get(its.mac, ()) if vtep != place.vtep)
+        if away:
+            what = f"{its.container} on this very host ({its.address} on {self._network})"
+            seen = f"a forwarding row for {what} leads to {away[0][1]}"
+            matters = "containers beside it reach another host, or nobody (moby#52661)"
+            neighbour = (its.address,) if its.address in self._neighbours else ()
+            yield self._fault("rows.vtep", seen, matters, drop_neighbours=neighbour, drop_forwarding=away)
 
     def _of_nobody(self, unsure: frozenset[str]) -> Iterable[Fault]:
         """A warning: nothing is broken until somebody gets the address."""

@@ -63,10 +63,13 @@ def value_of(mask: AddressMask) -> bytes:
 
 def with_taken(mask: AddressMask, numbers: Iterable[int]) -> AddressMask:
     """The mask with these given out, too. Raises `ValueError` for one outside of the subnet."""
-    new = sorted({n for n in numbers if not mask.taken(n)})
-    if any(not 0 <= n < mask.bits for n in new):
-        raise ValueError("an address is not of this subnet")
+    added: dict[int, int] = {}
+    for number in set(numbers):
+        if not 0 <= number < mask.bits:
+            raise ValueError("an address is not of this subnet")
+        added[number // WORD] = added.get(number // WORD, 0) | 1 << (WORD - 1 - number % WORD)
     runs: list[tuple[int, int]] = []
+    free, begin = mask.free, 0
 
     def put(word: int, count: int) -> None:
         if count and runs and runs[-1][0] == word:
@@ -74,16 +77,18 @@ def with_taken(mask: AddressMask, numbers: Iterable[int]) -> AddressMask:
         elif count:
             runs.append((word, count))
 
-    begin = 0
+    blocks = sorted(added)
     for word, count in mask.runs:
         at = begin
-        for block in sorted({n // WORD for n in new if begin <= n // WORD < begin + count}):
+        while blocks and blocks[0] < begin + count:
+            block = blocks.pop(0)
             put(word, block - at)
-            put(word | sum(1 << (WORD - 1 - n % WORD) for n in new if n // WORD == block), 1)
+            put(word | added[block], 1)
+            free -= (added[block] & ~word).bit_count()
             at = block + 1
         put(word, begin + count - at)
         begin += count
-    return AddressMask(mask.id, mask.bits, mask.free - len(new), tuple(runs))
+    return AddressMask(mask.id, mask.bits, free, tuple(runs))
 
 
 def number_of(address: str, subnet: IPv4Network) -> int:

@@ -133,6 +133,8 @@ def _network(parts: list[str], raw: Any) -> tuple[str, str, str]:
 def _subnets(parts: list[str], raw: Any) -> tuple[str, tuple[Subnet, ...]]:
     """The overlay driver's own record: an object, or the bare list that older engines wrote."""
     listed = raw["subnets"] if isinstance(raw, dict) else raw
+    if not listed:
+        raise ValueError("it has no subnet")
     return text(parts[0]), tuple(
         Subnet(
             IPv4Network(text(its["SubnetIP"])),
