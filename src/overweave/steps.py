@@ -280,19 +280,6 @@ class RemoveVxlan(_Step):
 
 
 @dataclass(frozen=True)
-class RejoinNetwork(_Step):
-    """Take a running container off a network and put it there again, with another address. Its
-    connections end. ``network`` is an id."""
-
-    container: str
-    network: str
-    network_name: str
-
-    def __str__(self) -> str:
-        return f"join {self.container} to network {self.network_name} again, with another address"
-
-
-@dataclass(frozen=True)
 class HoldAddresses(_Step):
     """Note in the store that addresses are given out, so that nobody gets them a second time. ``key`` is
     that of the subnet's address mask."""
@@ -303,6 +290,21 @@ class HoldAddresses(_Step):
 
     def __str__(self) -> str:
         return f"note in the store that {_some(self.addresses)} of {self.subnet} can't be given out"
+
+
+@dataclass(frozen=True)
+class RejoinNetwork(_Step):
+    """Take a running container off a network and put it there again, with another address. Its
+    connections end. ``network`` is an id. ``keep``: what it gives back stays somebody else's, and would be
+    the first address that is free again."""
+
+    container: str
+    network: str
+    network_name: str
+    keep: HoldAddresses | None = None
+
+    def __str__(self) -> str:
+        return f"join {self.container} to network {self.network_name} again, with another address"
 
 
 Step = (

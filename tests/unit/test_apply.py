@@ -466,7 +466,10 @@ def test_a_container_joins_its_network_again_with_its_names(hosts):
         RunContainer("a", "why", "web", {"Image": "x:1", "HostConfig": {"NetworkMode": "n"}}),
     )
     before = hosts["a"].engine.container("web")["NetworkSettings"]["Networks"]["n"]["IPAddress"]
-    hosts.do(RejoinNetwork("a", "why", "web", "n", "n"))
+    hosts.store.put("k", MASK)
+    keep = HoldAddresses("a", "why", "k", "10.9.0.0/24", ("10.9.0.7",))
+    hosts.do(RejoinNetwork("a", "why", "web", "n", "n", keep))
+    assert parse(hosts.store.get("k")).taken(7)
     after = hosts["a"].engine.container("web")["NetworkSettings"]["Networks"]["n"]["IPAddress"]
     assert after != before
     hosts.do(DisconnectEndpoint("a", "why", "id", "web", "n", "n"))

@@ -135,7 +135,7 @@ def perform(step: Step, world: World) -> None:
         case RemoveVxlan():
             remove_vxlan(step, writer)
         case RejoinNetwork():
-            _persist(lambda: _rejoin(engine, step), world)
+            _persist(lambda: _rejoin(engine, step, world), world)
         case HoldAddresses():
             _hold(step, world)
         case JoinGossip() | PassGate():
@@ -223,7 +223,7 @@ def _run(engine: Engine, name: str, spec: Mapping[str, Any]) -> None:
         raise
 
 
-def _rejoin(engine: Engine, step: RejoinNetwork) -> None:
+def _rejoin(engine: Engine, step: RejoinNetwork, world: World) -> None:
     """With the names and options that it had there; a container that is off it already is only joined."""
     found = engine.container(step.container)
     networks = found["NetworkSettings"]["Networks"]
@@ -233,6 +233,8 @@ def _rejoin(engine: Engine, step: RejoinNetwork) -> None:
     kept = {"Aliases": aliases, "Links": its.get("Links"), "DriverOpts": its.get("DriverOpts")}
     if step.network_name in networks:
         engine.disconnect(step.network, step.container)
+    if step.keep:
+        _hold(step.keep, world)
     engine.connect(step.network, step.container, {key: value for key, value in kept.items() if value})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from ipaddress import IPv4Address
 
 from overweave.facts.engine import Engine
 from overweave.facts.libnetwork import Endpoint
@@ -60,7 +61,7 @@ def unrecorded(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
         its = place.attachment
         seen = f"the store has no endpoint of container {its.container} ({its.address} on {its.network_name})"
         matters = "other hosts don't know its name, and its address may be given away (moby#18841)"
-        step = RejoinNetwork(place.host, seen, its.container, its.network, its.network_name)
+        step = _rejoin(place, seen)
         fix = "`fab repair` joins it to the network again, if you let it"
         remedies: tuple[Step, ...] = () if its.fixed else (step,)
         if its.fixed:
@@ -84,12 +85,8 @@ def duplicates(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
         who = " and ".join(f"{p.attachment.container} on {p.host}" for p in (keeps, *others))
         seen = f"{address} on {keeps.attachment.network_name} is the address of {who}"
         movable = [p for p in others if not p.attachment.fixed]
-        steps = tuple(
-            RejoinNetwork(
-                p.host, seen, p.attachment.container, p.attachment.network, p.attachment.network_name
-            )
-            for p in movable
-        )
+        keep = holding(fleet, live, keeps.attachment.network, (address,), seen)
+        steps = tuple(_rejoin(p, seen, keep) for p in movable)
         fix = (
             f"`fab repair` gives {', '.join(p.attachment.container for p in movable)} another, if you let it"
             if len(movable) == len(others)
@@ -108,7 +105,7 @@ def gateways(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
         if network is None or its.address not in {s.gateway for s in network.subnets}:
             continue
         seen = f"container {its.container} has the address of the gateway of {network.name}, {its.address}"
-        step = RejoinNetwork(place.host, seen, its.container, its.network, network.name)
+        step = _rejoin(place, seen, holding(fleet, live, network.id, (its.address,), seen))
         fix = (
             "give it another address" if its.fixed else "`fab repair` gives it another address, if you let it"
         )
@@ -158,6 +155,23 @@ def unheld(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
         fault = error("addresses.free", seen, matters=matters, fix="`fab repair` notes that in the store")
         found.append(Fault(fault, (step,)))
     return found
+
+
+def holding(
+    fleet: Fleet, live: Live, network: str, addresses: tuple[str, ...], why: str
+) -> HoldAddresses | None:
+    """The step that holds addresses of a network; None where the store has no mask for them."""
+    its = live.records.networks.get(network) if live.records else None
+    subnets = {s.subnet for s in its.subnets} if its else set()
+    for pool in live.records.pools if live.records else ():
+        if pool.subnet in subnets and all(IPv4Address(address) in pool.subnet for address in addresses):
+            return HoldAddresses(fleet.store_host.name, why, pool.key, str(pool.subnet), addresses)
+    return None
+
+
+def _rejoin(place: Place, why: str, keep: HoldAddresses | None = None) -> RejoinNetwork:
+    its = place.attachment
+    return RejoinNetwork(place.host, why, its.container, its.network, its.network_name, keep)
 
 
 def _held(holds: Callable[[str], bool], address: str) -> bool:

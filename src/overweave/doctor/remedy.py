@@ -26,6 +26,7 @@ from overweave.steps import (
     make_plan,
 )
 
+from .endpoints import holding
 from .fault import Fault
 from .places import find
 
@@ -47,9 +48,9 @@ def repair(fleet: Fleet, live: Live, faults: Sequence[Fault]) -> Plan:
         Stage("addresses", holds),
         Stage("rows", _by_namespace(rows)),
         Stage("stale endpoints", disconnects),
+        Stage("addresses that stay", _staying(fleet, live, disconnects)),
         Stage("left devices", devices),
         Stage("new addresses", rejoins),
-        Stage("addresses that stay", _staying(fleet, live, disconnects, rejoins)),
         *_restarts(fleet, live, restarts),
     )
 
@@ -84,33 +85,17 @@ def _by_namespace(steps: Iterable[MendRows]) -> tuple[MendRows, ...]:
 
 
 def _staying(
-    fleet: Fleet,
-    live: Live,
-    disconnects: Iterable[DisconnectEndpoint],
-    rejoins: Sequence[RejoinNetwork],
+    fleet: Fleet, live: Live, disconnects: Iterable[DisconnectEndpoint]
 ) -> tuple[HoldAddresses, ...]:
     """An engine that lets go of an address notes it as free, also where another container has the same."""
-    if live.records is None:
-        return ()
-    places = find(live)
-    going = {step.endpoint for step in disconnects} | {
-        id_
-        for id_, p in places.live.items()
-        for step in rejoins
-        if (p.host, p.attachment.container, p.attachment.network) == (step.host, step.container, step.network)
+    going = {step.endpoint for step in disconnects}
+    freed = {
+        (e.network, e.address) for e in (live.records.endpoints if live.records else ()) if e.id in going
     }
-    freed = {(e.network, e.address) for e in live.records.endpoints if e.id in going}
-    freed |= {place.key for id_, place in places.live.items() if id_ in going}
-    kept = freed & {place.key for id_, place in places.live.items() if id_ not in going}
-    steps = []
-    for pool in live.records.pools:
-        networks = {
-            n.id for n in live.records.networks.values() if pool.subnet in {s.subnet for s in n.subnets}
-        }
-        if its := tuple(sorted(address for network, address in kept if network in networks)):
-            why = "another container had the same, and gave it back"
-            steps.append(HoldAddresses(fleet.store_host.name, why, pool.key, str(pool.subnet), its))
-    return tuple(steps)
+    kept = sorted(freed & {place.key for place in find(live).live.values()})
+    why = "another endpoint had the same address, and gave it back"
+    steps = (holding(fleet, live, network, (address,), why) for network, address in kept)
+    return tuple(step for step in steps if step)
 
 
 def _restarts(fleet: Fleet, live: Live, steps: Sequence[RestartEngine]) -> list[Stage]:
