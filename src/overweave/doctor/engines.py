@@ -49,7 +49,7 @@ def store(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     its = live.fleet.store
     if its is not None and its.leader:
         return []
-    seen = "the store has no leader" if its else "no store runs"
+    seen = "the store has no leader" if its else "no store runs on any of these hosts"
     matters = "no container can join the overlay or leave it, and endpoints were not checked"
     return [Fault(error("store.leader", seen, matters=matters, fix=DEPLOY))]
 

@@ -240,6 +240,10 @@ def test_endpoints_of_a_host_that_is_gone_for_good_are_stale_and_rows_to_it_too(
     overlay.site.boxes["host3"].registered = overlay.site.boxes["host3"].gossips = False
     stale, *rows = overlay.faults()
     assert stale.finding.seen == "endpoint app-host3 (10.211.0.4 on overweave) has no container on 10.0.0.13"
+    assert stale.finding.fix == (
+        "`fab repair` disconnects it; should that host come back, stop its engine, remove "
+        "/var/lib/docker/network/files/local-kv.db, and start it: no container could join there else"
+    )
     (step,) = stale.remedies
     assert (step.host, step.endpoint, step.name, step.network) == ("host1", "3" * 64, "app-host3", NETWORK)
     assert [f.finding.check for f in rows] == ["rows.stale", "rows.stale"]
@@ -438,3 +442,8 @@ def test_a_store_without_a_leader_is_told_and_nothing_is_judged_by_it(overlay):
     overlay.site.leader = False
     overlay.change(1, neighbours=(neighbour(8),))
     assert overlay.told() == [("store.leader", "", "the store has no leader")]
+
+
+def test_a_store_on_none_of_the_hosts_is_told(overlay):
+    overlay.site.boxes["host1"].containers = {}
+    assert overlay.told() == [("store.leader", "", "no store runs on any of these hosts")]
