@@ -117,6 +117,9 @@ class Engine(EngineReader, Protocol):
     def disconnect(self, network: str, endpoint: str) -> None:
         """Forcibly remove an endpoint, also one whose container is gone."""
 
+    def connect(self, network: str, container: str, settings: Mapping[str, Json]) -> None:
+        """Put a container on a network, with settings as in ``EndpointConfig``."""
+
     def remove_volume(self, name: str) -> None: ...
 
 
@@ -168,9 +171,15 @@ class KeyValue(Protocol):
     def keys(self, prefix: str) -> list[str]:
         """Names of all keys under a prefix; none is an empty list."""
 
+    def tree(self, prefix: str) -> dict[str, bytes]:
+        """All keys under a prefix with their values, in one round trip; none is empty."""
+
     def get(self, key: str) -> bytes | None: ...
 
     def put(self, key: str, value: bytes) -> None: ...
+
+    def swap(self, key: str, old: bytes, new: bytes) -> bool:
+        """Write ``new`` if the value is ``old`` at that moment, and say whether it was."""
 
 
 class Clock(Protocol):

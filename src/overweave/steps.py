@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from .facts.record import Before
 from .model import Archive
+
+SHOWN = 3
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first few, and how many more there are."""
+    all_ = list(names)
+    more = f" and {len(all_) - SHOWN} more" if len(all_) > SHOWN else ""
+    return ", ".join(all_[:SHOWN]) + more
 
 
 @dataclass(frozen=True)
@@ -205,6 +214,99 @@ class RemoveImage(_Step):
         return f"remove image {self.name}"
 
 
+@dataclass(frozen=True)
+class Row:
+    """Where an overlay's packets for a container go: its address, its MAC, and the VTEP of its host."""
+
+    address: str
+    mac: str
+    vtep: str
+
+    def __str__(self) -> str:
+        return f"{self.address} ({self.mac}) at {self.vtep}"
+
+
+@dataclass(frozen=True)
+class MendRows(_Step):
+    """In ``namespace``, a host's one of an overlay network: ``write`` rows of containers that are where
+    they say, drop neighbours by their address, and forwarding rows by MAC and VTEP."""
+
+    network: str
+    namespace: str
+    device: str
+    write: tuple[Row, ...] = ()
+    drop_neighbours: tuple[str, ...] = ()
+    drop_forwarding: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        dropped = [*self.drop_neighbours, *map(" at ".join, self.drop_forwarding)]
+        parts = [
+            *([f"write rows of {_some(map(str, self.write))}"] if self.write else []),
+            *([f"delete rows of {_some(dropped)}"] if dropped else []),
+        ]
+        return f"on network {self.network}: {'; '.join(parts)}"
+
+
+@dataclass(frozen=True)
+class DisconnectEndpoint(_Step):
+    """Remove the record of an endpoint that no host has, and give its address back. ``host``: any whose
+    engine has no container of that name. ``network`` is an id."""
+
+    endpoint: str
+    name: str
+    network: str
+    network_name: str
+
+    def __str__(self) -> str:
+        return f"disconnect {self.name} (endpoint {self.endpoint[:10]}) from network {self.network_name}"
+
+
+@dataclass(frozen=True)
+class RemoveVxlan(_Step):
+    """Remove a vxlan device that no engine uses. ``namespace``: path of the one it is in, "" for the host's
+    own; ``with_namespace``: one of Docker's, which goes with it."""
+
+    namespace: str
+    device: str
+    vni: int
+    with_namespace: bool = False
+
+    def __str__(self) -> str:
+        inside = f" in {self.namespace}" if self.namespace else ""
+        if not self.device:
+            return f"remove namespace {self.namespace}"
+        more = ", and that namespace" if self.with_namespace else ""
+        return f"remove vxlan device {self.device} (VNI {self.vni}){inside}{more}"
+
+
+@dataclass(frozen=True)
+class HoldAddresses(_Step):
+    """Note in the store that addresses are given out, so that nobody gets them a second time. ``key`` is
+    that of the subnet's address mask."""
+
+    key: str
+    subnet: str
+    addresses: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"note in the store that {_some(self.addresses)} of {self.subnet} can't be given out"
+
+
+@dataclass(frozen=True)
+class RejoinNetwork(_Step):
+    """Take a running container off a network and put it there again, with another address. Its
+    connections end. ``network`` is an id. ``keep``: what it gives back stays somebody else's, and would be
+    the first address that is free again."""
+
+    container: str
+    network: str
+    network_name: str
+    keep: HoldAddresses | None = None
+
+    def __str__(self) -> str:
+        return f"join {self.container} to network {self.network_name} again, with another address"
+
+
 Step = (
     RecordBefore
     | WriteFile
@@ -221,6 +323,11 @@ Step = (
     | RemoveContainer
     | RemoveVolume
     | RemoveImage
+    | MendRows
+    | DisconnectEndpoint
+    | RemoveVxlan
+    | RejoinNetwork
+    | HoldAddresses
 )
 """Closed: a new step is added here and in apply, and mypy finds every place that must know it."""
 

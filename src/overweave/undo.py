@@ -16,8 +16,13 @@ from .facts.record import FOLDER as STATE_FOLDER
 from .facts.record import PATH as RECORD_PATH
 from .render import render, script
 from .steps import (
+    DisconnectEndpoint,
+    HoldAddresses,
+    MendRows,
     ProvideImage,
     RecordBefore,
+    RejoinNetwork,
+    RemoveVxlan,
     RestartEngine,
     RunContainer,
     StartContainer,
@@ -98,6 +103,9 @@ def note_of(step: Step) -> Note | None:
             return Note("engine", _if_there("container", step.name, remove) + volumes)
         case StartContainer():
             return Note("engine", f"docker stop {shlex.quote(step.name)} > /dev/null\n")
+        case MendRows() | DisconnectEndpoint() | RemoveVxlan() | HoldAddresses() | RejoinNetwork():
+            # What they change was a fault, proven twice: to bring it back would help nobody.
+            return None
         case _:
             return None
 

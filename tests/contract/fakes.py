@@ -385,6 +385,16 @@ class FakeEngine:
                 refuse(404, f"network {network} not found")
             self._find(endpoint, refuse)["joined"].pop(network, None)
 
+    def connect(self, network, container, settings):
+        with self._call(f"connecting {container} to network {network}") as refuse:
+            if network not in self._networks:
+                refuse(404, f"network {network} not found")
+            joined = self._find(container, refuse)["joined"]
+            if network in joined:
+                refuse(403, f"container {container} is already attached to network {network}")
+            self._ids += 1
+            joined[network] = f"{self._subnet}.{100 + self._ids}"
+
     def remove_volume(self, name):
         with self._call(f"removing volume {name}") as refuse:
             if name not in self._volumes:
@@ -416,6 +426,10 @@ class FakeStore:
         self._answer(f"listing {prefix}")
         return sorted(key for key in self._kept if key.startswith(prefix))
 
+    def tree(self, prefix):
+        self._answer(f"reading all of {prefix}")
+        return {key: self._kept[key] for key in sorted(self._kept) if key.startswith(prefix)}
+
     def get(self, key):
         self._answer(f"reading {key}")
         return self._kept.get(key)
@@ -423,6 +437,13 @@ class FakeStore:
     def put(self, key, value):
         self._answer(f"writing {key}")
         self._kept[key] = value
+
+    def swap(self, key, old, new):
+        self._answer(f"changing {key}")
+        if self._kept.get(key) != old:
+            return False
+        self._kept[key] = new
+        return True
 
 
 def saved_image(path, *tags):

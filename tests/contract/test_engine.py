@@ -191,6 +191,13 @@ def test_a_network_in_use_stays_until_its_endpoints_are_cut_off(place, engine):
     with refused(403, "removing network blue: error while removing network: network blue"):
         engine.remove_network("blue")
     engine.disconnect("blue", "one")
+    engine.connect("blue", "one", {"Aliases": ["first"]})
+    assert engine.container("one")["NetworkSettings"]["Networks"]["blue"]["IPAddress"].startswith("10.")
+    with refused(403, "connecting one to network blue: "):
+        engine.connect("blue", "one", {})
+    with refused(404, "connecting one to network green: network green not found"):
+        engine.connect("green", "one", {})
+    engine.disconnect("blue", "one")
     engine.remove_network("blue")
 
 

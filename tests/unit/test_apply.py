@@ -23,6 +23,7 @@ from overweave.errors import (
     OverweaveError,
     Refused,
 )
+from overweave.facts.address_mask import parse, value_of, with_taken
 from overweave.facts.record import PATH as RECORD_PATH
 from overweave.facts.record import Before
 from overweave.fleet import Cancel
@@ -32,9 +33,12 @@ from overweave.model import Access, Archive, Host
 from overweave.steps import (
     AwaitLeader,
     CreateNetwork,
+    DisconnectEndpoint,
+    HoldAddresses,
     JoinGossip,
     ProvideImage,
     RecordBefore,
+    RejoinNetwork,
     RemoveContainer,
     RemoveFile,
     RemoveImage,
@@ -446,3 +450,70 @@ class Garbage:
 
     def close(self):
         pass
+
+
+MASK = (
+    b'{"id":"GlobalDefault/10.9.0.0/24","sequence":"AAAAAAAAAQAAAAAAAAAA/cAAAAAAAAAAAAAAAQAA'
+    b'AAAAAAAAAAAABgAAAAEAAAAAAAAAAQ=="}'
+)
+
+
+def test_a_container_joins_its_network_again_with_its_names(hosts):
+    hosts["a"].engine = FakeEngine("a", registry=["x:1"])
+    hosts.do(
+        CreateNetwork("a", "why", "n", NETWORK),
+        ProvideImage("a", "why", "x:1"),
+        RunContainer("a", "why", "web", {"Image": "x:1", "HostConfig": {"NetworkMode": "n"}}),
+    )
+    before = hosts["a"].engine.container("web")["NetworkSettings"]["Networks"]["n"]["IPAddress"]
+    hosts.store.put("k", MASK)
+    keep = HoldAddresses("a", "why", "k", "10.9.0.0/24", ("10.9.0.7",))
+    hosts.do(RejoinNetwork("a", "why", "web", "n", "n", keep))
+    assert parse(hosts.store.get("k")).taken(7)
+    after = hosts["a"].engine.container("web")["NetworkSettings"]["Networks"]["n"]["IPAddress"]
+    assert after != before
+    hosts.do(DisconnectEndpoint("a", "why", "id", "web", "n", "n"))
+    assert hosts["a"].engine.container("web")["NetworkSettings"]["Networks"] == {}
+    hosts.do(DisconnectEndpoint("a", "why", "id", "gone", "n", "n"))
+
+
+def test_addresses_are_held_once_and_whatever_another_engine_writes_meanwhile_stays(hosts):
+    class Busy(FakeStore):
+        """Another engine gives out 10.9.0.9 between the read and the first write."""
+
+        def swap(self, key, old, new):
+            if not self.others:
+                self.others = True
+                mask = with_taken(parse(self.get(key)), [9])
+                self.put(key, value_of(mask))
+            return super().swap(key, old, new)
+
+    hosts.store = Busy()
+    hosts.store.others = False
+    hosts.store.put("k", MASK)
+    hold = HoldAddresses("a", "why", "k", "10.9.0.0/24", ("10.9.0.7", "10.9.0.8"))
+    hosts.do(hold)
+    mask = parse(hosts.store.get("k"))
+    assert [n for n in range(256) if mask.taken(n)] == [0, 1, 7, 8, 9, 255]
+    assert mask.free == 250
+    value = hosts.store.get("k")
+    hosts.do(hold)
+    assert hosts.store.get("k") == value
+
+
+@pytest.mark.parametrize(
+    ("value", "address", "why"),
+    [
+        (None, "10.9.0.7", "it is gone"),
+        (b"no mask", "10.9.0.7", "Expecting value: line 1 column 1 (char 0)"),
+        (MASK, "10.8.0.1", "10.8.0.1 is not in 10.9.0.0/24"),
+    ],
+)
+def test_addresses_that_can_not_be_held_are_an_error_with_its_reason(hosts, value, address, why):
+    if value is not None:
+        hosts.store.put("k", value)
+    text = error_of(lambda: hosts.do(HoldAddresses("a", "why", "k", "10.9.0.0/24", (address,))))
+    assert text == (
+        f"a: the addresses of 10.9.0.0/24 can't be noted in the store: {why}\n"
+        "  -> see `fab doctor`: containers have these addresses, and others may get them"
+    )

@@ -22,12 +22,13 @@ LAYERS = (
     {"journal"},
     {"overlay"},
     {"preflight", "backends", "teardown", "state", "trace"},
-    {"plan"},
+    {"plan", "doctor"},
     {"apply", "prove", "bench"},
     {"report", "lock", "adapters", "lab"},
     {"session"},
     {"proving"},
     {"pipeline", "tracing"},
+    {"checkup"},
     {"cli"},
 )
 """Bottom to top: a module or package imports from layers below its own, and inside its own package."""

@@ -58,6 +58,11 @@ class ConsulHttp:
         with self._call(f"listing {prefix}") as client:
             return list(client.kv.get(prefix, keys=True)[1] or [])
 
+    def tree(self, prefix: str) -> dict[str, bytes]:
+        with self._call(f"reading all of {prefix}") as client:
+            found = client.kv.get(prefix, recurse=True)[1] or []
+            return {str(its["Key"]): bytes(its["Value"] or b"") for its in found}
+
     def get(self, key: str) -> bytes | None:
         with self._call(f"reading {key}") as client:
             found = client.kv.get(key)[1]
@@ -66,3 +71,10 @@ class ConsulHttp:
     def put(self, key: str, value: bytes) -> None:
         with self._call(f"writing {key}") as client:
             client.kv.put(key, value)
+
+    def swap(self, key: str, old: bytes, new: bytes) -> bool:
+        with self._call(f"changing {key}") as client:
+            found = client.kv.get(key)[1]
+            if found is None or bytes(found["Value"] or b"") != old:
+                return False
+            return client.kv.put(key, new, cas=int(found["ModifyIndex"])) is True

@@ -37,7 +37,7 @@ class _Client(docker.APIClient):  # type: ignore[misc]
 
     def send_json(self, path: str, body: Mapping[str, Json], **params: Any) -> Json:
         response = self._post_json(self._url(path), data=dict(body), params=params)
-        return self._result(response, json=True)
+        return self._result(response, json=bool(response.content))
 
 
 class EngineApi:
@@ -193,6 +193,11 @@ class EngineApi:
     def disconnect(self, network: str, endpoint: str) -> None:
         with self._call(f"disconnecting {endpoint} from network {network}") as client:
             client.disconnect_container_from_network(endpoint, network, force=True)
+
+    def connect(self, network: str, container: str, settings: Mapping[str, Json]) -> None:
+        with self._call(f"connecting {container} to network {network}") as client:
+            body = {"Container": container, "EndpointConfig": dict(settings)}
+            client.send_json(f"/networks/{network}/connect", body)
 
     def remove_volume(self, name: str) -> None:
         with self._call(f"removing volume {name}") as client:

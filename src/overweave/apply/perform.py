@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network
 from typing import Any
 
 from overweave.command import change_script
-from overweave.errors import CommandFailed, DeadlineExceeded, EngineError, OverweaveError, Refused
+from overweave.errors import (
+    CommandFailed,
+    DeadlineExceeded,
+    EngineError,
+    OverweaveError,
+    Refused,
+    StoreError,
+)
+from overweave.facts import address_mask
 from overweave.facts.record import PATH as RECORD_PATH
 from overweave.facts.unit import UNIT
 from overweave.ports import Engine, Progress, Writer
 from overweave.steps import (
     AwaitLeader,
     CreateNetwork,
+    DisconnectEndpoint,
+    HoldAddresses,
     JoinGossip,
+    MendRows,
     PassGate,
     ProvideImage,
     RecordBefore,
+    RejoinNetwork,
     RemoveContainer,
     RemoveFile,
     RemoveImage,
     RemoveNetwork,
     RemoveVolume,
+    RemoveVxlan,
     RestartEngine,
     RunContainer,
     StartContainer,
@@ -31,6 +45,7 @@ from overweave.steps import (
 )
 from overweave.waiting import wait_until
 
+from .overlay_rows import mend_rows, remove_vxlan
 from .world import World
 
 LEADER_SECONDS = 30.0
@@ -115,6 +130,16 @@ def perform(step: Step, world: World) -> None:
             _unless_gone(lambda: engine.remove_volume(step.name))
         case RemoveImage():
             _unless_gone(lambda: engine.remove_image(step.name))
+        case MendRows():
+            mend_rows(step, writer)
+        case DisconnectEndpoint():
+            _unless_gone(lambda: engine.disconnect(step.network, step.name))
+        case RemoveVxlan():
+            remove_vxlan(step, writer)
+        case RejoinNetwork():
+            _persist(lambda: _rejoin(engine, step, world), world)
+        case HoldAddresses():
+            _hold(step, world)
         case JoinGossip() | PassGate():
             raise AssertionError("a step of the whole fleet has no host")
 
@@ -198,6 +223,42 @@ def _run(engine: Engine, name: str, spec: Mapping[str, Any]) -> None:
             with contextlib.suppress(EngineError):
                 engine.disconnect(spec["HostConfig"]["NetworkMode"], name)
         raise
+
+
+def _rejoin(engine: Engine, step: RejoinNetwork, world: World) -> None:
+    """With the names and options that it had there; a container that is off it already is only joined."""
+    found = engine.container(step.container)
+    networks = found["NetworkSettings"]["Networks"]
+    its = networks.get(step.network_name) or {}
+    # The short id is the engine's own addition, and it refuses to be told of it.
+    aliases = [a for a in its.get("Aliases") or () if not str(found["Id"]).startswith(str(a))]
+    kept = {"Aliases": aliases, "Links": its.get("Links"), "DriverOpts": its.get("DriverOpts")}
+    if step.network_name in networks:
+        engine.disconnect(step.network, step.container)
+    if step.keep:
+        _hold(step.keep, world)
+    engine.connect(step.network, step.container, {key: value for key, value in kept.items() if value})
+
+
+def _hold(step: HoldAddresses, world: World) -> None:
+    """Engines change the mask, too: what another one wrote meanwhile is read again."""
+
+    def held() -> bool:
+        old = world.store.get(step.key)
+        try:
+            if old is None:
+                raise ValueError("it is gone")
+            mask = address_mask.parse(old)
+            subnet = IPv4Network(step.subnet)
+            new = address_mask.with_taken(mask, (address_mask.number_of(a, subnet) for a in step.addresses))
+        except ValueError as e:
+            raise StoreError(
+                f"the addresses of {step.subnet} can't be noted in the store: {e}",
+                hint="see `fab doctor`: containers have these addresses, and others may get them",
+            ) from e
+        return new == mask or world.store.swap(step.key, old, address_mask.value_of(new))
+
+    wait_until(held, what=f"noting addresses of {step.subnet}", seconds=PERSIST_SECONDS, clock=world.clock)
 
 
 def _unless_gone(remove: Callable[[], None], *, hint: str = "") -> None:

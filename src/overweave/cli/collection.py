@@ -6,9 +6,9 @@ from pathlib import Path
 
 from invoke.collection import Collection
 
-from . import bench, lab, playbooks, tasks, trace
+from . import bench, doctor, lab, playbooks, tasks, trace
 
-AT_ROOT = (tasks, trace, bench)
+AT_ROOT = (tasks, doctor, trace, bench)
 """Modules whose tasks have no prefix."""
 
 

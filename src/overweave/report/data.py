@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from overweave.apply.world import Done
 from overweave.audit import stamp
+from overweave.doctor.fault import Checkup
 from overweave.facts.audit_log import AuditLog, Entry
-from overweave.preflight.finding import Preflight
+from overweave.preflight.finding import Finding, Preflight
 from overweave.prove.matrix import Matrix, Verdict
 from overweave.state import State
 from overweave.steps import Plan, WriteFile
@@ -112,18 +114,49 @@ def preflight(result: Preflight) -> dict[str, Any]:
         "passed": result.passed,
         "seconds": round(result.seconds, 3),
         "hosts": list(result.hosts),
+        "findings": [_finding(found) for found in result.findings],
+    }
+
+
+def _finding(found: Finding) -> dict[str, Any]:
+    return {
+        "check": found.check,
+        "severity": found.severity.value,
+        "host": found.host,
+        "peer": found.peer,
+        "seen": found.seen,
+        "matters": found.matters,
+        "fix": found.fix,
+    }
+
+
+def checkup(result: Checkup) -> dict[str, Any]:
+    """``repair`` of a finding has the steps of `fab repair`, none where it can do nothing."""
+    return {
+        "version": VERSION,
+        "kind": "doctor",
+        "healthy": result.healthy,
+        "seconds": round(result.seconds, 3),
+        "hosts": list(result.hosts),
         "findings": [
-            {
-                "check": found.check,
-                "severity": found.severity.value,
-                "host": found.host,
-                "peer": found.peer,
-                "seen": found.seen,
-                "matters": found.matters,
-                "fix": found.fix,
-            }
-            for found in result.findings
+            _finding(fault.finding) | {"repair": [str(step) for step in fault.remedies]}
+            for fault in result.faults
         ],
+    }
+
+
+def repair(before: Checkup, planned: Plan, done: Done, after: Checkup, seconds: float) -> dict[str, Any]:
+    """``seconds`` are those of the whole run; ``islands`` are those that the gossip had."""
+    return {
+        "version": VERSION,
+        "kind": "repair",
+        "healthy": after.healthy,
+        "changed": bool(done.steps),
+        "seconds": round(seconds, 3),
+        "islands": [list(island) for island in done.islands],
+        "before": checkup(before)["findings"],
+        "stages": plan(planned)["stages"],
+        "after": checkup(after)["findings"],
     }
 
 

@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from overweave import audit as audit_lines
+from overweave.doctor.fault import Checkup
 from overweave.facts.audit_log import AuditLog, Entry
-from overweave.preflight.finding import Preflight, Severity
+from overweave.preflight.finding import Finding, Preflight, Severity
 from overweave.printable import lines
 from overweave.state import State
 from overweave.steps import Plan, Step, WriteFile
@@ -72,36 +73,58 @@ def _diff(step: Step) -> str:
     return "\n".join(f"      {line}" for line in lines)
 
 
+MOST_FINDINGS = 30
+"""That are shown; two islands of a large fleet lack hundreds of rows."""
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
 
 def preflight(result: Preflight) -> RenderableType:
     """How many findings of each kind, and then each with its reason and its remedy."""
-    counts = [
-        f"{count} {severity}{'s' * (count > 1)}"
-        for severity in Severity
-        if (count := sum(found.severity is severity for found in result.findings))
-    ]
-    hosts = f"{len(result.hosts)} host{'s' * (len(result.hosts) > 1)}"
     parts: list[RenderableType] = [
         Text.assemble(
             (
                 f"preflight {'passed' if result.passed else 'FAILED'}",
                 "bold green" if result.passed else "bold red",
             ),
-            f" on {hosts} in {result.seconds:.1f} s: {', '.join(counts) or 'nothing found'}",
+            f" on {_counted(result.hosts, result.findings, result.seconds)}",
         )
     ]
-    for found in result.findings:
-        style = STYLES[found.severity]
-        where = f"{found.where or 'all hosts'}: "
-        parts.append(Text.assemble((f"{found.severity.upper():<8}", style), (where, "bold"), found.seen))
+    return Group(*parts, *_findings(result.findings))
+
+
+def _findings(found: Iterable[Finding]) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for its in found:
+        style = STYLES[its.severity]
+        where = f"{its.where or 'all hosts'}: "
+        parts.append(Text.assemble((f"{its.severity.upper():<8}", style), (where, "bold"), its.seen))
         parts += [
             Text(f"        {label} {line}", style="dim")
-            for label, line in (("why:", found.matters), ("fix:", found.fix))
+            for label, line in (("why:", its.matters), ("fix:", its.fix))
             if line
         ]
-    return Group(*parts)
+    return parts
+
+
+def checkup(result: Checkup) -> RenderableType:
+    """Whether something is wrong, and then each finding with its reason and its remedy."""
+    findings = [fault.finding for fault in result.faults]
+    word, style = ("healthy", "bold green") if result.healthy else ("NOT healthy", "bold red")
+    headline = Text.assemble((word, style), f": {_counted(result.hosts, findings, result.seconds)}")
+    shown = findings[:MOST_FINDINGS]
+    left = len(findings) - len(shown)
+    more = [Text(f"… and {left} more; all are in --json")] if left else []
+    return Group(headline, *_findings(shown), *more)
+
+
+def _counted(hosts: Sequence[str], found: Sequence[Finding], seconds: float) -> str:
+    counts = [
+        f"{count} {severity}{'s' * (count > 1)}"
+        for severity in Severity
+        if (count := sum(its.severity is severity for its in found))
+    ]
+    on = f"{len(hosts)} host{'s' * (len(hosts) > 1)}"
+    return f"{on} in {seconds:.1f} s: {', '.join(counts) or 'nothing found'}"
 
 
 def state(result: State) -> RenderableType:

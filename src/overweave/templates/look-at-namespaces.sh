@@ -1,5 +1,5 @@
 # Arguments: a mark, then names of network namespaces in Docker's folder, or patterns of them. "" is the
-# host's own namespace, and a word that begins with / is a path, as in /proc/1234/ns/net.
+# host's own namespace, and a word that begins with / is a path or a pattern of paths, as in /proc/1234/ns/net.
 # Prints five parts for each that is there, each with the mark behind it: name and inode, links with their
 # addresses, neighbours, forwarding rows, routes.
 mark=$1 folder=/var/run/docker/netns
@@ -7,13 +7,15 @@ shift
 look='ip -json -d -s address; printf "\n%s\n" "$0"; ip -json neigh; printf "\n%s\n" "$0"
   bridge -json fdb show; printf "\n%s\n" "$0"; ip -json route; printf "\n%s\n" "$0"'
 name() { printf '%s %s\n%s\n' "$1" "$(stat -L -c %i "$2")" "$mark"; }
+enter() { # one that went in this moment has its five parts too, or those behind it would be misread
+  [ -e "$2" ] && name "$1" "$2" || return 0
+  nsenter --net="$2" sh -c "$look" "$mark" || printf '%s\n%s\n%s\n%s\n' "$mark" "$mark" "$mark" "$mark"
+}
 for wanted; do
   case $wanted in
     '') name host /proc/self/ns/net && sh -c "$look" "$mark" ;;
-    /*) [ -e "$wanted" ] && name "$wanted" "$wanted" && nsenter --net="$wanted" sh -c "$look" "$mark" ;;
-    *) for path in "$folder"/$wanted; do
-        [ -e "$path" ] && name "${path##*/}" "$path" && nsenter --net="$path" sh -c "$look" "$mark"
-      done ;;
+    /*) for path in $wanted; do enter "$path" "$path"; done ;;
+    *) for path in "$folder"/$wanted; do enter "${path##*/}" "$path"; done ;;
   esac
 done
-exit 0 # a namespace may go while it is looked at
+exit 0

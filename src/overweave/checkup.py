@@ -1,0 +1,118 @@
+"""Looks at a network that is in use, says what is wrong, and mends it: `fab doctor` and `fab repair`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .apply.run import apply
+from .apply.world import Done
+from .doctor.everything import faults
+from .doctor.fault import Checkup, Fault
+from .doctor.remedy import repair as remedies
+from .errors import DeadlineExceeded
+from .facts import libnetwork, live
+from .facts.fleet import FleetFacts
+from .facts.libnetwork import Records
+from .facts.live import Live
+from .fleet import each
+from .overlay import addresses
+from .pipeline import world
+from .preflight.finding import Severity
+from .session import Session, look
+from .steps import Plan
+from .waiting import wait_until
+
+AGAIN_SECONDS = 2.0
+"""How long something may look wrong until it is told: a container that starts or stops takes less."""
+ROUNDS = 3
+"""Plans that may follow each other: what an engine that was restarted lacks shows only then."""
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What was found before and after, and what was done in between."""
+
+    before: Checkup
+    plan: Plan
+    done: Done
+    after: Checkup
+
+
+def examine(session: Session) -> tuple[Checkup, Live]:
+    """Everything that is wrong, and the facts it was seen in. Changes nothing.
+
+    What looks wrong is looked at again for `AGAIN_SECONDS`, and told only if it was wrong every time.
+    """
+    started = session.clock.monotonic()
+    facts = look_at_all(session)
+    found = faults(session.fleet, facts)
+    suspects = {fault.key for fault in found if _counts(fault)}
+    if suspects:
+        session.progress("", "something looks wrong: look again")
+
+        def gone() -> bool:
+            nonlocal facts, found, suspects
+            facts = look_at_all(session, quiet=True)
+            found = faults(session.fleet, facts)
+            suspects &= {fault.key for fault in found}
+            return not suspects
+
+        with contextlib.suppress(DeadlineExceeded):
+            wait_until(gone, what="", seconds=AGAIN_SECONDS, clock=session.clock, interval=0.3)
+    told = tuple(fault for fault in found if fault.key in suspects or not _counts(fault))
+    return Checkup(session.fleet.names, told, session.clock.monotonic() - started), facts
+
+
+def look_at_all(session: Session, *, quiet: bool = False) -> Live:
+    """All facts of hosts, store and gossip, and what is on the overlays. Hosts side by side."""
+    facts = look(session)
+    if not quiet:
+        session.progress("", "looking at the containers, the rows and the store's records")
+    hosts = each(
+        session.fleet.names, lambda name: live.look(session.hosts[name]), cancel=session.cancel
+    ).all()
+    advertise, _ = addresses(session.fleet, facts)
+    vteps = {name: its.address for name, its in advertise.items()}
+    return Live(facts, hosts, _records(session, facts), vteps)
+
+
+def _records(session: Session, facts: FleetFacts) -> Records | None:
+    if facts.store is None or not facts.store.leader:
+        return None
+    return libnetwork.parse(session.store().tree(libnetwork.ROOT))
+
+
+def _counts(fault: Fault) -> bool:
+    """Whether a second look is due: what has no remedy and breaks nothing is of what lasts."""
+    return bool(fault.remedies) or fault.finding.severity is Severity.ERROR
+
+
+def make_repair(session: Session, found: Checkup, facts: Live) -> Plan:
+    """What would mend the faults that were found; empty where none of them has a remedy."""
+    return remedies(session.fleet, facts, found.faults)
+
+
+def repair(session: Session, before: Callable[[Checkup, Plan], None]) -> Repair:
+    """Mend what is wrong and can be explained, and look again.
+
+    ``before`` is shown what was found, and the plan, and may raise: then nothing has changed. An engine that
+    was restarted may show more to mend: ``before`` is shown that, too.
+    """
+    done = Done()
+    first, facts = examine(session)
+    left, now = make_repair(session, first, facts), first
+    whole = left
+    for number in range(ROUNDS):
+        before(now, left)
+        if not left:
+            break
+        step_done = apply(left, world(session))
+        done.steps += step_done.steps
+        done.islands = done.islands or step_done.islands
+        now, facts = examine(session)
+        left = make_repair(session, now, facts)
+        if number == ROUNDS - 1 or not left:
+            break
+    return Repair(first, whole, done, now)

@@ -1,0 +1,121 @@
+"""From faults to a plan: the least intrusive first, and engines last, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
+
+from overweave.advertise import ENGINE_PORT
+from overweave.facts.engine import Engine
+from overweave.facts.live import Live
+from overweave.model import Fleet
+from overweave.overlay import users_containers
+from overweave.steps import (
+    AwaitLeader,
+    DisconnectEndpoint,
+    HoldAddresses,
+    JoinGossip,
+    MendRows,
+    PassGate,
+    Plan,
+    RejoinNetwork,
+    RemoveVxlan,
+    RestartEngine,
+    Stage,
+    Step,
+    make_plan,
+)
+
+from .endpoints import holding
+from .fault import Fault
+from .places import find
+
+S = TypeVar("S")
+
+
+def repair(fleet: Fleet, live: Live, faults: Sequence[Fault]) -> Plan:
+    """The remedies of all faults, each once."""
+    steps = [step for fault in faults for step in fault.remedies]
+    gossip = _of(steps, JoinGossip, lambda s: "all")
+    holds = _of(steps, HoldAddresses, lambda s: s.key)
+    rows = _of(steps, MendRows, lambda s: s)
+    disconnects = _of(steps, DisconnectEndpoint, lambda s: s.endpoint)
+    devices = _of(steps, RemoveVxlan, lambda s: (s.host, s.namespace, s.device))
+    rejoins = _of(steps, RejoinNetwork, lambda s: (s.host, s.container, s.network))
+    restarts = _of(steps, RestartEngine, lambda s: s.host)
+    return make_plan(
+        Stage("gossip", gossip),
+        Stage("addresses", holds),
+        Stage("rows", _by_namespace(rows)),
+        Stage("stale endpoints", disconnects),
+        Stage("addresses that stay", _staying(fleet, live, disconnects)),
+        Stage("left devices", devices),
+        Stage("new addresses", rejoins),
+        *_restarts(fleet, live, restarts),
+    )
+
+
+def _of(steps: Iterable[Step], kind: type[S], same: Callable[[S], Hashable]) -> tuple[S, ...]:
+    """Steps of one kind; of those that are the same, the first."""
+    found: dict[Hashable, S] = {}
+    for step in steps:
+        if isinstance(step, kind):
+            found.setdefault(same(step), step)
+    return tuple(found.values())
+
+
+def _by_namespace(steps: Iterable[MendRows]) -> tuple[MendRows, ...]:
+    """One step for each namespace: a round trip or two mend all of its rows."""
+    groups: dict[tuple[str, str], list[MendRows]] = {}
+    for step in steps:
+        groups.setdefault((step.host, step.namespace), []).append(step)
+    return tuple(
+        MendRows(
+            host=its[0].host,
+            why=its[0].why if len(its) == 1 else f"{len(its)} faults in the rows, as {its[0].why}",
+            network=its[0].network,
+            namespace=namespace,
+            device=its[0].device,
+            write=tuple(dict.fromkeys(row for step in its for row in step.write)),
+            drop_neighbours=tuple(dict.fromkeys(a for step in its for a in step.drop_neighbours)),
+            drop_forwarding=tuple(dict.fromkeys(f for step in its for f in step.drop_forwarding)),
+        )
+        for (_, namespace), its in groups.items()
+    )
+
+
+def _staying(
+    fleet: Fleet, live: Live, disconnects: Iterable[DisconnectEndpoint]
+) -> tuple[HoldAddresses, ...]:
+    """An engine that lets go of an address notes it as free, also where another container has the same."""
+    going = {step.endpoint for step in disconnects}
+    freed = {
+        (e.network, e.address) for e in (live.records.endpoints if live.records else ()) if e.id in going
+    }
+    kept = sorted(freed & {place.key for place in find(live).live.values()})
+    why = "another endpoint had the same address, and gave it back"
+    steps = (holding(fleet, live, network, (address,), why) for network, address in kept)
+    return tuple(step for step in steps if step)
+
+
+def _restarts(fleet: Fleet, live: Live, steps: Sequence[RestartEngine]) -> list[Stage]:
+    """Each behind the gate of the one before, the store's host last: Consul restarts with its engine."""
+    carrying = [name for name in live.carrying if name in live.vteps]
+    stages = []
+    for step in sorted(steps, key=lambda s: s.host == fleet.store_host.name):
+        engine = live.fleet.hosts[step.host].engine
+        of_store = step.host == fleet.store_host.name
+        leader = (AwaitLeader(step.host, "Consul restarts with its engine"),) if of_store else ()
+        gate = PassGate(
+            "",
+            "an engine restarts",
+            (step.host,),
+            {step.host: f"{live.vteps[step.host]}:{ENGINE_PORT}"} if step.host in live.vteps else {},
+            {name: live.vteps[name] for name in carrying},
+            {step.host: users_containers(engine) if isinstance(engine, Engine) else ()},
+        )
+        stages += [
+            Stage(f"engine of {step.host}", (step, *leader), guarded=True),
+            Stage(f"gate of {step.host}", (gate,)),
+        ]
+    return stages

@@ -1,0 +1,86 @@
+"""What is on a live overlay: containers, namespaces and journals of all hosts, and the store's records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from overweave.command import query_script
+from overweave.errors import EngineError, OverweaveError
+from overweave.ports import Reader
+from overweave.printable import one_line
+
+from . import attachments, namespaces
+from .attachments import Attachment
+from .fleet import FleetFacts
+from .libnetwork import Records
+from .namespaces import Namespace
+from .unit import UNIT, Unit
+
+NAMED = "/run/netns/*"
+"""Namespaces that somebody has named by hand, or a killed program has left."""
+JOURNAL = query_script(
+    'pid=$(systemctl show -p MainPID --value "$1")\n'
+    '[ "${pid:-0}" = 0 ] || journalctl "_PID=$pid" -o cat --no-pager -n 2000 2>/dev/null | tail -c 150000',
+    UNIT,
+)
+"""What the running engine has said since its start, its last 2000 lines."""
+
+
+@dataclass(frozen=True)
+class HostLive:
+    """``attachments`` is None where the engine does not answer. ``host`` is the host's own namespace,
+    ``docker`` those in Docker's folder by name, ``named`` those under `NAMED` by path."""
+
+    attachments: tuple[Attachment, ...] | None
+    host: Namespace | None
+    docker: Mapping[str, Namespace]
+    named: Mapping[str, Namespace]
+    journal: str = ""
+
+
+@dataclass(frozen=True)
+class Live:
+    """``fleet`` has what `fab status` looks at. ``records`` is None where the store does not answer;
+    ``vteps`` are the addresses that the hosts advertise."""
+
+    fleet: FleetFacts
+    hosts: Mapping[str, HostLive]
+    records: Records | None
+    vteps: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def carrying(self) -> tuple[str, ...]:
+        """Hosts whose running engine has a cluster store."""
+        return tuple(
+            name
+            for name, its in self.fleet.hosts.items()
+            if isinstance(its.unit, Unit)
+            and any(a.startswith("--cluster-store=") for a in its.unit.arguments)
+        )
+
+
+def look(reader: Reader) -> HostLive:
+    """One round trip, and one call to the engine. Raises `ConnectionProblem` where that can't be done."""
+    try:
+        of_engine = reader.engine.containers()
+    except EngineError:
+        of_engine = None
+    wanted = namespaces.ask("", namespaces.OVERLAYS, NAMED)
+    seen, journal = reader.ask(wanted.query, JOURNAL)
+    found = namespaces.parse(seen, wanted.mark)
+    try:
+        attached = None if of_engine is None else attachments.parse(of_engine)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+        raise OverweaveError(
+            f"the engine's containers make no sense: {type(e).__name__}: {one_line(e)}",
+            host=reader.host.name,
+            hint="please report this with the output of `docker ps -a`",
+        ) from e
+    return HostLive(
+        attachments=attached,
+        host=found.pop(namespaces.HOST, None),
+        docker={name: its for name, its in found.items() if not name.startswith("/")},
+        named={name: its for name, its in found.items() if name.startswith("/")},
+        journal=journal.stdout,
+    )

@@ -1,0 +1,449 @@
+"""Each fault by itself: what is told of it, and what would mend it. A healthy fleet is blamed for nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+from tests.unit.doctor.overlay import (
+    NETWORK,
+    SPACE,
+    VETH,
+    VXLAN,
+    Overlay,
+    address,
+    attachment,
+    endpoint,
+    forwarding,
+    link,
+    mac,
+    mask,
+    neighbour,
+    space,
+    vtep,
+)
+
+from overweave.doctor.room import VALUE_LIMIT
+from overweave.facts import libnetwork
+from overweave.facts.namespaces import Namespace
+from overweave.steps import (
+    DisconnectEndpoint,
+    HoldAddresses,
+    JoinGossip,
+    MendRows,
+    RejoinNetwork,
+    RemoveVxlan,
+    RestartEngine,
+    Row,
+)
+
+
+@pytest.fixture
+def overlay():
+    return Overlay()
+
+
+def endpoint_key(id_):
+    return f"{libnetwork.ENDPOINTS}{NETWORK}/{id_}/"
+
+
+def only(overlay):
+    """The only fault that there is."""
+    (fault,) = overlay.faults()
+    return fault
+
+
+def test_a_healthy_fleet_has_no_fault(overlay):
+    assert overlay.told() == []
+
+
+def test_rows_that_an_engine_has_not_needed_yet_are_no_fault(overlay):
+    overlay.change(1, neighbours=(), forwarding=())
+    assert overlay.told() == []
+
+
+def test_rows_of_an_engine_to_its_own_containers_are_no_fault(overlay):
+    its = space(1)
+    overlay.change(1, neighbours=(*its.neighbours, neighbour(1)), forwarding=(*its.forwarding, forwarding(1)))
+    assert overlay.told() == []
+
+
+def test_rows_that_are_the_kernels_own_are_no_fault(overlay):
+    its = space(1)
+    overlay.change(
+        1,
+        neighbours=(*its.neighbours, neighbour(8, permanent=False), neighbour(9, device="br0")),
+        forwarding=(
+            *its.forwarding,
+            forwarding(8, permanent=False),
+            forwarding(9, vtep=""),
+            forwarding(9, device="br0"),
+            forwarding(9, mac="00:00:00:00:00:00"),
+        ),
+    )
+    assert overlay.told() == []
+
+
+ROW2 = (Row(address(2), mac(2), vtep(2)),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "seen", "mends"),
+    [
+        (
+            {"forwarding": (forwarding(3),)},
+            "rows.forwarding",
+            "no forwarding row for app-host2 on host2 (10.211.0.3 on overweave)",
+            (ROW2, (), ()),
+        ),
+        (
+            {"forwarding": (forwarding(2, permanent=False), forwarding(3))},
+            "rows.forwarding",
+            "the forwarding row for app-host2 on host2 (10.211.0.3 on overweave) is only one that the kernel "
+            "forgets",
+            (ROW2, (), ()),
+        ),
+        (
+            {"forwarding": (forwarding(2, vtep=vtep(3)), forwarding(3))},
+            "rows.vtep",
+            "the forwarding row for app-host2 on host2 (10.211.0.3 on overweave) leads to 10.0.0.13, not to "
+            "10.0.0.12",
+            (ROW2, (), ((mac(2), vtep(3)),)),
+        ),
+        (
+            {"neighbours": (neighbour(2, mac=mac(3)), neighbour(3))},
+            "rows.mac",
+            "the neighbour row for app-host2 on host2 (10.211.0.3 on overweave) has the MAC "
+            "02:42:0a:d3:00:04, not 02:42:0a:d3:00:03",
+            (ROW2, (), ()),
+        ),
+        (
+            {"neighbours": (*space(1).neighbours, neighbour(8))},
+            "rows.stale",
+            "a neighbour row for 10.211.0.9 on overweave, which no container has",
+            ((), (address(8),), ()),
+        ),
+        (
+            {"forwarding": (*space(1).forwarding, forwarding(8, vtep=vtep(3)))},
+            "rows.stale",
+            "a forwarding row for 02:42:0a:d3:00:09 to 10.0.0.13 on overweave, which no container has",
+            ((), (), ((mac(8), vtep(3)),)),
+        ),
+        (
+            {
+                "neighbours": (*space(1).neighbours, neighbour(8)),
+                "forwarding": (*space(1).forwarding, forwarding(8, vtep=vtep(3))),
+            },
+            "rows.stale",
+            "rows for 10.211.0.9 to 10.0.0.13 on overweave, which no container has",
+            ((), (address(8),), ((mac(8), vtep(3)),)),
+        ),
+        (
+            {
+                "neighbours": (*space(1).neighbours, neighbour(1)),
+                "forwarding": (*space(1).forwarding, forwarding(1, vtep=vtep(3))),
+            },
+            "rows.vtep",
+            "a forwarding row for app-host1 on this very host (10.211.0.2 on overweave) leads to 10.0.0.13",
+            ((), (address(1),), ((mac(1), vtep(3)),)),
+        ),
+    ],
+)
+def test_a_row_that_misleads_is_told_with_the_row_that_it_should_be(overlay, changes, check, seen, mends):
+    overlay.change(1, **changes)
+    fault = only(overlay)
+    its = fault.finding
+    assert (its.check, its.host, its.seen) == (check, "host1", seen)
+    assert its.severity == ("warning" if check == "rows.stale" else "error")
+    assert fault.remedies == (MendRows("host1", seen, "overweave", SPACE, "vxlan0", *mends),)
+
+
+def test_two_wrong_ways_for_one_mac_are_both_taken_back(overlay):
+    rows = (forwarding(2), forwarding(2, vtep=vtep(3)), forwarding(2, vtep="10.0.0.99"), forwarding(3))
+    overlay.change(1, forwarding=rows)
+    (step,) = only(overlay).remedies
+    assert step.drop_forwarding == ((mac(2), vtep(3)), (mac(2), "10.0.0.99"))
+
+
+def test_a_split_gossip_is_one_fault_that_brings_the_rows_with_it(overlay):
+    overlay.site.islands = [["host1", "host2"], ["host3"]]
+    overlay.change(1, neighbours=(neighbour(2),), forwarding=(forwarding(2),))
+    overlay.change(3, neighbours=(), forwarding=())
+    fault = only(overlay)
+    assert fault.finding.seen == "the gossip is split: host1, host2 | host3"
+    join, at1, at3 = fault.remedies
+    assert isinstance(join, JoinGossip)
+    assert join.addresses == {f"host{n}": vtep(n) for n in (1, 2, 3)}
+    assert (at1.host, at1.write) == ("host1", (Row(address(3), mac(3), vtep(3)),))
+    assert (at3.host, [row.vtep for row in at3.write]) == ("host3", [vtep(1), vtep(2)])
+
+
+def test_an_engine_that_is_not_seen_one_way_is_told_by_name(overlay):
+    live = overlay.live()
+    views = dict(live.fleet.views)
+    kept = tuple(m for m in views["host2"].members if m.address != IPv4Address(vtep(3)))
+    views["host2"] = replace(views["host2"], members=kept)
+    from overweave.doctor.everything import faults
+
+    (fault,) = faults(overlay.site.fleet, replace(live, fleet=replace(live.fleet, views=views)))
+    assert fault.finding.seen == "not all engines see each other: host2 does not see host3" or (
+        fault.finding.seen == "the gossip is split: host1, host2 | host3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "seen", "restarts"),
+    [
+        ({"gossips": False}, "gossip.silent", "its engine takes no part in the gossip", True),
+        ({"registered": False}, "nodes.missing", "10.0.0.13 is not registered in the store", True),
+        (
+            {"stray_threads": 2},
+            "engines.threads",
+            "threads of the engine are stuck in a dead network namespace: 2",
+            True,
+        ),
+        ({"running": False}, "engines.running", "the engine is down: ", False),
+        (
+            {"arguments": ["/usr/sbin/dockerd"]},
+            "engines.store",
+            "the running engine has no cluster store",
+            False,
+        ),
+    ],
+)
+def test_an_engine_that_is_not_well_is_restarted_only_where_that_helps(
+    overlay, change, check, seen, restarts
+):
+    for key, value in change.items():
+        setattr(overlay.site.boxes["host3"], key, value)
+    fault = next(f for f in overlay.faults() if f.finding.check == check)
+    assert (fault.finding.host, fault.finding.severity) == ("host3", "error")
+    assert fault.finding.seen.startswith(seen)
+    assert [type(step) for step in fault.remedies] == [RestartEngine] * restarts
+
+
+def test_an_engine_that_the_inventory_does_not_name_is_told_and_its_endpoints_are_not_judged(overlay):
+    overlay.forget("host3")
+    assert overlay.told() == [
+        (
+            "nodes.strangers",
+            "",
+            "an engine at 10.0.0.13 is registered in the store and not in the inventory",
+        ),
+        ("endpoints.unseen", "", "1 endpoint of 10.0.0.13 not checked: its engine was not asked"),
+    ]
+
+
+def test_endpoints_of_a_host_that_is_gone_for_good_are_stale_and_rows_to_it_too(overlay):
+    overlay.forget("host3")
+    overlay.site.boxes["host3"].registered = overlay.site.boxes["host3"].gossips = False
+    stale, *rows = overlay.faults()
+    assert stale.finding.seen == "endpoint app-host3 (10.211.0.4 on overweave) has no container on 10.0.0.13"
+    assert stale.finding.fix == (
+        "`fab repair` disconnects it; should that host come back, stop its engine, remove "
+        "/var/lib/docker/network/files/local-kv.db, and start it: no container could join there else"
+    )
+    (step,) = stale.remedies
+    assert (step.host, step.endpoint, step.name, step.network) == ("host1", "3" * 64, "app-host3", NETWORK)
+    assert [f.finding.check for f in rows] == ["rows.stale", "rows.stale"]
+
+
+def test_an_endpoint_that_its_engine_does_not_have_is_stale(overlay):
+    overlay.attachments[3] = (attachment(3, running=False, endpoint="", address="", mac=""),)
+    overlay.spaces[3] = {}
+    overlay.site.boxes["host1"].containers["app-host3"] = ["x", False, {}]
+    stale = overlay.faults()[0]
+    assert stale.finding.seen == "endpoint app-host3 (10.211.0.4 on overweave) has no container on host3"
+    assert [(type(s), s.host) for s in stale.remedies] == [(DisconnectEndpoint, "host2")], (
+        "host1 has a container of that name, which is what an engine would take it for"
+    )
+
+
+def test_a_stale_endpoint_that_shares_its_name_has_no_remedy(overlay):
+    overlay.tree[endpoint_key("9" * 64)] = endpoint(9, name="app-host1", locator=vtep(2))
+    fault = next(f for f in overlay.faults() if f.finding.check == "endpoints.stale")
+    assert fault.remedies == ()
+    assert fault.finding.fix == (
+        "another one has its name, which is all an engine would know it by: remove that first"
+    )
+
+
+def test_endpoints_of_a_host_whose_engine_does_not_answer_are_not_judged(overlay):
+    overlay.attachments[3] = None
+    assert [told for told in overlay.told() if told[0].startswith("endpoints")] == [
+        ("endpoints.unseen", "", "1 endpoint of host3 not checked: its engine was not asked")
+    ]
+    assert not [told for told in overlay.told() if told[0].startswith("rows")]
+
+
+def test_a_container_that_the_store_does_not_know_is_told(overlay):
+    del overlay.tree[endpoint_key("2" * 64)]
+    fault = only(overlay)
+    assert fault.finding.seen == (
+        "the store has no endpoint of container app-host2 (10.211.0.3 on overweave)"
+    )
+    assert [type(step) for step in fault.remedies] == [RejoinNetwork]
+
+
+def twins(overlay, **changes):
+    """The app of host3 has the address of host2's."""
+    overlay.attachments[3] = (attachment(3, address=address(2), mac=mac(2), **changes),)
+    overlay.tree[endpoint_key("3" * 64)] = endpoint(3, ep_iface={"addr": f"{address(2)}/16", "mac": mac(2)})
+    overlay.tree[f"{libnetwork.SUBNETS}10.211.0.0/16/"] = mask(2, 3)
+    for n in (1, 2, 3):
+        overlay.change(
+            n,
+            neighbours=tuple(r for r in space(n).neighbours if r.address != address(3)),
+            forwarding=tuple(r for r in space(n).forwarding if r.mac != mac(3)),
+        )
+
+
+def test_of_two_containers_with_one_address_the_older_one_keeps_it(overlay):
+    twins(overlay)
+    fault = only(overlay)
+    assert fault.finding.seen == (
+        "10.211.0.3 on overweave is the address of app-host2 on host2 and app-host3 on host3"
+    )
+    assert [(s.host, s.container) for s in fault.remedies] == [("host3", "app-host3")]
+
+
+def test_one_that_was_given_its_address_by_its_user_keeps_it(overlay):
+    twins(overlay, fixed=True)
+    assert [(s.host, s.container) for s in only(overlay).remedies] == [("host2", "app-host2")]
+
+
+def test_a_container_with_the_gateways_address_gets_another(overlay):
+    overlay.attachments[3] = (attachment(3, address="10.211.0.1"),)
+    faults = [f for f in overlay.faults() if f.finding.check == "endpoints.gateway"]
+    assert [f.finding.seen for f in faults] == [
+        "container app-host3 has the address of the gateway of overweave, 10.211.0.1"
+    ]
+    assert [type(step) for step in faults[0].remedies] == [RejoinNetwork]
+
+
+def test_two_containers_of_one_name_are_a_warning(overlay):
+    overlay.attachments[3] = (attachment(3, container="app-host2"),)
+    assert ("endpoints.names", "", "containers on host2, host3 have the name app-host2 on overweave") in (
+        overlay.told()
+    )
+
+
+def test_addresses_in_use_that_the_store_would_give_away_are_held(overlay):
+    overlay.tree[f"{libnetwork.SUBNETS}10.211.0.0/16/"] = mask(2)
+    fault = only(overlay)
+    assert fault.finding.seen == (
+        "the store holds 10.211.0.3, 10.211.0.4 of 10.211.0.0/16 to be free, and containers have them"
+    )
+    (step,) = fault.remedies
+    assert isinstance(step, HoldAddresses)
+    assert step.addresses == ("10.211.0.3", "10.211.0.4")
+
+
+LEFT = link("vx-left", "vxlan", vni=256, port=4789)
+
+
+@pytest.mark.parametrize(
+    ("left", "found"),
+    [
+        (LEFT, [("vx-left", True)]),
+        (replace(LEFT, master="br7"), [("vx-left", False)]),
+        (replace(LEFT, addresses=("10.9.9.9/24",)), [("vx-left", False)]),
+        (replace(LEFT, vni=300), []),
+        (replace(LEFT, port=8472), []),
+        (link("eth1", ""), []),
+    ],
+)
+@pytest.mark.parametrize("path", ["", "/run/netns/old"])
+def test_a_vxlan_device_of_ours_in_another_namespace_was_left(overlay, path, left, found):
+    its = Namespace(path or "host", 500, (left,), (), (), ())
+    if path:
+        overlay.named[2][path] = its
+    else:
+        overlay.hosts[2] = its
+    faults = overlay.faults()
+    assert [(f.finding.check, f.finding.host) for f in faults] == [("vxlan.left", "host2")] * len(found)
+    for fault, (device, removed) in zip(faults, found, strict=True):
+        steps = (RemoveVxlan("host2", fault.finding.seen, path, device, 256),) if removed else ()
+        assert fault.remedies == steps
+
+
+def test_a_named_namespace_that_is_dockers_own_is_not_looked_at_twice(overlay):
+    overlay.named[2]["/run/netns/docker"] = replace(space(2), name="/run/netns/docker")
+    assert overlay.told() == []
+
+
+OTHER = Namespace("7-bbbbbbbbbb", 600, (link("br0", "bridge"), VXLAN), (), (), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "links", "seen", "step"),
+    [
+        (
+            "7-bbbbbbbbbb",
+            (VXLAN,),
+            "namespace 7-bbbbbbbbbb of a network that is gone has no container",
+            RemoveVxlan,
+        ),
+        ("7-bbbbbbbbbb", (VXLAN, VETH), None, None),
+        (
+            "0-aaaaaaaaaa",
+            (VXLAN,),
+            "namespace 0-aaaaaaaaaa of network overweave is beside a newer one",
+            RemoveVxlan,
+        ),
+    ],
+)
+def test_a_namespace_without_containers_was_left(overlay, name, links, seen, step):
+    overlay.site.shared = {}
+    overlay.spaces[2][name] = Namespace(name, 600, links, (), (), ())
+    faults = overlay.faults()
+    assert [f.finding.seen for f in faults] == ([seen] if seen else [])
+    assert [type(s) for f in faults for s in f.remedies] == ([step] if step else [])
+
+
+def test_a_half_made_namespace_needs_its_engine_restarted(overlay):
+    overlay.attachments[2] = ()
+    del overlay.tree[endpoint_key("2" * 64)]
+    overlay.spaces[2] = {SPACE: replace(space(2), links=(link("br0", "bridge"),))}
+    fault = next(f for f in overlay.faults() if f.finding.check == "vxlan.namespace")
+    assert fault.finding.seen == f"namespace {SPACE} of network overweave is half made, and has no container"
+    assert [type(step) for step in fault.remedies] == [RestartEngine]
+
+
+def test_what_fills_up_is_a_warning(overlay):
+    overlay.tree[f"{libnetwork.SUBNETS}10.211.0.0/16/"] = mask(*range(2, 53_000))
+    key = f"{libnetwork.NETWORKS}{'b' * 64}/"
+    overlay.tree[key] = b'{"name":"lan","networkType":"bridge"}'.ljust(VALUE_LIMIT // 2 + 1)
+    assert overlay.told() == [
+        ("addresses.use", "", "53001 of 65536 addresses of 10.211.0.0/16 are given out"),
+        ("store.values", "", f"the value of {key} has 262145 bytes, of 524288 that the store takes"),
+    ]
+
+
+def test_values_that_make_no_sense_are_told(overlay):
+    overlay.tree[endpoint_key("9" * 64)] = b"{"
+    ((check, _, seen),) = overlay.told()
+    assert check == "store.values"
+    assert seen.endswith("9/ makes no sense, and was not checked")
+
+
+def test_what_a_journal_says_is_a_note(overlay):
+    overlay.journals[2] = "error creating vxlan interface: file exists\ndial tcp 1.1.1.1:1: i/o timeout"
+    fault = only(overlay)
+    assert (fault.finding.severity, fault.finding.seen) == (
+        "note",
+        "the engine has said since its start: a vxlan device of an earlier engine is left over "
+        "(moby/libnetwork#1765)",
+    )
+
+
+def test_a_store_without_a_leader_is_told_and_nothing_is_judged_by_it(overlay):
+    overlay.site.leader = False
+    overlay.change(1, neighbours=(neighbour(8),))
+    assert overlay.told() == [("store.leader", "", "the store has no leader")]
+
+
+def test_a_store_on_none_of_the_hosts_is_told(overlay):
+    overlay.site.boxes["host1"].containers = {}
+    assert overlay.told() == [("store.leader", "", "no store runs on any of these hosts")]

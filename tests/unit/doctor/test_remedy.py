@@ -1,0 +1,124 @@
+"""The plan of a repair: each remedy once, the least intrusive first, engines last and one by one."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.doctor.overlay import (
+    SPACE,
+    Overlay,
+    address,
+    attachment,
+    endpoint,
+    forwarding,
+    link,
+    mac,
+    mask,
+    neighbour,
+    space,
+    vtep,
+)
+from tests.unit.doctor.test_faults import NETWORK, endpoint_key, twins
+
+from overweave.doctor.everything import faults
+from overweave.doctor.remedy import repair
+from overweave.facts import libnetwork
+from overweave.facts.namespaces import Namespace
+from overweave.steps import MendRows, PassGate, RestartEngine, Row
+
+
+@pytest.fixture
+def overlay():
+    return Overlay()
+
+
+def plan(overlay):
+    live = overlay.live()
+    return repair(overlay.site.fleet, live, faults(overlay.site.fleet, live))
+
+
+def test_a_healthy_fleet_has_nothing_to_do(overlay):
+    assert not plan(overlay)
+
+
+def test_everything_at_once_is_done_in_the_order_of_how_much_it_disturbs(overlay):
+    overlay.site.islands = [["host1", "host2"], ["host3"]]
+    overlay.change(1, forwarding=(forwarding(3),))
+    overlay.tree[endpoint_key("9" * 64)] = endpoint(
+        9, name="gone", ep_iface={"addr": f"{address(8)}/16"}, locator=vtep(1)
+    )
+    overlay.hosts[2] = Namespace("host", 500, (link("vx-left", "vxlan", vni=256, port=4789),), (), (), ())
+    overlay.site.boxes["host1"].stray_threads = 1
+    overlay.site.boxes["host3"].stray_threads = 1
+    made = plan(overlay)
+    assert [(stage.title, stage.guarded) for stage in made.stages] == [
+        ("gossip", False),
+        ("rows", False),
+        ("stale endpoints", False),
+        ("left devices", False),
+        ("engine of host3", True),
+        ("gate of host3", False),
+        ("engine of host1", True),
+        ("gate of host1", False),
+    ], "the store's host restarts last, and Consul with it"
+    assert [str(step) for step in made.stages[-2].steps] == [
+        "restart the engine",
+        "wait until the store has elected a leader",
+    ]
+    gates = [step for step in made.steps if isinstance(step, PassGate)]
+    assert [gate.hosts for gate in gates] == [("host3",), ("host1",)]
+    assert gates[0].nodes == {"host3": f"{vtep(3)}:2376"}
+    assert set(gates[0].gossip) == {"host1", "host2", "host3"}
+
+
+def test_rows_of_one_namespace_are_mended_in_one_step(overlay):
+    overlay.change(
+        1,
+        neighbours=(*space(1).neighbours, neighbour(8)),
+        forwarding=(forwarding(2, vtep=vtep(3)),),
+    )
+    (step,) = plan(overlay).steps
+    assert step == MendRows(
+        "host1",
+        "3 faults in the rows, as the forwarding row for app-host2 on host2 (10.211.0.3 on overweave) leads "
+        "to 10.0.0.13, not to 10.0.0.12",
+        "overweave",
+        SPACE,
+        "vxlan0",
+        (Row(address(2), mac(2), vtep(2)), Row(address(3), mac(3), vtep(3))),
+        (address(8),),
+        ((mac(2), vtep(3)),),
+    )
+
+
+def test_an_engine_with_two_faults_restarts_once(overlay):
+    overlay.site.boxes["host3"].stray_threads = 1
+    overlay.site.boxes["host3"].registered = False
+    assert [type(s) for s in plan(overlay).steps] == [RestartEngine, PassGate]
+
+
+def test_an_address_stays_held_when_one_of_its_two_containers_gives_it_back(overlay):
+    twins(overlay)
+    (step,) = plan(overlay).steps
+    assert str(step) == "join app-host3 to network overweave again, with another address"
+    assert step.keep.addresses == (address(2),)
+    assert (step.keep.key, step.keep.subnet) == (f"{libnetwork.SUBNETS}10.211.0.0/16/", "10.211.0.0/16")
+
+
+def test_an_address_stays_held_when_a_stale_endpoint_of_it_goes(overlay):
+    overlay.tree[f"{libnetwork.ENDPOINTS}{NETWORK}/{'9' * 64}/"] = endpoint(
+        9, name="gone", ep_iface={"addr": f"{address(2)}/16", "mac": mac(2)}, locator=vtep(1)
+    )
+    assert [stage.title for stage in plan(overlay).stages] == ["stale endpoints", "addresses that stay"]
+
+
+def test_addresses_that_are_held_are_not_noted_again(overlay):
+    overlay.tree[f"{libnetwork.SUBNETS}10.211.0.0/16/"] = mask(2)
+    (stage,) = plan(overlay).stages
+    assert stage.title == "addresses"
+
+
+def test_what_has_no_remedy_is_left_alone(overlay):
+    overlay.attachments[3] = (attachment(3, container="app-host2"),)
+    overlay.site.boxes["host2"].running = False
+    overlay.attachments[2] = None
+    assert not [step for step in plan(overlay).steps if step.host in ("host2", "host3")]
