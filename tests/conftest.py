@@ -15,12 +15,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 SLOW = (
     "take_back",
     "preflight_pairs",
+    "doctor",
+    "diagnosis",
     "preflight_hosts",
     "refusals",
     "interrupt",
     "commands",
     "deploy",
     "batches",
+    "trace",
+    "bench",
+    "proof",
 )
 """Lab tests that take longest, the longest first: with several workers they must not come last."""
 

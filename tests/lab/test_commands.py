@@ -22,8 +22,8 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
     ran = bed.run("--list", **elsewhere)
     assert ran.status == 0
     names = re.findall(r"^  ([a-z][a-z.-]+)  ", ran.out, re.MULTILINE)
-    tasks = ["audit", "consul-ui", "deploy-overlay", "destroy-overlay", "plan-overlay", "preflight"]
-    tasks += ["status", "trace", "validate-overlay"]
+    tasks = ["audit", "bench-overlay", "consul-ui", "deploy-overlay", "destroy-overlay", "doctor"]
+    tasks += ["plan-overlay", "preflight", "repair", "status", "trace", "validate-overlay"]
     labs = ["lab.down", "lab.fault", "lab.list", "lab.run", "lab.up"]
     books = [name for name in names if name.startswith("runbook.")]
     assert names == [*tasks, *labs, *books]
@@ -32,8 +32,8 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
 
 def test_every_task_tells_its_options(bed):
     for task in (
-        *("audit", "deploy-overlay", "destroy-overlay", "plan-overlay", "preflight", "status"),
-        *("trace", "validate-overlay"),
+        *("audit", "bench-overlay", "deploy-overlay", "destroy-overlay", "doctor", "plan-overlay"),
+        *("preflight", "repair", "status", "trace", "validate-overlay"),
     ):
         ran = bed.run("--help", task).ok()
         assert "--inventory=STRING" in ran.out
