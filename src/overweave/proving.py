@@ -26,7 +26,7 @@ from .prove.matrix import UNDERLAY, Matrix
 from .prove.proof import Place
 from .prove.repeated import merged
 from .prove.signs import Context
-from .session import Session, look, measure_paths
+from .session import Session, has_cluster_flags, look, measure_paths
 from .waiting import wait_until
 
 NAMES_SECONDS = 15.0
@@ -106,6 +106,12 @@ def _place(session: Session, facts: FleetFacts, choice: Choice) -> Place:
     networks = {name: _overlay(facts, name, fleet.network.name) for name in fleet.names}
     missing = [name for name, network in networks.items() if network is None]
     there = networks[fleet.store_host.name]
+    if missing and facts.store is None and any(has_cluster_flags(facts, name) for name in missing):
+        raise Refused(
+            "the store does not answer, and engines show no overlay network without it: "
+            + ", ".join(missing),
+            hint="`fab status` shows the store; `fab deploy-overlay` starts it; running containers go on",
+        )
     if missing or there is None:
         raise Refused(
             f"there is no overlay network {fleet.network.name} on {', '.join(missing)}",

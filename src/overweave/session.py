@@ -135,7 +135,7 @@ def look(session: Session) -> FleetFacts:
     advertise, refused = addresses(session.fleet, facts)
     if refused:
         return facts
-    carrying = [name for name in session.fleet.names if _has_cluster_flags(facts, name)]
+    carrying = [name for name in session.fleet.names if has_cluster_flags(facts, name)]
 
     def of_cluster() -> FleetFacts:
         views = each(
@@ -205,7 +205,8 @@ def _answering(views: Mapping[str, View | None]) -> dict[str, View]:
     return {name: view for name, view in views.items() if view is not None}
 
 
-def _has_cluster_flags(facts: FleetFacts, name: str) -> bool:
+def has_cluster_flags(facts: FleetFacts, name: str) -> bool:
+    """Whether the unit of a host's engine gives it a cluster store."""
     unit = facts.hosts[name].unit
     return isinstance(unit, Unit) and any(a.startswith("--cluster-store=") for a in unit.arguments)
 
