@@ -59,7 +59,10 @@ def prove(session: Session, facts: FleetFacts, choice: Choice = OVERLAY_ONLY) ->
                 progress=session.progress,
             )
         )
-    seen = replace(runs[-1], matrix=merged([run.matrix for run in runs]))
+    # What a run was red for is explained by what was seen then.
+    telling = next((run for run in runs if not run.matrix.green), runs[-1])
+    lost = {host: why for run in runs for host, why in run.lost.items()}
+    seen = replace(telling, matrix=merged([run.matrix for run in runs]), lost=lost)
     red = not seen.matrix.green
     wanted = UNDERLAY if red else choice.underlay
     context = Context(place.vteps, unseen=unseen(facts.views))

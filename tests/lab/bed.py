@@ -359,6 +359,7 @@ systemctl stop docker.socket docker
 systemctl start docker || exit
 docker ps -aq | xargs -r docker rm -fv
 docker network ls -q --filter type=custom | xargs -r docker network rm
+! ip link show docker_gwbridge > /dev/null 2>&1 || ip link delete docker_gwbridge
 docker volume ls -q | xargs -r docker volume rm
 docker images -q | sort -u | xargs -r docker rmi -f
 """

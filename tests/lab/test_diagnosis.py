@@ -15,6 +15,7 @@ OVERLAY = "nsenter --net=$(ls /var/run/docker/netns/1-*)"
 ANCHOR = "$(docker ps -qf label=io.overweave.anchor)"
 CONTAINER = f"nsenter --net=/proc/$(docker inspect -f '{{{{.State.Pid}}}}' {ANCHOR})/ns/net"
 INNER_TCP = "-p udp --dport 4789 -m u32 --u32 '56&0xFF=6'"
+INNER_UDP = INNER_TCP.replace("=6", "=17")
 """The protocol of the packet inside: behind 20 bytes of IP, 8 of UDP, 8 of VXLAN, 14 of Ethernet, 9 of IP."""
 
 
@@ -108,7 +109,12 @@ FAULTS = [
         {"host2": "ip link set eth0 mtu 1500"},
         "small packets pass, full-size ones don't: the underlay carries 1400 bytes at most",
     ),
-    Fault("checksum", "host3", **rules_of("host3", f"OUTPUT {INNER_TCP} -j DROP")),
+    # Bad checksums take UDP, too.
+    Fault(
+        "checksum",
+        "host3",
+        **rules_of("host3", f"OUTPUT {INNER_TCP} -j DROP", f"OUTPUT {INNER_UDP} -j DROP"),
+    ),
     Fault(
         "stream",
         "from host3",

@@ -20,7 +20,6 @@ MOMENTS = {
     "proof": ("proof: 6 directed pairs", False),
 }
 """Each with whether the hosts have not passed their health gate then, so that they are taken back."""
-NEW_PROBES = "proof: a probe container on each of 3 hosts"
 WITH_PROBES = ("validate-overlay", "--new-containers")
 TAKEN_BACK = "\n  taken back: host1, host2, host3: as it was before"
 
@@ -46,7 +45,7 @@ def test_ctrl_c_is_repaired_by_the_next_run(clean, line, unsettled):
 
 def test_ctrl_c_of_a_proof_leaves_no_probe(deployed):
     before = deployed.state()
-    ran = deployed.broken_off(NEW_PROBES, signal.SIGINT, *WITH_PROBES)
+    ran = deployed.broken_off("proof: 6 directed pairs", signal.SIGINT, *WITH_PROBES)
     assert (ran.status, ran.out, ran.said) == (130, "", "overweave: interrupted")
     # What an engine was just doing when it was called off, it ends by itself.
     wait_for(lambda: changes(before, deployed.state()) == [], 5, "the hosts as they were")
@@ -54,7 +53,7 @@ def test_ctrl_c_of_a_proof_leaves_no_probe(deployed):
 
 def test_sigterm_tidies_up_as_ctrl_c_does(deployed):
     before = deployed.state()
-    ran = deployed.broken_off(NEW_PROBES, signal.SIGTERM, *WITH_PROBES)
+    ran = deployed.broken_off("proof: 6 directed pairs", signal.SIGTERM, *WITH_PROBES)
     assert (ran.status, ran.out, ran.said) == (130, "", "overweave: interrupted")
     # What an engine was just doing when it was called off, it ends by itself.
     wait_for(lambda: changes(before, deployed.state()) == [], 5, "the hosts as they were")

@@ -154,6 +154,17 @@ def parse(result: Result, mark: str) -> dict[str, Namespace]:
     return found
 
 
+def newest(found: Mapping[str, Namespace]) -> Namespace | None:
+    """Of the namespaces of one network: a killed engine may leave one, and makes the next with a higher
+    epoch (the number before the dash)."""
+
+    def epoch(name: str) -> int:
+        number = name.partition("-")[0]
+        return int(number) if number.isascii() and number.isdigit() else -1
+
+    return max(found.values(), key=lambda its: epoch(its.name), default=None)
+
+
 def _title(part: str) -> tuple[str, int]:
     name, _, inode = part.strip().rpartition(" ")
     return one_line(name, 200), int(inode) if inode.isascii() and inode.isdigit() else 0

@@ -90,7 +90,9 @@ def look(reader: Reader, ends: Sequence[ContainerFact], network_id: str) -> Side
     return Side(
         host=name,
         own=own,
-        overlay=next((its for key, its in found.items() if overlay and key.endswith(overlay[1:])), None),
+        overlay=namespaces.newest(
+            {key: its for key, its in found.items() if overlay and key.endswith(overlay[1:])}
+        ),
         sandboxes={id: found[path] for id, path in paths.items() if path in found},
         vtep=vtep or _ipv4(reader.reached_at),
     )

@@ -12,6 +12,7 @@ from .matrix import CHECKS, UNDERLAY
 ISOLATION = "isolation"
 NAMES = (*CHECKS, *(f"underlay.{check}" for check in UNDERLAY), ISOLATION)
 """All checks, as ``--check`` and ``--exclude`` know them."""
+PACKETS = {"icmp", "udp", "connect", "tcp", "mtu"}
 PATIENCE = 3.0
 
 
@@ -62,6 +63,9 @@ def choose(
         raise UsageError(
             "no check of the overlay is left by --check and --exclude", hint=f"checks: {', '.join(NAMES)}"
         )
+    if "vxlan" in names and not PACKETS & set(names):
+        # Its verdict is that packets went through the device: something has to send some.
+        names = tuple(name for name in NAMES if name in names or name == "icmp")
     if not 0.1 <= timeout <= 60:
         raise UsageError(f"--timeout {timeout:g} is not between 0.1 and 60 s", hint="as in --timeout 3")
     if not 1 <= repeat <= 1000:

@@ -128,8 +128,9 @@ class Isolation:
 
 @dataclass(frozen=True)
 class Matrix:
-    """``between`` says what the pairs are between, in words; ``left_out`` counts (pair, check) that a large
-    fleet leaves out on purpose."""
+    """``between`` says what the pairs are between, in words; ``left_out`` counts the pairs of each check
+    that a large fleet leaves out on purpose; ``without_perl`` are hosts for which all were checked with the
+    probes' own tools, which can't do all that was asked for."""
 
     network: str
     hosts: tuple[str, ...]
@@ -141,6 +142,7 @@ class Matrix:
     between: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
     isolation: tuple[Isolation, ...] = ()
+    without_perl: tuple[str, ...] = ()
 
     @property
     def green(self) -> bool:

@@ -79,7 +79,7 @@ def prove(
             else start_probes()
         )
         progress("", f"proof: {len(writers) * (len(writers) - 1)} directed pairs")
-        wanted = wanted_checks(tuple(writers), choice)
+        ring = wanted = wanted_checks(tuple(writers), choice)
         before = look(writers, place, cancel)
         answers = agents.ask(
             writers,
@@ -124,9 +124,10 @@ def prove(
         tuple(writers),
         pairs,
         {name: _evidence(name, place, before, after) for name in writers},
-        checks=tuple(c for c in choice.overlay if any(c in pair.wanted for pair in pairs)),
+        checks=choice.overlay,
         between="containers that stand on the network" if standing else "containers made for this proof",
-        left_out=left_out(wanted, choice),
+        left_out=left_out(ring, choice),
+        without_perl=tuple(sorted(answers.no_perl)),
         isolation=tuple(
             Isolation(host, target, target if target in answers.reached.get(host, ()) else "")
             for host in writers
@@ -171,7 +172,6 @@ def left_out(wanted: Mapping[tuple[str, str], tuple[str, ...]], choice: Choice) 
     return {check: count for check, count in counts.items() if count}
 
 
-PACKETS = {"icmp", "udp", "connect", "tcp", "mtu"}
 NOWHERE = Namespace("", 0, (), (), (), ())
 
 
@@ -181,9 +181,10 @@ def look(readers: Mapping[str, Reader], place: Place, cancel: Cancel) -> dict[st
 
     def of_host(name: str) -> Namespace:
         (result,) = readers[name].ask(asked.query)
-        return next(iter(namespaces.parse(result, asked.mark).values()), NOWHERE)
+        return namespaces.newest(namespaces.parse(result, asked.mark)) or NOWHERE
 
-    return each(readers, of_host, cancel=cancel).all()
+    # A host that went away meanwhile is told by its agent, or by its rows that are not known.
+    return dict.fromkeys(readers, NOWHERE) | each(readers, of_host, cancel=cancel).values
 
 
 def _evidence(
@@ -212,7 +213,7 @@ def _with_row(
         source, target = pair
         evidence = _evidence(source, place, before, after)
         row = rows[pair]
-        moved = evidence.sent > 0 or not PACKETS & set(checks)
+        moved = evidence.sent > 0
         found["vxlan"] = Verdict(
             row == place.vteps[target] and moved,
             (f"VNI {evidence.vni} to {row}" if moved else "no packet went through the vxlan device")

@@ -60,7 +60,7 @@ RULES = (
     ),
     rule(
         "underlay-dead",
-        {"-icmp", UNDERLAY_DEAD},
+        {"-udp", UNDERLAY_DEAD},
         seen="nothing passes on the underlay either",
         fix="look at cable, switch, route and firewall between {at_a} and {at_b}",
     ),
@@ -129,14 +129,14 @@ RULES = (
     rule(
         "vxlan-swallowed",
         {"-udp", ROW_RIGHT, "+u:udp-4789"},
-        but={BACK_ROW_WRONG},
+        but={BACK_ROW_WRONG, "+icmp", "-back u:udp-4789"},
         seen="the rows are right, other VXLAN packets arrive, these don't: a device on the way is down",
         fix="`fab trace` shows the hop",
     ),
     rule(
         "vxlan-lost",
         {"-udp", ROW_RIGHT},
-        but={BACK_ROW_WRONG},
+        but={BACK_ROW_WRONG, "+icmp", "-back u:udp-4789"},
         seen="the rows are right and packets don't arrive",
         fix="open UDP 4789 from {at_a} to {at_b}; `fab preflight` names the rule that drops it",
         issues=("moby#29979", "moby#33416"),
@@ -145,6 +145,12 @@ RULES = (
         "icmp-filtered",
         {"-icmp", "+udp", "+connect"},
         but={"-back udp"},
+        seen="everything passes but ping",
+        fix="a rule in the containers' namespace, or of a security tool on a host, drops ICMP",
+    ),
+    rule(
+        "icmp-filtered",
+        {"-icmp", "+tcp"},
         seen="everything passes but ping",
         fix="a rule in the containers' namespace, or of a security tool on a host, drops ICMP",
     ),
@@ -164,7 +170,8 @@ RULES = (
     ),
     rule(
         "stream",
-        {"+icmp", "+mtu", "-tcp"},
+        {"+icmp", "-tcp"},
+        but={"-mtu"},
         seen="TCP connects and its data does not arrive whole",
         fix="if the NIC offloads segmentation: `ethtool -K INTERFACE tso off gso off` on both",
         issues=("moby#41775", "moby#46385"),
@@ -179,7 +186,7 @@ RULES = (
     rule(
         "unexplained",
         {"-udp"},
-        but={BACK_ROW_WRONG},
+        but={BACK_ROW_WRONG, "-back u:udp-4789"},
         seen="red, and no rule explains it",
         fix="`fab doctor` and `fab trace` show more",
     ),
@@ -187,7 +194,7 @@ RULES = (
     rule(
         "unexplained",
         set(),
-        but={"-back udp", BACK_ROW_WRONG},
+        but={"-back udp", "-back u:udp-4789", BACK_ROW_WRONG},
         seen="red, and no rule explains it",
         fix="`fab doctor` and `fab trace` show more",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .matrix import CHECKS, Matrix, Pair
+from .matrix import CHECKS, SLOW_LOSS, Matrix, Pair
 
 SILENT = "silent"
 """Nothing was measured in either direction: one of the two hosts took no part."""
@@ -48,7 +48,7 @@ def of_pair(pair: Pair, matrix: Matrix, context: Context) -> frozenset[str]:
     if {a, b} & context.lost.keys() or pair.silent:
         signs.add(SILENT)
     icmp = pair.checks.get("icmp")
-    if icmp is not None and icmp.ok and icmp.loss:
+    if icmp is not None and icmp.ok and (icmp.loss or 0) >= SLOW_LOSS:
         signs.add(LOSSY)
     if b in context.unseen.get(a, ()) or a in context.unseen.get(b, ()):
         signs.add(UNSEEN)
@@ -61,7 +61,7 @@ def of_pair(pair: Pair, matrix: Matrix, context: Context) -> frozenset[str]:
     if pair.underlay and not any(verdict.ok for verdict in pair.underlay.values()):
         signs.add(UNDERLAY_DEAD)
     back = matrix.pair(b, a)
-    if back is not None:
+    if back is not None and back.failed:
         if "vxlan" in back.failed and (b, a) in context.rows and _row((b, a), context) == ROW_WRONG:
             signs.add(BACK_ROW_WRONG)
         signs |= {f"-back u:{check}" for check in back.underlay_failed}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from overweave.facts.pair_report import Port
-from overweave.facts.paths import PairFacts, Travel
+from overweave.facts.paths import PairFacts, Path, Travel
+from overweave.model import VXLAN_OVERHEAD
 
 from .matrix import Verdict
 
@@ -15,15 +16,15 @@ RESULTS = {"ok": "answered", "silent": "no answer", "mute": "connected, and noth
 
 def verdicts(measured: PairFacts, wanted: tuple[str, ...]) -> dict[tuple[str, str], dict[str, Verdict]]:
     """By directed pair; what was not measured has no verdict. Where echo requests don't pass, but VXLAN
-    does, neither ``icmp`` nor ``mtu`` say anything: many underlays drop pings."""
+    does, ``icmp`` says nothing, and ``mtu`` is that of VXLAN: many underlays drop pings."""
     found = {}
     for pair, path in measured.paths.items():
         its: dict[str, Verdict] = {}
         frame = _frame(path.vxlan, measured.mtu)
-        filtered = frame is not None and frame.ok and path.underlay is not None and not path.underlay.arrived
-        if path.underlay is not None and not filtered:
+        if path.underlay is not None and not _filtered(path):
             its["icmp"] = _icmp(path.underlay)
-            its["mtu"] = _mtu(path.underlay, measured.mtu)
+        if (bytes_ := _passes(path)) is not None:
+            its["mtu"] = _mtu(bytes_, measured.mtu)
         if frame is not None:
             its["udp-4789"] = frame
         for check, port in PORTS.items():
@@ -36,10 +37,22 @@ def verdicts(measured: PairFacts, wanted: tuple[str, ...]) -> dict[tuple[str, st
 def largest(measured: PairFacts) -> Mapping[tuple[str, str], int]:
     """Bytes of the largest packet that passes, for the pairs where it is not enough."""
     return {
-        pair: path.underlay.largest
+        pair: bytes_
         for pair, path in measured.paths.items()
-        if path.underlay is not None and 0 < path.underlay.largest < measured.mtu
+        if (bytes_ := _passes(path)) is not None and 0 < bytes_ < measured.mtu
     }
+
+
+def _filtered(path: Path) -> bool:
+    """Whether echo requests don't pass, and VXLAN does."""
+    return bool(path.vxlan and path.vxlan.arrived and path.underlay is not None and not path.underlay.arrived)
+
+
+def _passes(path: Path) -> int | None:
+    """Bytes of the largest packet that arrived: an echo request, or a VXLAN frame where those are dropped."""
+    if _filtered(path) and path.vxlan is not None:
+        return path.vxlan.largest + VXLAN_OVERHEAD if path.vxlan.largest else 0
+    return path.underlay.largest if path.underlay is not None else None
 
 
 def _icmp(travel: Travel) -> Verdict:
@@ -51,10 +64,10 @@ def _icmp(travel: Travel) -> Verdict:
     return Verdict(True, trip + (f", {lost:.0%} lost" if lost else ""), travel.milliseconds, lost)
 
 
-def _mtu(travel: Travel, mtu: int) -> Verdict:
-    if travel.largest >= mtu:
+def _mtu(passes: int, mtu: int) -> Verdict:
+    if passes >= mtu:
         return Verdict(True, str(mtu))
-    return Verdict(False, f"{travel.largest or 'no'} bytes pass, {mtu} don't")
+    return Verdict(False, f"{passes or 'no'} bytes pass, {mtu} don't")
 
 
 def _frame(travel: Travel | None, mtu: int) -> Verdict | None:

@@ -59,6 +59,7 @@ def matrix(result: Matrix) -> dict[str, Any]:
             for cause in result.causes
         ],
         "left_out": dict(result.left_out),
+        "without_perl": list(result.without_perl),
         "isolation": [
             {"from": tried.source, "to": tried.target, "reached": tried.reached} for tried in result.isolation
         ],

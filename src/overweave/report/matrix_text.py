@@ -53,6 +53,7 @@ def matrix(result: Matrix, width: int = WIDTH) -> RenderableType:
         *_passes_in_spite(result),
         *_causes(result.causes),
         *_left_out(result),
+        *_without_perl(result),
         *_isolation(result),
         *_evidence(result),
     )
@@ -242,6 +243,17 @@ def _left_out(result: Matrix) -> Iterator[Text]:
     if counts:
         yield Text(
             f"left out: {counts}: above {RING_ABOVE} hosts each host makes them with {RING} neighbours only"
+        )
+
+
+def _without_perl(result: Matrix) -> Iterator[Text]:
+    if result.without_perl:
+        made = {check for pair in result.pairs for check in pair.wanted}
+        missing = [*(c for c in result.checks if c not in made), "isolation"]
+        yield Text(
+            f"not checked: {', '.join(map(one_line, missing))}, and the underlay of these hosts: "
+            f"there is no perl on {', '.join(map(one_line, result.without_perl))}",
+            style="yellow",
         )
 
 

@@ -163,7 +163,7 @@ PATTERNS = [
     ("unexplained", {"red": ("vxlan",)}, {"rows": {("a", "b"): "10.0.0.2"}}, UNEXPLAINED),
     (
         "loss",
-        {"loss": 0.04},
+        {"loss": 0.05},
         {},
         "packets get lost: look at load, cable and queues between 10.0.0.1 and 10.0.0.2: "
         "`ip -s link`, `ethtool -S`",

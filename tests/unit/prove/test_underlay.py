@@ -80,7 +80,9 @@ def test_where_nothing_passes_all_is_red():
 
 def test_a_filter_for_pings_says_nothing_of_a_way_that_carries_vxlan():
     found = of(underlay=Travel(30, 0, 0, None, "EPERM"))
-    assert found == {check: its for check, its in GOOD.items() if check not in ("icmp", "mtu")}
+    assert found == {check: its for check, its in GOOD.items() if check != "icmp"}
+    small = of(underlay=Travel(30, 0, 0), vxlan=Travel(10, 10, 1300))
+    assert small["mtu"] == Verdict(False, "1350 bytes pass, 1500 don't")
 
 
 def test_what_was_not_measured_has_no_verdict():
