@@ -10,8 +10,9 @@ from .apply.run import apply
 from .apply.world import Done
 from .doctor.everything import faults
 from .doctor.fault import Checkup, Fault
+from .doctor.remedy import apart
 from .doctor.remedy import repair as remedies
-from .errors import DeadlineExceeded
+from .errors import DeadlineExceeded, UsageError
 from .facts import libnetwork, live
 from .facts.fleet import FleetFacts
 from .facts.libnetwork import Records
@@ -21,23 +22,28 @@ from .overlay import addresses
 from .pipeline import world
 from .preflight.finding import Severity
 from .session import Session, look
-from .steps import Plan
+from .steps import Plan, Stage, Step
 from .waiting import wait_until
 
 AGAIN_SECONDS = 2.0
 """How long something may look wrong until it is told: a container that starts or stops takes less."""
-ROUNDS = 3
+ROUNDS = 6
 """Plans that may follow each other: what an engine that was restarted lacks shows only then."""
+
+Show = Callable[[Checkup, Plan], None]
+Ask = Callable[[Plan], bool]
 
 
 @dataclass(frozen=True)
 class Repair:
-    """What was found before and after, and what was done in between."""
+    """What was found before and after, and what was done in between: ``plan`` has the stages of all rounds.
+    ``refused`` is why the rest was not done, where somebody said no, or nobody could be asked."""
 
     before: Checkup
     plan: Plan
     done: Done
     after: Checkup
+    refused: UsageError | None = None
 
 
 def examine(session: Session) -> tuple[Checkup, Live]:
@@ -94,25 +100,57 @@ def make_repair(session: Session, found: Checkup, facts: Live) -> Plan:
     return remedies(session.fleet, facts, found.faults)
 
 
-def repair(session: Session, before: Callable[[Checkup, Plan], None]) -> Repair:
-    """Mend what is wrong and can be explained, and look again.
+def repair(session: Session, show: Show, ask: Ask) -> Repair:
+    """Mend what is wrong and can be explained, and look again; see `mend`."""
 
-    ``before`` is shown what was found, and the plan, and may raise: then nothing has changed. An engine that
-    was restarted may show more to mend: ``before`` is shown that, too.
+    def examined() -> tuple[Checkup, Plan]:
+        found, facts = examine(session)
+        return found, make_repair(session, found, facts)
+
+    return mend(examined, lambda plan: apply(plan, world(session)), show, ask)
+
+
+def mend(
+    examined: Callable[[], tuple[Checkup, Plan]], act: Callable[[Plan], Done], show: Show, ask: Ask
+) -> Repair:
+    """What nobody notices is done first, then what ``ask`` allows, as long as there is anything to do.
+
+    ``show`` is shown what was found, and what is to be done about it, before that. ``ask`` is given what
+    stops something for a moment: it raises `UsageError` for a no, and returns whether somebody had to
+    answer. Nobody knows how long that took: then it is done only if another look comes to the same.
     """
-    done = Done()
-    first, facts = examine(session)
-    left, now = make_repair(session, first, facts), first
-    whole = left
-    for number in range(ROUNDS):
-        before(now, left)
-        if not left:
+    first, left = examined()
+    now, done, stages = first, Done(), list[Stage]()
+    tried: list[Step] = []
+    agreed: Plan | None = None
+    shown: Plan | None = None
+    rounds = 0
+    while left and rounds < ROUNDS:
+        quiet, stopping = apart(left)
+        plan = quiet if any(step not in tried for step in quiet.steps) else stopping
+        if not plan:
             break
-        step_done = apply(left, world(session))
+        if plan is stopping and plan != agreed:
+            if plan != shown:
+                show(now, plan)
+            try:
+                answered = ask(plan)
+            except UsageError as e:
+                return Repair(first, Plan(tuple(stages)), done, now, e)
+            if answered:
+                agreed = shown = plan
+                now, left = examined()
+                continue
+        elif plan is quiet:
+            show(now, left)
+            # The question for the rest is put without all of it again, if nothing else is found.
+            shown = stopping
+        tried = [*tried, *plan.steps] if plan is quiet else []
+        agreed = agreed if plan is quiet else None
+        step_done = act(plan)
+        rounds += 1
+        stages += plan.stages
         done.steps += step_done.steps
         done.islands = done.islands or step_done.islands
-        now, facts = examine(session)
-        left = make_repair(session, now, facts)
-        if number == ROUNDS - 1 or not left:
-            break
-    return Repair(first, whole, done, now)
+        now, left = examined()
+    return Repair(first, Plan(tuple(stages)), done, now)

@@ -104,7 +104,9 @@ def note_of(step: Step) -> Note | None:
         case StartContainer():
             return Note("engine", f"docker stop {shlex.quote(step.name)} > /dev/null\n")
         case MendRows() | DisconnectEndpoint() | RemoveVxlan() | HoldAddresses() | RejoinNetwork():
-            # What they change was a fault, proven twice: to bring it back would help nobody.
+            # What they change was a fault, seen twice: to bring it back would help nobody. A container that
+            # is taken off a network is put there again by the step itself, also where the step fails; a run
+            # that is killed between the two leaves it off.
             return None
         case _:
             return None

@@ -472,9 +472,135 @@ def test_a_container_joins_its_network_again_with_its_names(hosts):
     assert parse(hosts.store.get("k")).taken(7)
     after = hosts["a"].engine.container("web")["NetworkSettings"]["Networks"]["n"]["IPAddress"]
     assert after != before
-    hosts.do(DisconnectEndpoint("a", "why", "id", "web", "n", "n"))
-    assert hosts["a"].engine.container("web")["NetworkSettings"]["Networks"] == {}
-    hosts.do(DisconnectEndpoint("a", "why", "id", "gone", "n", "n"))
+
+
+ENDPOINT = DisconnectEndpoint("a", "why", "e1", "db", "n", "n")
+ENDPOINT_KEY = "docker/network/v1.0/endpoint/n/e1/"
+
+
+class Prefixes(FakeEngine):
+    """Knows a container by the beginning of its id, as engines do. ``off`` are names it let go of."""
+
+    def __init__(self, *names):
+        super().__init__("a")
+        self.off, self.names = [], names
+
+    def container(self, name):
+        if name not in self.names:
+            raise EngineError(f"No such container: {name}", status=404)
+        return {"Id": "db" * 32, "Name": "/web"}
+
+    def disconnect(self, network, endpoint):
+        self.off.append(endpoint)
+
+
+def test_a_stale_endpoint_is_disconnected_by_its_name(hosts):
+    hosts["a"].engine = Prefixes()
+    hosts.store.put(ENDPOINT_KEY, b"{}")
+    hosts.do(ENDPOINT)
+    assert hosts["a"].engine.off == ["db"]
+
+
+def test_an_endpoint_that_the_store_has_no_more_is_not_disconnected(hosts):
+    hosts["a"].engine = Prefixes("db")
+    hosts.do(ENDPOINT)
+    assert hosts["a"].engine.off == []
+
+
+def test_an_endpoint_is_not_taken_for_a_container_whose_id_begins_like_its_name(hosts):
+    hosts["a"].engine = Prefixes("db")
+    hosts.store.put(ENDPOINT_KEY, b"{}")
+    assert error_of(lambda: hosts.do(ENDPOINT), Refused) == (
+        "a: endpoint db of network n can't be disconnected here: the engine takes that name for its "
+        "container web (dbdbdbdbdbdb)\n"
+        "  -> `docker network disconnect -f n db` on a host that has no container of that name, and none "
+        "whose id begins with it"
+    )
+    assert hosts["a"].engine.off == []
+
+
+class Rejoins(FakeEngine):
+    """Has one container ``web`` on ``n``. Fails to connect ``fails`` times, once with ``error``."""
+
+    def __init__(self, fails=0, error=None):
+        super().__init__("a")
+        self.fails, self.error, self.on, self.settings = fails, error, True, []
+
+    def container(self, name):
+        its = {
+            "Aliases": ["www", "abcdef012345"],
+            "Links": ["db:database"],
+            "DriverOpts": {"k": "v"},
+            "IPAMConfig": {"IPv4Address": "10.9.0.5"},
+        }
+        networks = {"n": its} if self.on else {}
+        return {"Id": "abcdef012345" + "0" * 52, "Name": "/web", "NetworkSettings": {"Networks": networks}}
+
+    def disconnect(self, network, endpoint):
+        assert self.on
+        self.on = False
+
+    def connect(self, network, container, settings):
+        self.settings.append(settings)
+        if self.error:
+            error, self.error = self.error, None
+            raise error
+        if self.fails:
+            self.fails -= 1
+            raise EngineError("no store", status=500)
+        self.on = True
+
+
+KEPT = {
+    "Aliases": ["www"],
+    "Links": ["db:database"],
+    "DriverOpts": {"k": "v"},
+    "IPAMConfig": {"IPv4Address": "10.9.0.5"},
+}
+REJOIN = RejoinNetwork("a", "why", "web", "n", "n")
+BY_HAND = (
+    "`docker network connect --alias www --link db:database --driver-opt k=v --ip 10.9.0.5 n web` on the host"
+)
+
+
+@pytest.mark.parametrize("fails", [0, 1, 3])
+def test_a_container_has_its_names_and_options_at_every_try_to_join_again(hosts, fails):
+    hosts["a"].engine = Rejoins(fails)
+    hosts.do(REJOIN)
+    assert hosts["a"].engine.on
+    assert hosts["a"].engine.settings == [KEPT] * (fails + 1)
+
+
+def test_a_container_joins_again_where_its_address_can_not_be_held_and_that_is_told(hosts):
+    hosts["a"].engine = Rejoins()
+    keep = HoldAddresses("a", "why", "k", "10.9.0.0/24", ("10.9.0.7",))
+    said = error_of(lambda: hosts.do(RejoinNetwork("a", "why", "web", "n", "n", keep)))
+    assert said.startswith("a: the addresses of 10.9.0.0/24 can't be noted in the store: it is gone\n")
+    assert hosts["a"].engine.on
+
+
+def test_a_container_that_can_not_join_again_is_told_with_the_way_back(hosts):
+    hosts["a"].engine = Rejoins(fails=1000)
+    assert error_of(lambda: hosts.do(REJOIN)) == f"a: web is off n: no store\n  -> {BY_HAND}"
+
+
+def test_an_interrupted_run_puts_the_container_back_first(hosts):
+    class Cancels(Rejoins):
+        def disconnect(self, network, endpoint):
+            super().disconnect(network, endpoint)
+            hosts.cancel.set()
+
+    hosts["a"].engine = Cancels(error=Interrupted("interrupted"))
+    assert error_of(lambda: hosts.do(REJOIN), Interrupted) == "a: interrupted"
+    assert hosts["a"].engine.on
+    assert hosts["a"].engine.settings == [KEPT] * 2
+
+
+def test_an_interrupted_run_that_can_not_put_it_back_tells_the_way(hosts):
+    hosts["a"].engine = Rejoins(fails=1000, error=Interrupted("interrupted"))
+    said = error_of(lambda: hosts.do(REJOIN), Interrupted)
+    assert said == f"a: interrupted: web is off n\n  -> {BY_HAND}"
+    assert hosts.said[-1] == ("a", f"web is off n: {BY_HAND.removesuffix(' on the host')}")
 
 
 def test_addresses_are_held_once_and_whatever_another_engine_writes_meanwhile_stays(hosts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network
 from typing import Any
@@ -12,11 +13,13 @@ from overweave.errors import (
     CommandFailed,
     DeadlineExceeded,
     EngineError,
+    Interrupted,
     OverweaveError,
     Refused,
     StoreError,
 )
 from overweave.facts import address_mask
+from overweave.facts.libnetwork import ENDPOINTS
 from overweave.facts.record import PATH as RECORD_PATH
 from overweave.facts.unit import UNIT
 from overweave.ports import Engine, Progress, Writer
@@ -133,11 +136,11 @@ def perform(step: Step, world: World) -> None:
         case MendRows():
             mend_rows(step, writer)
         case DisconnectEndpoint():
-            _unless_gone(lambda: engine.disconnect(step.network, step.name))
+            _disconnect(step, engine, world)
         case RemoveVxlan():
             remove_vxlan(step, writer)
         case RejoinNetwork():
-            _persist(lambda: _rejoin(engine, step, world), world)
+            _rejoin(engine, step, world)
         case HoldAddresses():
             _hold(step, world)
         case JoinGossip() | PassGate():
@@ -225,19 +228,104 @@ def _run(engine: Engine, name: str, spec: Mapping[str, Any]) -> None:
         raise
 
 
+def _disconnect(step: DisconnectEndpoint, engine: Engine, world: World) -> None:
+    """The engine looks for a container of that name first, then for one whose id begins so, and would take
+    that off the network. Raises `Refused` where it has one."""
+    if world.store.get(f"{ENDPOINTS}{step.network}/{step.endpoint}/") is None:
+        return
+    try:
+        found = engine.container(step.name)
+    except EngineError as e:
+        if e.status != 404:
+            raise
+    else:
+        its = f"{str(found['Name']).lstrip('/')} ({str(found['Id'])[:12]})"
+        raise Refused(
+            f"endpoint {step.name} of network {step.network_name} can't be disconnected here: the engine "
+            f"takes that name for its container {its}",
+            hint=f"`docker network disconnect -f {step.network_name} {step.name}` on a host that has no "
+            "container of that name, and none whose id begins with it",
+        )
+    _unless_gone(lambda: engine.disconnect(step.network, step.name))
+
+
 def _rejoin(engine: Engine, step: RejoinNetwork, world: World) -> None:
-    """With the names and options that it had there; a container that is off it already is only joined."""
+    """With the names and options that it had there; a container that is off it already is only joined.
+
+    Whatever fails, it is put on the network again: that is tried even after an interruption.
+    """
     found = engine.container(step.container)
     networks = found["NetworkSettings"]["Networks"]
-    its = networks.get(step.network_name) or {}
+    settings = _kept(networks.get(step.network_name) or {}, str(found["Id"]))
+
+    def connect() -> None:
+        _persist(once, world)
+
+    def once() -> None:
+        try:
+            engine.connect(step.network, step.container, settings)
+        except EngineError as e:
+            # A call that failed, or was broken off, may have put it there.
+            if not (e.status == 403 and "already attached" in e.message):
+                raise
+
+    failed: OverweaveError | None = None
+    try:
+        if step.network_name in networks:
+            _persist(lambda: _unless_gone(lambda: engine.disconnect(step.network, step.container)), world)
+        try:
+            if step.keep:
+                _hold(step.keep, world)
+        except Interrupted:
+            raise
+        except OverweaveError as e:
+            failed = e
+        connect()
+    except (OverweaveError, KeyboardInterrupt) as e:
+        engine.hang_up()
+        try:
+            with world.cancel.lifted():
+                connect()
+        except OverweaveError as final:
+            raise _off(step, settings, world, e, final) from final
+        raise
+    if failed:
+        raise failed
+
+
+def _kept(its: Mapping[str, Any], id_: str) -> dict[str, Any]:
     # The short id is the engine's own addition, and it refuses to be told of it.
-    aliases = [a for a in its.get("Aliases") or () if not str(found["Id"]).startswith(str(a))]
-    kept = {"Aliases": aliases, "Links": its.get("Links"), "DriverOpts": its.get("DriverOpts")}
-    if step.network_name in networks:
-        engine.disconnect(step.network, step.container)
-    if step.keep:
-        _hold(step.keep, world)
-    engine.connect(step.network, step.container, {key: value for key, value in kept.items() if value})
+    aliases = [a for a in its.get("Aliases") or () if not id_.startswith(str(a))]
+    kept = {
+        "Aliases": aliases,
+        "Links": its.get("Links"),
+        "DriverOpts": its.get("DriverOpts"),
+        "IPAMConfig": its.get("IPAMConfig"),
+    }
+    return {key: value for key, value in kept.items() if value}
+
+
+def _off(
+    step: RejoinNetwork,
+    settings: Mapping[str, Any],
+    world: World,
+    cause: BaseException,
+    final: OverweaveError,
+) -> OverweaveError:
+    """What tells how to connect by hand. An interrupted run ends with no more than that: then it is told
+    as progress, too."""
+    options = [("--alias", alias) for alias in settings.get("Aliases", ())]
+    options += [("--link", link) for link in settings.get("Links", ())]
+    options += [("--driver-opt", f"{key}={value}") for key, value in settings.get("DriverOpts", {}).items()]
+    if address := settings.get("IPAMConfig", {}).get("IPv4Address"):
+        options.append(("--ip", address))
+    words = [str(word) for option in options for word in option]
+    off = f"{step.container} is off {step.network_name}"
+    hint = f"`{shlex.join(['docker', 'network', 'connect', *words, step.network_name, step.container])}`"
+    if isinstance(cause, Interrupted | KeyboardInterrupt):
+        world.progress(step.host, f"{off}: {hint}")
+        return Interrupted(f"interrupted: {off}", host=step.host, hint=f"{hint} on the host")
+    return OverweaveError(f"{off}: {final.message}", host=step.host, hint=f"{hint} on the host")
 
 
 def _hold(step: HoldAddresses, world: World) -> None:

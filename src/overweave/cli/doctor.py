@@ -17,6 +17,7 @@ from .tasks import ALONE, HOSTS, JSON
 
 UNHEALTHY = 1
 """Exit code where the work was done and something is wrong."""
+UNASKED = "what needs a yes was left as it is"
 
 
 @cluster_task(help=HOSTS | ALONE | JSON)
@@ -69,8 +70,9 @@ def repair(
     Mend what doctor finds, the least intrusive first, and look again.
 
     Heals the gossip without a restart, writes and deletes rows, disconnects stale endpoints, removes
-    vxlan devices that were left; what stops for a moment is asked for first. What can't be explained is
-    told and left alone. Exit code 0 only if nothing is left.
+    vxlan devices that were left. What stops something for a moment comes last and is asked for; after a
+    no, the rest stays done. What can't be explained is told and left alone. Exit code 0 only if nothing
+    is left.
 
     Example: fab repair -H host1,host2 --dry-run
     """
@@ -91,28 +93,35 @@ def repair(
             run.show(report, data.plan(plan) | {"findings": data.checkup(found)["findings"]}, json)
             return
 
-        def ask(found: Checkup, plan: Plan) -> None:
-            if not plan:
-                return
+        def show(found: Checkup, plan: Plan) -> None:
             shown = Group(text.checkup(found), text.plan(plan, session.fleet.names))
             text.console(stderr=json == "-").print(shown)
-            restarts = [step for step in plan.steps if isinstance(step, RestartEngine)]
-            rejoins = [step for step in plan.steps if isinstance(step, RejoinNetwork)]
-            stops = [
-                *(f"the engine of {step.host}" for step in restarts),
-                *(f"{name} on {step.host}" for step in restarts for name in step.stops),
-                *(f"the connections of {step.container} on {step.host}" for step in rejoins),
-            ]
-            if stops:
-                run.confirm(f"These stop for a moment: {', '.join(stops)}.", yes=yes)
 
-        result = checkup.repair(session, ask)
+        result = checkup.repair(
+            session, show, lambda plan: run.confirm(stops(plan), yes=yes, otherwise=UNASKED)
+        )
         seconds = progress.seconds
-        if result.plan:
+        if result.done.steps:
             headline = Text(f"{len(result.done.steps)} steps done in {seconds:.1f} s; now:", style="bold")
+        elif result.refused:
+            headline = Text("nothing was changed; now:", style="bold")
         else:
             headline = Text("nothing to do" if result.after.healthy else "nothing that could be mended")
         of_run = data.repair(result.before, result.plan, result.done, result.after, seconds)
         run.show(Group(headline, text.checkup(result.after)), of_run, json)
+        if result.refused:
+            raise result.refused
         if not result.after.healthy:
             raise Exit(code=UNHEALTHY)
+
+
+def stops(plan: Plan) -> str:
+    """What the operator is told before it is asked for."""
+    restarts = [step for step in plan.steps if isinstance(step, RestartEngine)]
+    rejoins = [step for step in plan.steps if isinstance(step, RejoinNetwork)]
+    stops = [
+        *(f"the engine of {step.host}" for step in restarts),
+        *(f"{name} on {step.host}" for step in restarts for name in step.stops),
+        *(f"the connections of {step.container} on {step.host}" for step in rejoins),
+    ]
+    return f"These stop for a moment: {', '.join(stops)}."

@@ -120,10 +120,13 @@ def write(data: Mapping[str, Any], json_file: str) -> None:
     reports.write("json", json_file, reports.as_json(data))
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask, unless ``--yes`` was given. Raises `UsageError` for a no, and where nobody can be asked."""
+def confirm(question: str, *, yes: bool, otherwise: str = "nothing was changed") -> bool:
+    """Ask, unless ``--yes`` was given; whether somebody answered.
+
+    Raises `UsageError` for a no, which ends with ``otherwise``, and where nobody can be asked.
+    """
     if yes:
-        return
+        return False
     if not sys.stdin.isatty():
         raise UsageError(f"{question} Nobody is there to ask.", hint="add --yes to go on without asking")
     # Standard output may be JSON for a program.
@@ -131,4 +134,5 @@ def confirm(question: str, *, yes: bool) -> None:
     sys.stderr.flush()
     answer = input()
     if answer.strip().lower() not in ("y", "yes"):
-        raise UsageError("not confirmed: nothing was changed")
+        raise UsageError(f"not confirmed: {otherwise}")
+    return True

@@ -6,6 +6,7 @@ engine's own fails with ``error creating vxlan interface: file exists`` (libnetw
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from overweave.facts.engine import Engine
@@ -22,6 +23,8 @@ from .places import Places, belongs, namespaces_of
 
 FOLDER = "/var/run/docker/netns"
 PORT = 4789
+LIBNETWORKS = re.compile(r"vx-[0-9a-f]{6}-.+")
+"""How libnetwork names a device in the host's own namespace, before it moves it: VNI and network."""
 BLOCKS = "containers on this host can't join: error creating vxlan interface: file exists (libnetwork#1765)"
 
 
@@ -41,6 +44,9 @@ def devices(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
                 seen = f"vxlan device {link.name}{where} has VNI {link.vni} of network {networks[link.vni]}"
                 if _used(link):
                     fix = "it has an address or a bridge, so it is somebody's: take another VNI for it"
+                    found.append(Fault(error("vxlan.left", seen, matters=BLOCKS, fix=fix, host=host)))
+                elif not path and not LIBNETWORKS.fullmatch(link.name):
+                    fix = f"no engine gives that name: `ip link del {link.name}` if nobody needs it"
                     found.append(Fault(error("vxlan.left", seen, matters=BLOCKS, fix=fix, host=host)))
                 else:
                     fault = error(

@@ -55,6 +55,18 @@ def repair(fleet: Fleet, live: Live, faults: Sequence[Fault]) -> Plan:
     )
 
 
+def apart(plan: Plan) -> tuple[Plan, Plan]:
+    """What nobody notices, and what stops something for a moment, which is asked for."""
+
+    def stops(stage: Stage) -> bool:
+        return any(isinstance(step, RejoinNetwork | RestartEngine | PassGate) for step in stage.steps)
+
+    return (
+        make_plan(*(stage for stage in plan.stages if not stops(stage))),
+        make_plan(*(stage for stage in plan.stages if stops(stage))),
+    )
+
+
 def _of(steps: Iterable[Step], kind: type[S], same: Callable[[S], Hashable]) -> tuple[S, ...]:
     """Steps of one kind; of those that are the same, the first."""
     found: dict[Hashable, S] = {}
@@ -87,13 +99,19 @@ def _by_namespace(steps: Iterable[MendRows]) -> tuple[MendRows, ...]:
 def _staying(
     fleet: Fleet, live: Live, disconnects: Iterable[DisconnectEndpoint]
 ) -> tuple[HoldAddresses, ...]:
-    """An engine that lets go of an address notes it as free, also where another container has the same."""
+    """An engine that lets go of an address notes it as free, also where another has the same: a container,
+    one of an engine that was not asked, or the gateway."""
     going = {step.endpoint for step in disconnects}
     freed = {
         (e.network, e.address) for e in (live.records.endpoints if live.records else ()) if e.id in going
     }
-    kept = sorted(freed & {place.key for place in find(live).live.values()})
+    places = find(live)
+    used = {place.key for place in places.live.values()}
+    used |= {(e.network, e.address) for its in places.unseen.values() for e in its}
+    for network in live.records.networks.values() if live.records else ():
+        used |= {(network.id, subnet.gateway) for subnet in network.subnets}
     why = "another endpoint had the same address, and gave it back"
+    kept = sorted(key for key in freed & used if key[1])
     steps = (holding(fleet, live, network, (address,), why) for network, address in kept)
     return tuple(step for step in steps if step)
 

@@ -340,15 +340,15 @@ def test_addresses_in_use_that_the_store_would_give_away_are_held(overlay):
     assert step.addresses == ("10.211.0.3", "10.211.0.4")
 
 
-LEFT = link("vx-left", "vxlan", vni=256, port=4789)
+LEFT = link("vx-000100-aaaaa", "vxlan", vni=256, port=4789)
 
 
 @pytest.mark.parametrize(
     ("left", "found"),
     [
-        (LEFT, [("vx-left", True)]),
-        (replace(LEFT, master="br7"), [("vx-left", False)]),
-        (replace(LEFT, addresses=("10.9.9.9/24",)), [("vx-left", False)]),
+        (LEFT, [("vx-000100-aaaaa", True)]),
+        (replace(LEFT, master="br7"), [("vx-000100-aaaaa", False)]),
+        (replace(LEFT, addresses=("10.9.9.9/24",)), [("vx-000100-aaaaa", False)]),
         (replace(LEFT, vni=300), []),
         (replace(LEFT, port=8472), []),
         (link("eth1", ""), []),
@@ -366,6 +366,14 @@ def test_a_vxlan_device_of_ours_in_another_namespace_was_left(overlay, path, lef
     for fault, (device, removed) in zip(faults, found, strict=True):
         steps = (RemoveVxlan("host2", fault.finding.seen, path, device, 256),) if removed else ()
         assert fault.remedies == steps
+
+
+@pytest.mark.parametrize("name", ["vxlan7", "vx-left", "vx-0001-aaaaa", "my-vx-000100-aaaaa"])
+def test_a_device_that_no_engine_names_so_is_told_and_left_alone(overlay, name):
+    overlay.hosts[2] = Namespace("host", 500, (replace(LEFT, name=name),), (), (), ())
+    fault = only(overlay)
+    assert fault.remedies == ()
+    assert fault.finding.fix == f"no engine gives that name: `ip link del {name}` if nobody needs it"
 
 
 def test_a_named_namespace_that_is_dockers_own_is_not_looked_at_twice(overlay):

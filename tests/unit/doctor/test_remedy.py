@@ -20,10 +20,10 @@ from tests.unit.doctor.overlay import (
 from tests.unit.doctor.test_faults import NETWORK, endpoint_key, twins
 
 from overweave.doctor.everything import faults
-from overweave.doctor.remedy import repair
+from overweave.doctor.remedy import apart, repair
 from overweave.facts import libnetwork
 from overweave.facts.namespaces import Namespace
-from overweave.steps import MendRows, PassGate, RestartEngine, Row
+from overweave.steps import HoldAddresses, MendRows, PassGate, RestartEngine, Row
 
 
 @pytest.fixture
@@ -46,7 +46,9 @@ def test_everything_at_once_is_done_in_the_order_of_how_much_it_disturbs(overlay
     overlay.tree[endpoint_key("9" * 64)] = endpoint(
         9, name="gone", ep_iface={"addr": f"{address(8)}/16"}, locator=vtep(1)
     )
-    overlay.hosts[2] = Namespace("host", 500, (link("vx-left", "vxlan", vni=256, port=4789),), (), (), ())
+    overlay.hosts[2] = Namespace(
+        "host", 500, (link("vx-000100-aaaaa", "vxlan", vni=256, port=4789),), (), (), ()
+    )
     overlay.site.boxes["host1"].stray_threads = 1
     overlay.site.boxes["host3"].stray_threads = 1
     made = plan(overlay)
@@ -109,6 +111,36 @@ def test_an_address_stays_held_when_a_stale_endpoint_of_it_goes(overlay):
         9, name="gone", ep_iface={"addr": f"{address(2)}/16", "mac": mac(2)}, locator=vtep(1)
     )
     assert [stage.title for stage in plan(overlay).stages] == ["stale endpoints", "addresses that stay"]
+
+
+def test_an_address_of_an_engine_that_was_not_asked_stays_held(overlay):
+    overlay.attachments[2] = None
+    overlay.tree[f"{libnetwork.ENDPOINTS}{NETWORK}/{'9' * 64}/"] = endpoint(
+        9, name="gone", ep_iface={"addr": f"{address(2)}/16", "mac": mac(2)}, locator=vtep(1)
+    )
+    (step,) = (step for step in plan(overlay).steps if isinstance(step, HoldAddresses))
+    assert step.addresses == (address(2),)
+
+
+def test_the_address_of_a_gateway_stays_held_when_a_stale_endpoint_of_it_goes(overlay):
+    overlay.tree[f"{libnetwork.ENDPOINTS}{NETWORK}/{'9' * 64}/"] = endpoint(
+        9, name="gone", ep_iface={"addr": "10.211.0.1/16", "mac": mac(9)}, locator=vtep(1)
+    )
+    (step,) = (step for step in plan(overlay).steps if isinstance(step, HoldAddresses))
+    assert step.addresses == ("10.211.0.1",)
+
+
+def test_what_stops_something_is_apart_from_what_nobody_notices(overlay):
+    twins(overlay)
+    overlay.change(1, forwarding=(forwarding(3),))
+    overlay.site.boxes["host3"].stray_threads = 1
+    quiet, stopping = apart(plan(overlay))
+    assert [stage.title for stage in quiet.stages] == ["rows"]
+    assert [stage.title for stage in stopping.stages] == [
+        "new addresses",
+        "engine of host3",
+        "gate of host3",
+    ]
 
 
 def test_addresses_that_are_held_are_not_noted_again(overlay):

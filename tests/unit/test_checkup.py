@@ -1,0 +1,106 @@
+"""In which order a repair does, asks and looks: by values, without hosts."""
+
+from __future__ import annotations
+
+from overweave.apply.world import Done
+from overweave.checkup import mend
+from overweave.doctor.fault import Checkup
+from overweave.errors import UsageError
+from overweave.steps import MendRows, Plan, RejoinNetwork, Stage, make_plan
+
+ROWS = Stage("rows", (MendRows("host1", "rows", "n", "1-a", "vxlan0"),))
+MORE_ROWS = Stage("rows", (MendRows("host2", "rows", "n", "1-a", "vxlan0"),))
+WEB = Stage("new addresses", (RejoinNetwork("host1", "why", "web", "n", "n"),))
+DB = Stage("new addresses", (RejoinNetwork("host1", "why", "db", "n", "n"),))
+NO = UsageError("not confirmed: no")
+
+
+class Network:
+    """What each look finds to do, in their order. ``said`` is what somebody heard and did."""
+
+    def __init__(self, *looks, answer=True):
+        self.looks, self.answer, self.said = list(looks), answer, []
+
+    def examined(self):
+        stages = self.looks.pop(0)
+        self.said.append("look")
+        return Checkup(("host1",), (), float(len(self.looks))), make_plan(*stages)
+
+    def act(self, plan):
+        self.said.append(f"do {self.named(plan)}")
+        return Done(steps=list(plan.steps))
+
+    def ask(self, plan):
+        self.said.append(f"ask {self.named(plan)}")
+        if isinstance(self.answer, UsageError):
+            raise self.answer
+        return self.answer
+
+    def named(self, plan):
+        return " ".join(getattr(step, "container", step.host) for step in plan.steps)
+
+    def repair(self):
+        result = mend(
+            self.examined,
+            self.act,
+            lambda found, plan: self.said.append(f"show {self.named(plan)}"),
+            self.ask,
+        )
+        assert self.looks == []
+        return result
+
+
+def test_a_healthy_network_is_looked_at_once():
+    network = Network([])
+    result = network.repair()
+    assert (network.said, result.plan, result.done.steps) == (["look"], Plan(), [])
+
+
+def test_what_needs_no_question_is_done_before_one_is_put_and_told_after_a_no():
+    network = Network([ROWS, WEB], [WEB], answer=NO)
+    result = network.repair()
+    assert network.said == ["look", "show host1 web", "do host1", "look", "ask web"]
+    assert (result.refused, result.plan, result.done.steps) == (NO, Plan((ROWS,)), list(ROWS.steps))
+
+
+def test_after_an_answer_the_same_plan_is_done_after_another_look():
+    network = Network([WEB], [WEB], [])
+    result = network.repair()
+    assert network.said == ["look", "show web", "ask web", "look", "do web", "look"]
+    assert (result.refused, result.plan) == (None, Plan((WEB,)))
+
+
+def test_after_an_answer_another_plan_is_shown_and_asked_for():
+    network = Network([WEB], [DB], [DB], [])
+    result = network.repair()
+    assert network.said == [
+        *("look", "show web", "ask web"),
+        *("look", "show db", "ask db", "look", "do db", "look"),
+    ]
+    assert result.plan == Plan((DB,))
+
+
+def test_after_an_answer_nothing_is_done_where_nothing_is_wrong_any_more():
+    network = Network([WEB], [])
+    assert network.repair().done.steps == []
+
+
+def test_where_nobody_had_to_answer_it_is_done_at_once():
+    network = Network([WEB], [], answer=False)
+    network.repair()
+    assert network.said == ["look", "show web", "ask web", "do web", "look"]
+
+
+def test_the_plan_of_a_repair_has_what_all_rounds_did():
+    network = Network([ROWS, WEB], [WEB], [MORE_ROWS], [], answer=False)
+    assert network.repair().plan == Plan((ROWS, WEB, MORE_ROWS))
+
+
+def test_what_did_not_help_is_not_done_again_and_the_rest_is_asked_for():
+    network = Network([ROWS, WEB], [ROWS, WEB], [ROWS], [ROWS], answer=False)
+    result = network.repair()
+    assert network.said[2:] == [
+        *("do host1", "look", "ask web", "do web", "look"),
+        *("show host1", "do host1", "look"),
+    ]
+    assert result.plan == Plan((ROWS, WEB, ROWS))
