@@ -21,5 +21,5 @@ def deploy_and_verify(c: FleetContext, inventory: str | None = None, yes: bool =
     Example: fab runbook.deploy-and-verify -H host1,host2
     """
     tasks.deploy_overlay(c, inventory=inventory, yes=yes)
-    tasks.validate_overlay(c, inventory=inventory)
+    tasks.validate_overlay(c, inventory=inventory, new_containers=True)
     tasks.status(c, inventory=inventory)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .apply.run import apply
-from .apply.world import Done
+from .apply.world import Done, World
 from .doctor.everything import faults
 from .doctor.fault import Checkup, Fault
 from .doctor.remedy import apart
@@ -19,10 +19,9 @@ from .facts.libnetwork import Records
 from .facts.live import Live
 from .fleet import each
 from .overlay import addresses
-from .pipeline import world
 from .preflight.finding import Severity
 from .session import Session, look
-from .steps import Plan, Stage, Step
+from .steps import JoinGossip, MendRows, Plan, Stage, Step, make_plan
 from .waiting import wait_until
 
 AGAIN_SECONDS = 2.0
@@ -100,14 +99,28 @@ def make_repair(session: Session, found: Checkup, facts: Live) -> Plan:
     return remedies(session.fleet, facts, found.faults)
 
 
-def repair(session: Session, show: Show, ask: Ask) -> Repair:
+def mend_rows(session: Session, world: World) -> Plan:
+    """Mend only what misleads packets, the gossip and the rows: nobody notices. Returns what was done."""
+    found, facts = examine(session)
+    plan = make_repair(session, found, facts)
+    rows = make_plan(*(stage for stage in plan.stages if _of_rows(stage)))
+    if rows:
+        apply(rows, world)
+    return rows
+
+
+def _of_rows(stage: Stage) -> bool:
+    return all(isinstance(step, JoinGossip | MendRows) for step in stage.steps)
+
+
+def repair(session: Session, world: World, show: Show, ask: Ask) -> Repair:
     """Mend what is wrong and can be explained, and look again; see `mend`."""
 
     def examined() -> tuple[Checkup, Plan]:
         found, facts = examine(session)
         return found, make_repair(session, found, facts)
 
-    return mend(examined, lambda plan: apply(plan, world(session)), show, ask)
+    return mend(examined, lambda plan: apply(plan, world), show, ask)
 
 
 def mend(

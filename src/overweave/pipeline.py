@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from . import proving, teardown
+from . import checkup, proving, teardown
 from .adapters.image_archive import verify
 from .apply.run import apply
 from .apply.world import Done, World
@@ -25,6 +25,8 @@ from .proving import noted, prove, prove_after_restarts
 from .session import Session, look, look_closer
 from .steps import AwaitLeader, JoinGossip, Plan, ProvideImage, RestartEngine, Stage, make_plan
 
+OF_ROWS = {"row-wrong", "row-missing", "other-address", "gossip-split"}
+"""Rules of diagnosis whose causes `checkup.mend_rows` takes away, with no harm to anybody."""
 ROUNDS = 3
 """Plans that may follow each other until nothing differs: one when engines run, one more when not."""
 
@@ -114,14 +116,27 @@ def deploy(
         raise _still_different(left)
     if not first and noted(session, facts):
         return Deployment(first, done, None, facts)
-    restarted = any(isinstance(step, RestartEngine) for step in done.steps)
-    matrix = prove_after_restarts(session, facts) if restarted else prove(session, facts)
-    return Deployment(first, done, matrix, facts)
+    return Deployment(first, done, proven(session, facts), facts)
+
+
+def proven(session: Session, facts: FleetFacts) -> Matrix:
+    """A proof; where nothing but rows mislead, they are mended, and it is made again.
+
+    An engine keeps the row of a container that is gone. If its address comes up on another host, packets go
+    astray from there until somebody takes the row away (moby#52661; measured with two containers of ours
+    that were made anew and got each other's addresses).
+    """
+    matrix = prove_after_restarts(session, facts)
+    if matrix.red and {cause.rule for cause in matrix.causes} <= OF_ROWS:
+        session.progress("", "rows mislead: mend them, and prove again")
+        if checkup.mend_rows(session, world(session)):
+            matrix = prove_after_restarts(session, look(session))
+    return matrix
 
 
 def world(session: Session) -> World:
     def prove_pairs_of(hosts: Sequence[str]) -> None:
-        matrix = prove_after_restarts(session, look(session))
+        matrix = proven(session, look(session))
         red = [p for p in matrix.red if p.source in hosts or p.target in hosts]
         if red:
             pairs = ", ".join(f"{p.source} -> {p.target} ({' '.join(p.failed)})" for p in red[:10])

@@ -27,8 +27,8 @@ LAYERS = (
     {"report", "lock", "adapters", "lab"},
     {"session"},
     {"proving"},
-    {"pipeline", "tracing"},
     {"checkup"},
+    {"pipeline", "tracing"},
     {"cli"},
 )
 """Bottom to top: a module or package imports from layers below its own, and inside its own package."""

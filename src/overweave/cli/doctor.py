@@ -6,7 +6,7 @@ from invoke.exceptions import Exit
 from rich.console import Group
 from rich.text import Text
 
-from overweave import checkup
+from overweave import checkup, pipeline
 from overweave.doctor.fault import Checkup
 from overweave.report import data, text
 from overweave.steps import Plan, RejoinNetwork, RestartEngine
@@ -98,7 +98,10 @@ def repair(
             text.console(stderr=json == "-").print(shown)
 
         result = checkup.repair(
-            session, show, lambda plan: run.confirm(stops(plan), yes=yes, otherwise=UNASKED)
+            session,
+            pipeline.world(session),
+            show,
+            lambda plan: run.confirm(stops(plan), yes=yes, otherwise=UNASKED),
         )
         seconds = progress.seconds
         if result.done.steps:
