@@ -126,9 +126,13 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(f"{question} Nobody is there to ask.", hint="add --yes to go on without asking")
+    if not confirmed(question):
+        raise UsageError("not confirmed: nothing was changed")
+
+
+def confirmed(question: str) -> bool:
+    """Ask somebody at a terminal."""
     # Standard output may be JSON for a program.
     sys.stderr.write(lines(f"{question} [y/N] "))
     sys.stderr.flush()
-    answer = input()
-    if answer.strip().lower() not in ("y", "yes"):
-        raise UsageError("not confirmed: nothing was changed")
+    return input().strip().lower() in ("y", "yes")
