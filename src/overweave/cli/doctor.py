@@ -88,7 +88,7 @@ def repair(
 
     Example: fab repair -H host1,host2 --dry-run
     """
-    leaving = _Leaving(_addresses(gone or ()), yes)
+    leaves = leaving(gone or (), yes=yes)
     progress = run.Progress()
     with run.session(
         c,
@@ -101,7 +101,7 @@ def repair(
     ) as session:
         if dry_run:
             found, facts = checkup.examine(session)
-            plan = checkup.make_repair(session, found, facts, leaving.named)
+            plan = checkup.make_repair(session, found, facts, leaves.named)
             report = Group(text.checkup(found), text.plan(plan, session.fleet.names))
             run.show(report, data.plan(plan) | {"findings": data.checkup(found)["findings"]}, json)
             return
@@ -121,7 +121,7 @@ def repair(
             if stops:
                 run.confirm(f"These stop for a moment: {', '.join(stops)}.", yes=yes)
 
-        result = checkup.repair(session, ask, leaving)
+        result = checkup.repair(session, ask, leaves)
         seconds = progress.seconds
         if result.plan:
             headline = Text(f"{len(result.done.steps)} steps done in {seconds:.1f} s; now:", style="bold")
@@ -144,6 +144,11 @@ def _addresses(words: Iterable[str]) -> frozenset[str]:
                 hint="give the address that the host's engine advertised: `fab doctor` names it",
             ) from None
     return found
+
+
+def leaving(words: Iterable[str], *, yes: bool) -> _Leaving:
+    """Raises `UsageError` for a word that is no address."""
+    return _Leaving(_addresses(words), yes)
 
 
 class _Leaving:

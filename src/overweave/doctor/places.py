@@ -32,7 +32,8 @@ class Place:
 class Places:
     """``live`` by endpoint. ``stale`` are endpoints that no engine has any more; ``unseen`` are those of
     engines that could not be asked, by their address; ``starting`` those that an engine has and does not list
-    yet. ``others`` are the addresses of engines that are known and were not asked."""
+    yet. ``asked`` are the addresses of engines that told their containers, ``others`` those of engines that
+    are known and did not."""
 
     live: Mapping[str, Place]
     stale: tuple[Endpoint, ...]
