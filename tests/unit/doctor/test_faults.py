@@ -322,6 +322,18 @@ def test_containers_of_an_engine_that_does_not_tell_its_address_are_not_judged(o
     ]
 
 
+@pytest.mark.parametrize("known_by", ["its interfaces", "what a deployment would choose"])
+def test_endpoints_of_a_host_whose_engine_is_down_are_not_those_of_a_host_that_is_gone(overlay, known_by):
+    box = overlay.site.boxes["host3"]
+    box.running = box.registered = box.gossips = False
+    overlay.attachments[3] = None
+    if known_by == "its interfaces":
+        del overlay.chosen["host3"]
+        eth0 = link("eth0", "", addresses=(f"{vtep(3)}/24",))
+        overlay.hosts[3] = replace(overlay.hosts[3], links=(eth0,))
+    assert {told[0] for told in overlay.told()} == {"engines.running", "endpoints.unseen"}
+
+
 def test_an_engine_is_registered_at_the_address_that_it_advertises(overlay):
     overlay.site.boxes["host3"].registered = False
     overlay.chosen["host3"] = "192.168.7.13"

@@ -96,23 +96,28 @@ def host(tmp_path, engine=None):
     return FakeHost(Host("h", Access("10.0.0.1")), tmp_path / "h", engine or FakeEngine("h"))
 
 
-def test_a_host_whose_namespaces_could_not_be_looked_at_is_an_error_and_not_one_without_rows(tmp_path):
+@pytest.mark.parametrize(("status", "parts"), [(0, ()), (1, ("host 1", LINK, "[]", "[]", "[]"))])
+def test_a_host_whose_namespaces_could_not_be_looked_at_is_an_error_and_not_one_without_rows(
+    tmp_path, status, parts
+):
     with pytest.raises(
         OverweaveError, match=r"^h: its network namespaces could not be looked at: "
     ) as caught:
-        live.look(Blind(host(tmp_path)))
+        live.look(Blind(host(tmp_path), status, parts))
     assert str(caught.value).startswith("h: its network namespaces could not be looked at: ip: not found\n")
     assert caught.value.hint == "is iproute2 4.13 or later there, and nsenter?"
 
 
 class Blind:
-    """Its script ends well, and says nothing of the host's own namespace."""
+    """A host whose script ends with a status, and with these parts of an answer."""
 
-    def __init__(self, its):
-        self.host, self.engine = its.host, its.engine
+    def __init__(self, its, status, parts):
+        self.host, self.engine, self._status, self._parts = its.host, its.engine, status, parts
 
     def ask(self, *queries):
-        return tuple(Result(query, 0, "", "ip: not found") for query in queries)
+        mark = queries[0].words[4]
+        told = "".join(f"{part}\n{mark}\n" for part in self._parts)
+        return tuple(Result(query, self._status, told, "ip: not found") for query in queries)
 
 
 class Starting(FakeEngine):
