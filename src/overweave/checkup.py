@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 from .apply.run import apply
 from .apply.world import Done, World
 from .doctor.everything import faults
 from .doctor.fault import Checkup, Fault
+from .doctor.places import doubtful
 from .doctor.remedy import apart
 from .doctor.remedy import repair as remedies
 from .errors import DeadlineExceeded, UsageError
@@ -19,15 +20,17 @@ from .facts.libnetwork import Records
 from .facts.live import Live
 from .fleet import each
 from .overlay import addresses
+from .ports import Clock
 from .preflight.finding import Severity
 from .session import Session, look
 from .steps import JoinGossip, MendRows, Plan, Stage, Step, make_plan
 from .waiting import wait_until
 
-AGAIN_SECONDS = 2.0
-"""How long something may look wrong until it is told: a container that starts or stops takes less."""
 ROUNDS = 6
 """Plans that may follow each other: what an engine that was restarted lacks shows only then."""
+
+LONG_SECONDS = 1.0
+"""Of a question: what was seen before it may not be so any more."""
 
 Show = Callable[[Checkup, Plan], None]
 Ask = Callable[[Plan], bool]
@@ -48,26 +51,39 @@ class Repair:
 def examine(session: Session) -> tuple[Checkup, Live]:
     """Everything that is wrong, and the facts it was seen in. Changes nothing.
 
-    What looks wrong is looked at again for `AGAIN_SECONDS`, and told only if it was wrong every time.
+    What looks wrong is looked at again for its `Fault.moment`, and told only if it was wrong every time.
     """
     started = session.clock.monotonic()
     facts = look_at_all(session)
+
+    def again() -> list[Fault]:
+        nonlocal facts
+        facts = look_at_all(session, quiet=True)
+        return faults(session.fleet, facts)
+
     found = faults(session.fleet, facts)
-    suspects = {fault.key for fault in found if _counts(fault)}
-    if suspects:
+    if any(map(_counts, found)):
         session.progress("", "something looks wrong: look again")
-
-        def gone() -> bool:
-            nonlocal facts, found, suspects
-            facts = look_at_all(session, quiet=True)
-            found = faults(session.fleet, facts)
-            suspects &= {fault.key for fault in found}
-            return not suspects
-
-        with contextlib.suppress(DeadlineExceeded):
-            wait_until(gone, what="", seconds=AGAIN_SECONDS, clock=session.clock, interval=0.3)
-    told = tuple(fault for fault in found if fault.key in suspects or not _counts(fault))
+    told = lasting(found, again, session.clock)
     return Checkup(session.fleet.names, told, session.clock.monotonic() - started), facts
+
+
+def lasting(found: Sequence[Fault], again: Callable[[], Sequence[Fault]], clock: Clock) -> tuple[Fault, ...]:
+    """Those of the faults that are there at every look for as long as their `Fault.moment`."""
+    suspects = {fault.key: fault.moment for fault in found if _counts(fault)}
+    started = clock.monotonic()
+
+    def settled() -> bool:
+        nonlocal found, suspects
+        found = again()
+        there = {fault.key for fault in found}
+        suspects = {key: moment for key, moment in suspects.items() if key in there}
+        return max(suspects.values(), default=0) <= clock.monotonic() - started
+
+    if suspects:
+        with contextlib.suppress(DeadlineExceeded):
+            wait_until(settled, what="", seconds=max(suspects.values()), clock=clock, interval=0.3)
+    return tuple(fault for fault in found if fault.key in suspects or not _counts(fault))
 
 
 def look_at_all(session: Session, *, quiet: bool = False) -> Live:
@@ -79,8 +95,16 @@ def look_at_all(session: Session, *, quiet: bool = False) -> Live:
         session.fleet.names, lambda name: live.look(session.hosts[name]), cancel=session.cancel
     ).all()
     advertise, _ = addresses(session.fleet, facts)
-    vteps = {name: its.address for name, its in advertise.items()}
-    return Live(facts, hosts, _records(session, facts), vteps)
+    chosen = {name: its.address for name, its in advertise.items()}
+    found = Live(facts, hosts, _records(session, facts), chosen)
+    doubts = doubtful(found)
+    if not doubts:
+        return found
+    inspected = each(
+        doubts, lambda name: live.inspect(session.hosts[name], sorted(doubts[name])), cancel=session.cancel
+    ).all()
+    more = {name: replace(hosts[name], inspected=its) for name, its in inspected.items()}
+    return replace(found, hosts={**hosts, **more})
 
 
 def _records(session: Session, facts: FleetFacts) -> Records | None:
@@ -94,9 +118,10 @@ def _counts(fault: Fault) -> bool:
     return bool(fault.remedies) or fault.finding.severity is Severity.ERROR
 
 
-def make_repair(session: Session, found: Checkup, facts: Live) -> Plan:
-    """What would mend the faults that were found; empty where none of them has a remedy."""
-    return remedies(session.fleet, facts, found.faults)
+def make_repair(session: Session, found: Checkup, facts: Live, gone: Collection[str] = ()) -> Plan:
+    """What would mend the faults that were found; empty where none of them has a remedy. ``gone``: addresses
+    of hosts that won't come back."""
+    return remedies(session.fleet, facts, found.faults, gone)
 
 
 def mend_rows(session: Session, world: World) -> Plan:
@@ -113,12 +138,26 @@ def _of_rows(stage: Stage) -> bool:
     return all(isinstance(step, JoinGossip | MendRows) for step in stage.steps)
 
 
-def repair(session: Session, world: World, show: Show, ask: Ask) -> Repair:
-    """Mend what is wrong and can be explained, and look again; see `mend`."""
+def repair(
+    session: Session,
+    world: World,
+    show: Show,
+    ask: Ask,
+    gone: Callable[[Checkup], Collection[str]] = lambda found: (),
+) -> Repair:
+    """Mend what is wrong and can be explained, and look again; see `mend`.
+
+    ``gone`` says which of the hosts that nobody knows any more won't come back, by address: only their
+    endpoints are disconnected.
+    """
 
     def examined() -> tuple[Checkup, Plan]:
         found, facts = examine(session)
-        return found, make_repair(session, found, facts)
+        asked = session.clock.monotonic()
+        never = gone(found)
+        if session.clock.monotonic() - asked > LONG_SECONDS:
+            found, facts = examine(session)
+        return found, make_repair(session, found, facts, never)
 
     return mend(examined, lambda plan: apply(plan, world), show, ask)
 

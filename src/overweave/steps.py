@@ -32,6 +32,11 @@ class _Step:
     def restarts(self) -> tuple[str, ...]:
         return ()
 
+    @property
+    def asks(self) -> str:
+        """What somebody must have said by name before this is done, whatever else was confirmed."""
+        return ""
+
 
 @dataclass(frozen=True)
 class RecordBefore(_Step):
@@ -250,12 +255,18 @@ class MendRows(_Step):
 @dataclass(frozen=True)
 class DisconnectEndpoint(_Step):
     """Remove the record of an endpoint that no host has, and give its address back. ``host``: any whose
-    engine has no container of that name. ``network`` is an id."""
+    engine has no container of that name. ``network`` is an id. ``gone``: the address of its own engine where
+    that could not be asked, and nobody knows it any more."""
 
     endpoint: str
     name: str
     network: str
     network_name: str
+    gone: str = ""
+
+    @property
+    def asks(self) -> str:
+        return f"the host at {self.gone} does not come back" if self.gone else ""
 
     def __str__(self) -> str:
         return f"disconnect {self.name} (endpoint {self.endpoint[:10]}) from network {self.network_name}"

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address
+
 from invoke.exceptions import Exit
 from rich.console import Group
 from rich.text import Text
 
 from overweave import checkup, pipeline
+from overweave.doctor.endpoints import GONE
 from overweave.doctor.fault import Checkup
+from overweave.doctor.remedy import asking
+from overweave.errors import UsageError
 from overweave.report import data, text
-from overweave.steps import Plan, RejoinNetwork, RestartEngine
+from overweave.steps import DisconnectEndpoint, Plan, RejoinNetwork, RestartEngine
 
 from . import run
 from .executor import FleetContext, cluster_task
@@ -55,7 +62,12 @@ def doctor(
     help=HOSTS
     | ALONE
     | JSON
-    | {"yes": "don't ask before engines restart", "dry-run": "print the plan and end"}
+    | {
+        "yes": "don't ask before engines restart",
+        "dry-run": "print the plan and end",
+        "gone": "address of a host that won't come back: its endpoints go; repeatable, or with commas",
+    },
+    iterable=["gone"],
 )
 def repair(
     c: FleetContext,
@@ -65,17 +77,20 @@ def repair(
     wait_lock: float = 0.0,
     json: str | None = None,
     accept_new_host_keys: bool = False,
+    gone: list[str] | None = None,
 ) -> None:
     """
     Mend what doctor finds, the least intrusive first, and look again.
 
     Heals the gossip without a restart, writes and deletes rows, disconnects stale endpoints, removes
     vxlan devices that were left. What stops something for a moment comes last and is asked for; after a
-    no, the rest stays done. What can't be explained is told and left alone. Exit code 0 only if nothing
-    is left.
+    no, the rest stays done. What can't be explained is told and left alone. A host that was not asked may
+    come back with its containers: their endpoints go only if you say that it won't, when asked or by
+    --gone. Exit code 0 only if nothing is left.
 
     Example: fab repair -H host1,host2 --dry-run
     """
+    leaves = leaving(gone or (), yes=yes)
     progress = run.Progress()
     with run.session(
         c,
@@ -88,7 +103,7 @@ def repair(
     ) as session:
         if dry_run:
             found, facts = checkup.examine(session)
-            plan = checkup.make_repair(session, found, facts)
+            plan = checkup.make_repair(session, found, facts, leaves.named)
             report = Group(text.checkup(found), text.plan(plan, session.fleet.names))
             run.show(report, data.plan(plan) | {"findings": data.checkup(found)["findings"]}, json)
             return
@@ -102,6 +117,7 @@ def repair(
             pipeline.world(session),
             show,
             lambda plan: run.confirm(stops(plan), yes=yes, otherwise=UNASKED),
+            leaves,
         )
         seconds = progress.seconds
         if result.done.steps:
@@ -128,3 +144,46 @@ def stops(plan: Plan) -> str:
         *(f"the connections of {step.container} on {step.host}" for step in rejoins),
     ]
     return f"These stop for a moment: {', '.join(stops)}."
+
+
+def _addresses(words: Iterable[str]) -> frozenset[str]:
+    found = frozenset(part.strip() for word in words for part in word.split(",") if part.strip())
+    for address in sorted(found):
+        try:
+            IPv4Address(address)
+        except ValueError:
+            raise UsageError(
+                f"--gone {address}: it is no IPv4 address",
+                hint="give the address that the host's engine advertised: `fab doctor` names it",
+            ) from None
+    return found
+
+
+def leaving(words: Iterable[str], *, yes: bool) -> _Leaving:
+    """Raises `UsageError` for a word that is no address."""
+    return _Leaving(_addresses(words), yes)
+
+
+class _Leaving:
+    """Which hosts won't come back: those that ``--gone`` names, and those that somebody says so of."""
+
+    def __init__(self, named: frozenset[str], yes: bool) -> None:
+        self.named, self._yes = named, yes
+        self._asked: dict[str, bool] = {}
+
+    def __call__(self, found: Checkup) -> frozenset[str]:
+        for address, steps in asking(found.faults).items():
+            if address in self.named or address in self._asked:
+                continue
+            # --yes is for what stops for a moment, and says nothing about a host.
+            asks = sys.stdin.isatty() and not self._yes
+            self._asked[address] = asks and run.confirmed(question(address, steps))
+        return self.named | {address for address, said in self._asked.items() if said}
+
+
+def question(address: str, steps: Sequence[DisconnectEndpoint]) -> str:
+    names = ", ".join(f"{step.name} ({step.network_name})" for step in steps)
+    return (
+        f"The host at {address} was not asked, and neither store nor gossip know it now. Disconnect its "
+        f"endpoints {names}{GONE}. Is it true that {steps[0].asks}?"
+    )

@@ -129,10 +129,14 @@ def confirm(question: str, *, yes: bool, otherwise: str = "nothing was changed")
         return False
     if not sys.stdin.isatty():
         raise UsageError(f"{question} Nobody is there to ask.", hint="add --yes to go on without asking")
+    if not confirmed(question):
+        raise UsageError(f"not confirmed: {otherwise}")
+    return True
+
+
+def confirmed(question: str) -> bool:
+    """Ask somebody at a terminal."""
     # Standard output may be JSON for a program.
     sys.stderr.write(lines(f"{question} [y/N] "))
     sys.stderr.flush()
-    answer = input()
-    if answer.strip().lower() not in ("y", "yes"):
-        raise UsageError(f"not confirmed: {otherwise}")
-    return True
+    return input().strip().lower() in ("y", "yes")

@@ -21,6 +21,8 @@ GONE = (
     "start it: no container could join there else"
 )
 """Measured on 20.10.5: the engine remembers the endpoint, fails to restore it and then fails every join."""
+LASTING = 10.0
+"""Seconds that an endpoint may look stale: it is in the store before its container's first process runs."""
 STALE = "nobody can have its name and address again: endpoint with name … already exists (moby#20398)"
 
 
@@ -34,13 +36,17 @@ def stale(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
         via = _engine_without(endpoint.name, live)
         if names[endpoint.network, endpoint.name] > 1 or not via:
             fix = "another one has its name, which is all an engine would know it by: remove that first"
-            found.append(Fault(error("endpoints.stale", seen, matters=STALE, fix=fix)))
+            found.append(Fault(error("endpoints.stale", seen, matters=STALE, fix=fix), moment=LASTING))
             continue
+        gone = endpoint.locator if endpoint.locator not in places.asked else ""
         step = DisconnectEndpoint(
-            via, seen, endpoint.id, endpoint.name, endpoint.network, _network(live, endpoint)
+            via, seen, endpoint.id, endpoint.name, endpoint.network, _network(live, endpoint), gone
         )
-        fix = "`fab repair` disconnects it" + ("" if endpoint.locator in live.vteps.values() else GONE)
-        found.append(Fault(error("endpoints.stale", seen, matters=STALE, fix=fix), (step,)))
+        fix = "`fab repair` disconnects it"
+        if gone:
+            fix = f"`fab repair --gone {gone}` disconnects it, if its host does not come back{GONE}"
+        fault = error("endpoints.stale", seen, matters=STALE, fix=fix)
+        found.append(Fault(fault, (step,), moment=LASTING))
     return found
 
 
@@ -57,7 +63,7 @@ def unseen(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
 
 def unrecorded(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     """Containers that their engine has on a network, and the store does not."""
-    there = {endpoint.id for endpoint in live.records.endpoints} if live.records else set()
+    there = live.records.recorded if live.records else frozenset()
     found = []
     for id_, place in places.live.items():
         if id_ in there:
@@ -98,6 +104,23 @@ def duplicates(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
         )
         matters = "each host reaches another one of them (moby#33402)"
         found.append(Fault(error("endpoints.duplicate", seen, matters=matters, fix=fix), steps))
+    return found
+
+
+def macs(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
+    """One MAC, two containers with addresses of their own: what comes of one address is told there."""
+    by_mac: dict[tuple[str, str], list[Place]] = {}
+    for place in places.live.values():
+        by_mac.setdefault((place.attachment.network, place.attachment.mac), []).append(place)
+    found = []
+    for (_, mac), its in by_mac.items():
+        if not mac or len({place.attachment.address for place in its}) < 2:
+            continue
+        who = " and ".join(f"{p.attachment.container} on {p.host}" for p in its)
+        seen = f"{mac} on {its[0].attachment.network_name} is the MAC of {who}"
+        matters = "packets for one of them go to the other; their rows were not checked"
+        fix = "make one of them anew without a MAC of its own (`--mac-address`)"
+        found.append(Fault(error("endpoints.mac", seen, matters=matters, fix=fix)))
     return found
 
 
@@ -191,7 +214,8 @@ def _network(live: Live, endpoint: Endpoint) -> str:
 
 
 def _host_of(locator: str, live: Live) -> str:
-    return next((host for host, vtep in live.vteps.items() if vtep == locator), locator)
+    told = {**live.chosen, **live.vteps}
+    return next((host for host, vtep in told.items() if vtep == locator), locator)
 
 
 def _engine_without(name: str, live: Live) -> str:

@@ -68,11 +68,23 @@ def registered(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
             fix = "`fab repair` restarts the engine, if you let it"
             step = RestartEngine(host, seen, users_containers(its.engine))
             found.append(Fault(error("nodes.missing", seen, matters=matters, fix=fix, host=host), (step,)))
-    for stranger in sorted(known - set(live.vteps.values())):
+    for stranger in sorted(known - {*live.vteps.values(), *live.chosen.values()}):
         seen = f"an engine at {stranger} is registered in the store and not in the inventory"
         found.append(
             Fault(warning("nodes.strangers", seen, fix="name it in the inventory, or see what it is"))
         )
+    return found
+
+
+def advertised(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
+    """What the engines advertise is where their containers are, whatever a deployment would choose now."""
+    found = []
+    for host, vtep in live.vteps.items():
+        wanted = live.chosen.get(host, "")
+        if wanted and wanted != vtep:
+            seen = f"the engine advertises {vtep}, and a deployment would choose {wanted} now"
+            fix = "name the inventory with the host's `advertise:`; if it is right, `fab deploy-overlay`"
+            found.append(Fault(warning("engines.advertise", seen, fix=fix, host=host)))
     return found
 
 

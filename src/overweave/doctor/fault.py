@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from overweave.preflight.finding import Finding, Severity
 from overweave.steps import Step
 
+MOMENT = 2.0
+"""Seconds that most things may look wrong until that is told: a container that starts or stops takes less."""
+
 
 @dataclass(frozen=True)
 class Fault:
     """``remedies`` is empty where nothing can be done without knowing more than was looked at.
 
     ``seen`` of the finding is the same from one look to the next while the fault lasts: `key` tells by it.
+    ``moment``: how many seconds it may look so without being wrong.
     """
 
     finding: Finding
     remedies: tuple[Step, ...] = ()
+    moment: float = MOMENT
 
     @property
     def key(self) -> tuple[str, ...]:

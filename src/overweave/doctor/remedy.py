@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import TypeVar
 
 from overweave.advertise import ENGINE_PORT
@@ -33,9 +33,24 @@ from .places import find
 S = TypeVar("S")
 
 
-def repair(fleet: Fleet, live: Live, faults: Sequence[Fault]) -> Plan:
-    """The remedies of all faults, each once."""
-    steps = [step for fault in faults for step in fault.remedies]
+def asking(faults: Sequence[Fault]) -> dict[str, tuple[DisconnectEndpoint, ...]]:
+    """The steps that are only right if a host does not come back, by that host's address."""
+    found: dict[str, tuple[DisconnectEndpoint, ...]] = {}
+    for fault in faults:
+        for step in fault.remedies:
+            if isinstance(step, DisconnectEndpoint) and step.asks:
+                found[step.gone] = (*found.get(step.gone, ()), step)
+    return found
+
+
+def repair(fleet: Fleet, live: Live, faults: Sequence[Fault], gone: Collection[str] = ()) -> Plan:
+    """The remedies of all faults, each once. ``gone``: addresses of hosts that won't come back."""
+    steps = [
+        step
+        for fault in faults
+        for step in fault.remedies
+        if not (isinstance(step, DisconnectEndpoint) and step.asks and step.gone not in gone)
+    ]
     gossip = _of(steps, JoinGossip, lambda s: "all")
     holds = _of(steps, HoldAddresses, lambda s: s.key)
     rows = _of(steps, MendRows, lambda s: s)
@@ -77,22 +92,22 @@ def _of(steps: Iterable[Step], kind: type[S], same: Callable[[S], Hashable]) -> 
 
 
 def _by_namespace(steps: Iterable[MendRows]) -> tuple[MendRows, ...]:
-    """One step for each namespace: a round trip or two mend all of its rows."""
-    groups: dict[tuple[str, str], list[MendRows]] = {}
+    """One step for each namespace and device: a round trip or two mend all of its rows."""
+    groups: dict[tuple[str, str, str], list[MendRows]] = {}
     for step in steps:
-        groups.setdefault((step.host, step.namespace), []).append(step)
+        groups.setdefault((step.host, step.namespace, step.device), []).append(step)
     return tuple(
         MendRows(
             host=its[0].host,
             why=its[0].why if len(its) == 1 else f"{len(its)} faults in the rows, as {its[0].why}",
             network=its[0].network,
             namespace=namespace,
-            device=its[0].device,
+            device=device,
             write=tuple(dict.fromkeys(row for step in its for row in step.write)),
             drop_neighbours=tuple(dict.fromkeys(a for step in its for a in step.drop_neighbours)),
             drop_forwarding=tuple(dict.fromkeys(f for step in its for f in step.drop_forwarding)),
         )
-        for (_, namespace), its in groups.items()
+        for (_, namespace, device), its in groups.items()
     )
 
 

@@ -10,8 +10,10 @@ engine's books), and while they are there the engine does not take the address's
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network
 
+from overweave.facts.libnetwork import Network
 from overweave.facts.live import Live
 from overweave.facts.namespaces import Link, Namespace
 from overweave.model import Fleet
@@ -31,12 +33,15 @@ def rows(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     """One fault for each row of each host's namespace of an overlay."""
     found = []
     for network in live.records.networks.values() if live.records else ():
-        there = places.on(network.id)
-        unsure = _unsure(network.id, places)
+        there = _alone(places.on(network.id))
+        known = _known(network.id, places)
         for host in live.hosts:
-            space, device = _namespace(network.id, live, host)
-            if space and device:
-                found += _Look(host, network.name, space, device, there).faults(unsure)
+            for space, device, subnet in _devices(network, live, host):
+                if device.up and not space.forwarding:
+                    # The kernel has rows of its own there, so these were not read.
+                    continue
+                its = tuple(p for p in there if _of(p, subnet))
+                found += _Look(host, network.name, space, device, its).faults(known, places.others)
     return found
 
 
@@ -45,30 +50,57 @@ def lacking(live: Live, places: Places, unseen: Mapping[str, Iterable[str]]) -> 
     steps = []
     for host, others in unseen.items():
         for network in live.records.networks.values() if live.records else ():
-            space, device = _namespace(network.id, live, host)
-            if not space or not device:
-                continue
-            write = tuple(
-                Row(p.attachment.address, p.attachment.mac, p.vtep)
-                for p in places.on(network.id)
-                if p.host in others and p.vtep and space.vtep_of(p.attachment.address) != p.vtep
-            )
-            if write:
-                why = "its engine did not see them join"
-                steps.append(MendRows(host, why, network.name, space.name, device.name, write))
+            for space, device, subnet in _devices(network, live, host):
+                write = tuple(
+                    Row(p.attachment.address, p.attachment.mac, p.vtep)
+                    for p in _alone(places.on(network.id))
+                    if p.host in others and _of(p, subnet) and space.vtep_of(p.attachment.address) != p.vtep
+                )
+                if write:
+                    why = "its engine did not see them join"
+                    steps.append(MendRows(host, why, network.name, space.name, device.name, write))
     return steps
 
 
-def _namespace(network: str, live: Live, host: str) -> tuple[Namespace | None, Link | None]:
-    spaces = namespaces_of(network, live, host)
-    devices = spaces[0].vxlans() if spaces else ()
-    return (spaces[0], devices[0]) if devices else (None, None)
+def _devices(network: Network, live: Live, host: str) -> Iterator[tuple[Namespace, Link, IPv4Network]]:
+    """A network has one vxlan device for each of its subnets, which the VNI tells."""
+    for space in namespaces_of(network.id, live, host)[:1]:
+        for device in space.vxlans():
+            for its in network.subnets:
+                if its.vni == device.vni:
+                    yield space, device, its.subnet
 
 
-def _unsure(network: str, places: Places) -> frozenset[str]:
-    """Addresses and MACs of endpoints whose engine was not asked: rows of these may be right."""
-    endpoints = [e for its in places.unseen.values() for e in its if e.network == network]
-    return frozenset(word for e in endpoints for word in (e.address, e.mac))
+def _of(place: Place, subnet: IPv4Network) -> bool:
+    try:
+        return IPv4Address(place.attachment.address) in subnet
+    except ValueError:
+        return False
+
+
+def _alone(there: Sequence[Place]) -> tuple[Place, ...]:
+    """Those whose rows can be judged. Of two containers with one address or one MAC neither row is right:
+    that is a fault of its own."""
+    its = [place for place in there if place.vtep]
+    addresses = Counter(place.attachment.address for place in there)
+    macs = Counter(place.attachment.mac for place in there)
+    return tuple(
+        p for p in its if p.attachment.mac and addresses[p.attachment.address] == macs[p.attachment.mac] == 1
+    )
+
+
+def _known(network: str, places: Places) -> frozenset[str]:
+    """Addresses and MACs that are somebody's, or may be: of endpoints whose engine was not asked, of those
+    that start, and of hosts that may come back."""
+    maybe = [
+        *(e for its in places.unseen.values() for e in its),
+        *places.starting,
+        *(e for e in places.stale if e.locator not in places.asked),
+    ]
+    words = {word for e in maybe if e.network == network for word in (e.address, e.mac)}
+    return frozenset(
+        words | {w for p in places.on(network) for w in (p.attachment.address, p.attachment.mac)}
+    )
 
 
 class _Look:
@@ -85,14 +117,13 @@ class _Look:
             if row.device == device.name and row.vtep and row.mac != NOBODYS:
                 self._forwarding.setdefault(row.mac, {})[row.vtep] = row.permanent
 
-    def faults(self, unsure: frozenset[str]) -> list[Fault]:
-        twice = Counter(place.attachment.address for place in self._there)
+    def faults(self, known: frozenset[str], others: frozenset[str]) -> list[Fault]:
+        """``known`` are addresses and MACs that are somebody's, ``others`` the VTEPs of engines that nobody
+        asked: rows to these may be right."""
         found: list[Fault] = []
         for place in self._there:
-            # Of two containers with one address neither row is right: that is a fault of its own.
-            if place.vtep and twice[place.attachment.address] == 1:
-                found += self._of_local(place) if place.host == self._host else self._of_remote(place)
-        return [*found, *self._of_nobody(unsure)]
+            found += self._of_local(place) if place.host == self._host else self._of_remote(place)
+        return [*found, *self._of_nobody(known, others)]
 
     def _of_remote(self, place: Place) -> Iterable[Fault]:
         its = place.attachment
@@ -124,13 +155,13 @@ class _Look:
             neighbour = (its.address,) if its.address in self._neighbours else ()
             yield self._fault("rows.vtep", seen, matters, drop_neighbours=neighbour, drop_forwarding=away)
 
-    def _of_nobody(self, unsure: frozenset[str]) -> Iterable[Fault]:
+    def _of_nobody(self, known: frozenset[str], others: frozenset[str]) -> Iterable[Fault]:
         """A warning: nothing is broken until somebody gets the address."""
-        known = unsure | {w for p in self._there for w in (p.attachment.address, p.attachment.mac)}
+        away = {mac for mac, leads in self._forwarding.items() if not others.isdisjoint(leads)}
         nobodys = {
             mac: tuple((mac, vtep) for vtep, permanent in leads.items() if permanent)
             for mac, leads in self._forwarding.items()
-            if mac not in known and any(leads.values())
+            if mac not in known | away and any(leads.values())
         }
 
         def told(what: str, address: str, leads: tuple[tuple[str, str], ...]) -> Fault:
@@ -140,7 +171,7 @@ class _Look:
             return self._fault("rows.stale", seen, STALE, drop_neighbours=drop, drop_forwarding=leads)
 
         for address, neighbour in self._neighbours.items():
-            if neighbour.permanent and address not in known:
+            if neighbour.permanent and address not in known and neighbour.mac not in away:
                 rows = nobodys.pop(neighbour.mac, ())
                 yield told(f"{'rows' if rows else 'a neighbour row'} for {address}", address, rows)
         for mac, rows in nobodys.items():

@@ -75,7 +75,8 @@ class Pool:
 
 @dataclass(frozen=True)
 class Records:
-    """``sizes`` are the bytes of all values by key; ``unreadable`` names keys whose value makes no sense."""
+    """``sizes`` are the bytes of all values by key; ``unreadable`` names keys whose value makes no sense.
+    ``recorded`` are the ids of all endpoints that have a key, whatever its value."""
 
     nodes: frozenset[str]
     networks: Mapping[str, Network]
@@ -83,6 +84,7 @@ class Records:
     pools: tuple[Pool, ...]
     sizes: Mapping[str, int]
     unreadable: tuple[str, ...] = ()
+    recorded: frozenset[str] = frozenset()
 
 
 def parse(tree: Mapping[str, bytes]) -> Records:
@@ -92,7 +94,7 @@ def parse(tree: Mapping[str, bytes]) -> Records:
     def values(prefix: str, depth: int) -> Iterator[tuple[list[str], Any]]:
         for key, value in tree.items():
             parts = key.removeprefix(prefix).strip("/").split("/")
-            if not key.startswith(prefix) or len(parts) != depth or not value:
+            if not key.startswith(prefix) or len(parts) != depth or not (value or depth > 1):
                 continue
             try:
                 if len(value) > LONGEST:
@@ -123,6 +125,12 @@ def parse(tree: Mapping[str, bytes]) -> Records:
         pools=tuple(_pools(tree, unreadable)),
         sizes={one_line(key, 200): len(value) for key, value in tree.items()},
         unreadable=tuple(unreadable),
+        recorded=frozenset(
+            one_line(parts[1], 100)
+            for key in tree
+            if key.startswith(ENDPOINTS)
+            and len(parts := key.removeprefix(ENDPOINTS).strip("/").split("/")) == 2
+        ),
     )
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from overweave.command import query_script
 from overweave.errors import EngineError, OverweaveError
 from overweave.ports import Reader
 from overweave.printable import one_line
 
-from . import attachments, namespaces
+from . import attachments, containers, namespaces
 from .attachments import Attachment
 from .fleet import FleetFacts
 from .libnetwork import Records
 from .namespaces import Namespace
 from .unit import UNIT, Unit
+from .way import advertised
 
 NAMED = "/run/netns/*"
 """Namespaces that somebody has named by hand, or a killed program has left."""
@@ -27,27 +29,44 @@ JOURNAL = query_script(
 """What the running engine has said since its start, its last 2000 lines."""
 
 
+ADVERTISE = "--cluster-advertise="
+
+
 @dataclass(frozen=True)
 class HostLive:
     """``attachments`` is None where the engine does not answer. ``host`` is the host's own namespace,
-    ``docker`` those in Docker's folder by name, ``named`` those under `NAMED` by path."""
+    ``docker`` those in Docker's folder by name, ``named`` those under `NAMED` by path. ``inspected``
+    are the endpoints of those containers that were asked for by name."""
 
     attachments: tuple[Attachment, ...] | None
     host: Namespace | None
     docker: Mapping[str, Namespace]
     named: Mapping[str, Namespace]
     journal: str = ""
+    inspected: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Live:
-    """``fleet`` has what `fab status` looks at. ``records`` is None where the store does not answer;
-    ``vteps`` are the addresses that the hosts advertise."""
+    """``fleet`` has what `fab status` looks at. ``records`` is None where the store does not answer.
+    ``chosen`` are the addresses that a deployment would have the engines advertise now."""
 
     fleet: FleetFacts
     hosts: Mapping[str, HostLive]
     records: Records | None
-    vteps: Mapping[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def vteps(self) -> Mapping[str, str]:
+        """The addresses that the running engines advertise; none for an engine that runs without."""
+        found = {}
+        for name, its in self.hosts.items():
+            unit = self.fleet.hosts[name].unit
+            flags = unit.arguments if isinstance(unit, Unit) else ()
+            told = next((a.partition("=")[2] for a in flags if a.startswith(ADVERTISE)), "")
+            if address := advertised(told, its.host):
+                found[name] = address
+        return found
 
     @property
     def carrying(self) -> tuple[str, ...]:
@@ -61,14 +80,14 @@ class Live:
 
 
 def look(reader: Reader) -> HostLive:
-    """One round trip, and one call to the engine. Raises `ConnectionProblem` where that can't be done."""
+    """One round trip, and one call to the engine. Raises `ConnectionProblem` where that can't be done, and
+    `OverweaveError` where not even the host's own namespace could be read: no rows seen is not no rows."""
     try:
         of_engine = reader.engine.containers()
     except EngineError:
         of_engine = None
     wanted = namespaces.ask("", namespaces.OVERLAYS, NAMED)
     seen, journal = reader.ask(wanted.query, JOURNAL)
-    found = namespaces.parse(seen, wanted.mark)
     try:
         attached = None if of_engine is None else attachments.parse(of_engine)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
@@ -77,6 +96,14 @@ def look(reader: Reader) -> HostLive:
             host=reader.host.name,
             hint="please report this with the output of `docker ps -a`",
         ) from e
+    found = namespaces.parse(seen, wanted.mark)
+    if not seen.ok or namespaces.HOST not in found:
+        said = one_line(seen.stderr.strip(), 200) or "the host's own is not in the answer"
+        raise OverweaveError(
+            f"its network namespaces could not be looked at: {said}",
+            host=reader.host.name,
+            hint="is iproute2 4.13 or later there, and nsenter?",
+        )
     return HostLive(
         attachments=attached,
         host=found.pop(namespaces.HOST, None),
@@ -84,3 +111,18 @@ def look(reader: Reader) -> HostLive:
         named={name: its for name, its in found.items() if name.startswith("/")},
         journal=journal.stdout,
     )
+
+
+def inspect(reader: Reader, names: Iterable[str]) -> frozenset[str]:
+    """The endpoints that the engine itself has for containers of these names, also while they start: its list
+    has them some time later. Raises `EngineError` where it can't tell; one that is not there has none."""
+    found = set()
+    for name in names:
+        try:
+            its = containers.inspect(reader.engine, reader.host.name, name)
+        except EngineError as e:
+            if e.status == 404:
+                continue
+            raise
+        found |= {endpoint.id for endpoint in its.endpoints if endpoint.id}
+    return frozenset(found)

@@ -110,13 +110,20 @@ class Overlay:
         self.hosts = {n: Namespace("host", 100 + n, (link("eth0", ""),), (), (), ()) for n in (1, 2, 3)}
         self.named = {n: {} for n in (1, 2, 3)}
         self.journals = dict.fromkeys((1, 2, 3), "")
+        self.inspected = dict.fromkeys((1, 2, 3), frozenset())
+        self.chosen = {f"host{n}": vtep(n) for n in (1, 2, 3)}
 
     def live(self):
         facts = self.site.facts()
         named = self.site.fleet.names
         hosts = {
             f"host{n}": HostLive(
-                self.attachments[n], self.hosts[n], self.spaces[n], self.named[n], self.journals[n]
+                self.attachments[n],
+                self.hosts[n],
+                self.spaces[n],
+                self.named[n],
+                self.journals[n],
+                self.inspected[n],
             )
             for n in (1, 2, 3)
             if f"host{n}" in named
@@ -125,7 +132,7 @@ class Overlay:
         gone = {f"docker/nodes/{b.address}:2376" for b in self.site.boxes.values() if not b.registered}
         kept = {key: value for key, value in self.tree.items() if key not in gone}
         records = libnetwork.parse(kept) if answers else None
-        return Live(facts, hosts, records, {f"host{n}": vtep(n) for n in (1, 2, 3) if f"host{n}" in named})
+        return Live(facts, hosts, records, {n: its for n, its in self.chosen.items() if n in named})
 
     def faults(self):
         return faults(self.site.fleet, self.live())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -24,6 +25,7 @@ from tests.unit.doctor.overlay import (
     vtep,
 )
 
+from overweave.doctor.places import doubtful
 from overweave.doctor.room import VALUE_LIMIT
 from overweave.facts import libnetwork
 from overweave.facts.namespaces import Namespace
@@ -235,18 +237,22 @@ def test_an_engine_that_the_inventory_does_not_name_is_told_and_its_endpoints_ar
     ]
 
 
-def test_endpoints_of_a_host_that_is_gone_for_good_are_stale_and_rows_to_it_too(overlay):
+def test_endpoints_of_a_host_that_nobody_knows_are_stale_and_its_rows_stay_while_they_are_there(overlay):
     overlay.forget("host3")
     overlay.site.boxes["host3"].registered = overlay.site.boxes["host3"].gossips = False
-    stale, *rows = overlay.faults()
+    (stale,) = overlay.faults()
     assert stale.finding.seen == "endpoint app-host3 (10.211.0.4 on overweave) has no container on 10.0.0.13"
     assert stale.finding.fix == (
-        "`fab repair` disconnects it; should that host come back, stop its engine, remove "
+        "`fab repair --gone 10.0.0.13` disconnects it, if its host does not come back; "
+        "should that host come back, stop its engine, remove "
         "/var/lib/docker/network/files/local-kv.db, and start it: no container could join there else"
     )
     (step,) = stale.remedies
     assert (step.host, step.endpoint, step.name, step.network) == ("host1", "3" * 64, "app-host3", NETWORK)
-    assert [f.finding.check for f in rows] == ["rows.stale", "rows.stale"]
+    assert (step.gone, step.asks) == (vtep(3), "the host at 10.0.0.13 does not come back")
+    assert stale.moment == 10.0
+    del overlay.tree[endpoint_key("3" * 64)]
+    assert [check for check, *_ in overlay.told()] == ["rows.stale", "rows.stale"]
 
 
 def test_an_endpoint_that_its_engine_does_not_have_is_stale(overlay):
@@ -255,9 +261,149 @@ def test_an_endpoint_that_its_engine_does_not_have_is_stale(overlay):
     overlay.site.boxes["host1"].containers["app-host3"] = ["x", False, {}]
     stale = overlay.faults()[0]
     assert stale.finding.seen == "endpoint app-host3 (10.211.0.4 on overweave) has no container on host3"
-    assert [(type(s), s.host) for s in stale.remedies] == [(DisconnectEndpoint, "host2")], (
+    assert [(type(s), s.host, s.gone) for s in stale.remedies] == [(DisconnectEndpoint, "host2", "")], (
         "host1 has a container of that name, which is what an engine would take it for"
     )
+
+
+def test_an_endpoint_that_its_engine_has_and_does_not_list_yet_is_not_stale(overlay):
+    overlay.attachments[3] = (attachment(3, running=False, endpoint="", address="", mac=""),)
+    overlay.tree[endpoint_key("3" * 64)] = endpoint(3, name="before")
+    overlay.spaces[3] = {}
+    assert doubtful(overlay.live()) == {"host3": {"app-host3", "before"}}
+    overlay.inspected[3] = frozenset({"3" * 64})
+    assert overlay.told() == []
+    assert doubtful(overlay.live()) == {}
+
+
+def test_an_engine_is_not_asked_for_names_that_no_container_can_have(overlay):
+    overlay.tree[endpoint_key("9" * 64)] = endpoint(9, name="../info", locator=vtep(1))
+    assert doubtful(overlay.live()) == {"host1": set()}
+
+
+def advertises(overlay, number, flag):
+    box = overlay.site.boxes[f"host{number}"]
+    box.arguments = [a for a in box.arguments if not a.startswith("--cluster-advertise=")] + flag
+
+
+def test_containers_are_where_their_running_engine_says_whatever_a_deployment_would_choose(overlay):
+    overlay.chosen["host3"] = "192.168.7.13"
+    fault = only(overlay)
+    assert (fault.finding.check, fault.finding.host, fault.finding.severity) == (
+        "engines.advertise",
+        "host3",
+        "warning",
+    )
+    assert fault.finding.seen == (
+        "the engine advertises 10.0.0.13, and a deployment would choose 192.168.7.13 now"
+    )
+    assert fault.finding.fix == (
+        "name the inventory with the host's `advertise:`; if it is right, `fab deploy-overlay`"
+    )
+    assert fault.remedies == ()
+
+
+def test_an_engine_that_advertises_an_interface_is_at_its_address(overlay):
+    advertises(overlay, 3, ["--cluster-advertise=eth7:2376"])
+    eth7 = link("eth7", "", addresses=(f"{vtep(3)}/24",))
+    overlay.hosts[3] = replace(overlay.hosts[3], links=(eth7,))
+    assert overlay.live().vteps["host3"] == vtep(3)
+    assert overlay.told() == []
+
+
+@pytest.mark.parametrize("flag", [[], ["--cluster-advertise=eth7:2376"], ["--cluster-advertise=x"]])
+def test_containers_of_an_engine_that_does_not_tell_its_address_are_not_judged(overlay, flag):
+    advertises(overlay, 3, flag)
+    overlay.change(1, forwarding=(forwarding(2), forwarding(3, vtep=vtep(2))))
+    overlay.attachments[3] = ()
+    assert "host3" not in overlay.live().vteps
+    assert overlay.told() == [
+        ("endpoints.unseen", "", "1 endpoint of host3 not checked: its engine was not asked")
+    ]
+
+
+@pytest.mark.parametrize("known_by", ["its interfaces", "what a deployment would choose"])
+def test_endpoints_of_a_host_whose_engine_is_down_are_not_those_of_a_host_that_is_gone(overlay, known_by):
+    box = overlay.site.boxes["host3"]
+    box.running = box.registered = box.gossips = False
+    overlay.attachments[3] = None
+    if known_by == "its interfaces":
+        del overlay.chosen["host3"]
+        eth0 = link("eth0", "", addresses=(f"{vtep(3)}/24",))
+        overlay.hosts[3] = replace(overlay.hosts[3], links=(eth0,))
+    assert {told[0] for told in overlay.told()} == {"engines.running", "endpoints.unseen"}
+
+
+def test_an_engine_is_registered_at_the_address_that_it_advertises(overlay):
+    overlay.site.boxes["host3"].registered = False
+    overlay.chosen["host3"] = "192.168.7.13"
+    assert ("nodes.missing", "host3", "10.0.0.13 is not registered in the store") in overlay.told()
+
+
+def test_rows_to_an_engine_that_was_not_asked_are_left(overlay):
+    overlay.forget("host3")
+    overlay.site.boxes["host3"].gossips = False
+    its = space(1)
+    overlay.change(
+        1,
+        neighbours=(*its.neighbours, neighbour(8)),
+        forwarding=(*its.forwarding, forwarding(8, vtep=vtep(3))),
+    )
+    assert not [told for told in overlay.told() if told[0].startswith("rows")]
+    overlay.change(1, forwarding=(*its.forwarding, forwarding(8, vtep=vtep(2))))
+    assert [told for told in overlay.told() if told[0].startswith("rows")] == [
+        ("rows.stale", "host1", "rows for 10.211.0.9 to 10.0.0.12 on overweave, which no container has")
+    ]
+
+
+@pytest.mark.parametrize("value", [b"{", b"", b"[]"])
+def test_an_endpoint_whose_record_makes_no_sense_is_not_missing(overlay, value):
+    overlay.tree[endpoint_key("2" * 64)] = value
+    fault = only(overlay)
+    assert (fault.finding.check, fault.finding.severity, fault.remedies) == ("store.values", "warning", ())
+    assert fault.finding.seen.endswith(f"{'2' * 64} makes no sense, and was not checked") or (
+        fault.finding.seen.endswith(f"{'2' * 64}/ makes no sense, and was not checked")
+    )
+
+
+def test_of_two_containers_with_one_mac_no_row_is_changed(overlay):
+    overlay.attachments[3] = (attachment(3, mac=mac(2)),)
+    for n in (1, 2):
+        overlay.change(
+            n,
+            neighbours=(neighbour(2), neighbour(3, mac=mac(2))),
+            forwarding=(forwarding(1), forwarding(2), forwarding(2, vtep=vtep(3))),
+        )
+    fault = only(overlay)
+    assert (fault.finding.check, fault.remedies) == ("endpoints.mac", ())
+    assert fault.finding.seen == (
+        "02:42:0a:d3:00:03 on overweave is the MAC of app-host2 on host2 and app-host3 on host3"
+    )
+
+
+def test_each_subnet_of_a_network_has_a_device_of_its_own(overlay):
+    subnets = [
+        {"SubnetIP": "10.212.0.0/16", "GwIP": "10.212.0.1/16", "Vni": 300},
+        {"SubnetIP": "10.211.0.0/16", "GwIP": "10.211.0.1/16", "Vni": 256},
+    ]
+    overlay.tree[f"{libnetwork.OVERLAYS}{NETWORK}/"] = json.dumps({"subnets": subnets}).encode()
+    other = link("vxlan1", "vxlan", vni=300, port=4789, master="br1")
+    stray = forwarding(8, device="vxlan1", mac="02:42:0a:d4:00:09")
+    for n in (1, 2, 3):
+        its = space(n)
+        overlay.change(n, links=(link("br1", "bridge"), other, *its.links))
+    overlay.change(1, forwarding=(forwarding(3), stray))
+    assert [(f.finding.check, f.remedies[0].device) for f in overlay.faults()] == [
+        ("rows.forwarding", "vxlan0"),
+        ("rows.stale", "vxlan1"),
+    ]
+
+
+def test_forwarding_rows_that_were_not_read_are_not_judged(overlay):
+    overlay.change(1, forwarding=())
+    assert overlay.told() == []
+    overlay.change(1, links=tuple(replace(its, up=False) for its in space(1).links))
+    assert {told[0] for told in overlay.told()} == {"rows.forwarding"}
 
 
 def test_a_stale_endpoint_that_shares_its_name_has_no_remedy(overlay):

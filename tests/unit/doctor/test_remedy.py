@@ -20,9 +20,11 @@ from tests.unit.doctor.overlay import (
 from tests.unit.doctor.test_faults import NETWORK, endpoint_key, twins
 
 from overweave.doctor.everything import faults
-from overweave.doctor.remedy import apart, repair
+from overweave.doctor.fault import Fault
+from overweave.doctor.remedy import apart, asking, repair
 from overweave.facts import libnetwork
 from overweave.facts.namespaces import Namespace
+from overweave.preflight.finding import error
 from overweave.steps import HoldAddresses, MendRows, PassGate, RestartEngine, Row
 
 
@@ -31,9 +33,9 @@ def overlay():
     return Overlay()
 
 
-def plan(overlay):
+def plan(overlay, gone=()):
     live = overlay.live()
-    return repair(overlay.site.fleet, live, faults(overlay.site.fleet, live))
+    return repair(overlay.site.fleet, live, faults(overlay.site.fleet, live), gone)
 
 
 def test_a_healthy_fleet_has_nothing_to_do(overlay):
@@ -141,6 +143,23 @@ def test_what_stops_something_is_apart_from_what_nobody_notices(overlay):
         "engine of host3",
         "gate of host3",
     ]
+
+
+def test_endpoints_of_a_host_that_may_come_back_stay_until_somebody_says_that_it_does_not(overlay):
+    overlay.forget("host3")
+    overlay.site.boxes["host3"].registered = overlay.site.boxes["host3"].gossips = False
+    assert not plan(overlay)
+    assert not plan(overlay, {vtep(2)})
+    (step,) = plan(overlay, {vtep(3)}).steps
+    assert (step.name, step.gone) == ("app-host3", vtep(3))
+    assert asking(overlay.faults()) == {vtep(3): (step,)}
+
+
+def test_rows_of_two_devices_in_one_namespace_are_two_steps():
+    rows = [MendRows("host1", "", "net", SPACE, f"vxlan{n}", drop_neighbours=(address(n),)) for n in (0, 1)]
+    fault = Fault(error("rows.stale", ""), tuple(rows))
+    site = Overlay()
+    assert repair(site.site.fleet, site.live(), [fault]).steps == tuple(rows)
 
 
 def test_addresses_that_are_held_are_not_noted_again(overlay):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.contract.fakes import FakeEngine, FakeHost
 
-from overweave.errors import OverweaveError
+from overweave.command import Result
+from overweave.errors import EngineError, OverweaveError
 from overweave.facts import attachments, live, namespaces
 from overweave.facts.attachments import Attachment
 from overweave.model import Access, Host
@@ -89,3 +90,47 @@ def test_a_namespace_that_goes_while_it_is_looked_at_does_not_shift_the_next_one
     assert list(found) == ["2-bbbbbbbbbb"]
     assert found["2-bbbbbbbbbb"].vxlans()[0].vni == 256
     assert found["2-bbbbbbbbbb"].forwarding[0].vtep == "10.0.0.1"
+
+
+def host(tmp_path, engine=None):
+    return FakeHost(Host("h", Access("10.0.0.1")), tmp_path / "h", engine or FakeEngine("h"))
+
+
+@pytest.mark.parametrize(("status", "parts"), [(0, ()), (1, ("host 1", LINK, "[]", "[]", "[]"))])
+def test_a_host_whose_namespaces_could_not_be_looked_at_is_an_error_and_not_one_without_rows(
+    tmp_path, status, parts
+):
+    with pytest.raises(
+        OverweaveError, match=r"^h: its network namespaces could not be looked at: "
+    ) as caught:
+        live.look(Blind(host(tmp_path), status, parts))
+    assert str(caught.value).startswith("h: its network namespaces could not be looked at: ip: not found\n")
+    assert caught.value.hint == "is iproute2 4.13 or later there, and nsenter?"
+
+
+class Blind:
+    """A host whose script ends with a status, and with these parts of an answer."""
+
+    def __init__(self, its, status, parts):
+        self.host, self.engine, self._status, self._parts = its.host, its.engine, status, parts
+
+    def ask(self, *queries):
+        mark = queries[0].words[4]
+        told = "".join(f"{part}\n{mark}\n" for part in self._parts)
+        return tuple(Result(query, self._status, told, "ip: not found") for query in queries)
+
+
+class Starting(FakeEngine):
+    def container(self, name):
+        if name != "web":
+            raise EngineError("no such container", status=404)
+        return {
+            "Id": "1",
+            "Name": "/web",
+            "State": {"Running": False},
+            "NetworkSettings": {"Networks": {"overweave": {"EndpointID": "f27c"}, "bridge": {}}},
+        }
+
+
+def test_an_engine_tells_of_an_endpoint_of_a_container_that_starts(tmp_path):
+    assert live.inspect(host(tmp_path, Starting("h")), ["gone", "web"]) == {"f27c"}

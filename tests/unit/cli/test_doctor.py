@@ -1,0 +1,41 @@
+"""What is asked, and answered, about hosts that nobody knows any more."""
+
+from __future__ import annotations
+
+import pytest
+
+from overweave.cli import doctor
+from overweave.doctor.fault import Checkup, Fault
+from overweave.errors import UsageError
+from overweave.preflight.finding import error
+from overweave.steps import DisconnectEndpoint
+
+STEPS = tuple(DisconnectEndpoint("host1", "", n * 64, f"app{n}", "a", "overweave", "10.0.0.13") for n in "12")
+FOUND = Checkup(("host1",), tuple(Fault(error("endpoints.stale", ""), (step,)) for step in STEPS), 0.0)
+
+
+def test_the_question_names_the_host_the_endpoints_and_what_comes_of_it():
+    assert doctor.question("10.0.0.13", STEPS) == (
+        "The host at 10.0.0.13 was not asked, and neither store nor gossip know it now. Disconnect its "
+        "endpoints app1 (overweave), app2 (overweave); should that host come back, stop its engine, remove "
+        "/var/lib/docker/network/files/local-kv.db, and start it: no container could join there else. "
+        "Is it true that the host at 10.0.0.13 does not come back?"
+    )
+
+
+def test_yes_says_nothing_about_a_host():
+    assert doctor.leaving([], yes=True)(FOUND) == frozenset()
+
+
+@pytest.mark.parametrize("words", [["10.0.0.13,10.0.0.14"], ["10.0.0.13", " 10.0.0.14 "]])
+def test_hosts_that_are_named_are_not_asked_for(words):
+    assert doctor.leaving(words, yes=False)(FOUND) == {"10.0.0.13", "10.0.0.14"}
+
+
+def test_a_host_that_is_gone_is_named_by_its_address():
+    with pytest.raises(UsageError) as caught:
+        doctor.leaving(["10.0.0.1,host3"], yes=False)
+    assert str(caught.value) == (
+        "--gone host3: it is no IPv4 address\n"
+        "  -> give the address that the host's engine advertised: `fab doctor` names it"
+    )
