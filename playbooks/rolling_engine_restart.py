@@ -35,7 +35,7 @@ def rolling_engine_restart(c: FleetContext, inventory: str | None = None, yes: b
             host = plan.steps[0].host
             run.confirm(f"The engine of {host} restarts: {plan.steps[0]}.", yes=yes)
             apply(plan, pipeline.world(session))
-            matrix = pipeline.prove(session, look(session))
+            matrix = pipeline.proven(session, look(session))
             text.console().print(matrix_text.matrix(matrix, text.width()))
             if not matrix.green:
                 raise Exit(f"overweave: not green after {host}: the other hosts were not touched", code=1)
