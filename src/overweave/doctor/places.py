@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from overweave.facts.attachments import Attachment
 from overweave.facts.libnetwork import Endpoint, Records
 from overweave.facts.live import Live
-from overweave.facts.namespaces import Namespace
+from overweave.facts.namespaces import Namespace, epoch
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 """What an engine takes as the name of a container: a record of the store may have any."""
@@ -114,13 +114,8 @@ def _known(live: Live, records: Records) -> frozenset[str]:
 def namespaces_of(network: str, live: Live, host: str) -> list[Namespace]:
     """A host's namespaces of an overlay, the one that was made last first."""
     named = [its for name, its in live.hosts[host].docker.items() if belongs(name, network)]
-    return sorted(named, key=lambda its: -_epoch(its.name))
+    return sorted(named, key=lambda its: -epoch(its.name))
 
 
 def belongs(name: str, network: str) -> bool:
     return name.partition("-")[2] == network[:10]
-
-
-def _epoch(name: str) -> int:
-    epoch = name.partition("-")[0]
-    return int(epoch) if epoch.isascii() and epoch.isdigit() else 0

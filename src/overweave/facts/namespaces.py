@@ -154,14 +154,15 @@ def parse(result: Result, mark: str) -> dict[str, Namespace]:
     return found
 
 
+def epoch(name: str) -> int:
+    """The number before the dash of an overlay's namespace; -1 where there is none."""
+    number = name.partition("-")[0]
+    return int(number) if number.isascii() and number.isdigit() else -1
+
+
 def newest(found: Mapping[str, Namespace]) -> Namespace | None:
     """Of the namespaces of one network: a killed engine may leave one, and makes the next with a higher
-    epoch (the number before the dash)."""
-
-    def epoch(name: str) -> int:
-        number = name.partition("-")[0]
-        return int(number) if number.isascii() and number.isdigit() else -1
-
+    epoch."""
     return max(found.values(), key=lambda its: epoch(its.name), default=None)
 
 
