@@ -66,13 +66,18 @@ def _command_lines():
 @pytest.fixture(scope="module", autouse=True)
 def alone():
     with in_turn("lab-life"):
+        take_down()
         yield
 
 
 @pytest.fixture
 def gone():
-    """Takes down what a failed test left."""
     yield
+    take_down()
+
+
+def take_down():
+    """What a failed test left, or a killed run."""
     for lab in Lab.all():
         if lab.name in ("t1", "t2"):
             lab.down()
