@@ -28,7 +28,7 @@ from overweave.lab import Lab, LabHost, faults
 
 
 def _lock(name: str) -> int:
-    folder = Path("/run/lock/overweave-tests")
+    folder = Path(f"/run/lock/overweave-tests-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     return os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 

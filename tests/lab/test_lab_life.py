@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,10 +28,11 @@ OTHER_SUBNET = "10.97.12.0/24"
 
 
 def footprint(*labs):
-    """Everything on this machine that a lab makes, except what belongs to labs of other names."""
-    others = {lab.name for lab in Lab.all()} - set(labs)
-    marks = [mark.format(other) for other in others for mark in ("overweave-{}-", "owbr-{} ", "ow-{}-")]
-    marks.append("owpair")  # of tests/contract/spaces.py, which may run beside
+    """Everything on this machine that a lab makes, except what belongs to labs of other names.
+
+    Those are told by their names alone: other tests' labs come, go and grow while one looks.
+    """
+    others = re.compile(rf"\b(?:overweave|owbr|ow|os)-(?!(?:lab|{'|'.join(labs)})\b)\w|\bowpair")
     folders = (state_root(), Path("/run/overweave-lab"), Path("/run/netns"))
     lines = {
         *(f"link {link['ifname']}" for link in json.loads(must("ip", "-json", "link"))),
@@ -45,7 +47,7 @@ def footprint(*labs):
         *(f"sysctl {name} {(Path('/proc/sys') / name).read_text().strip()}" for name in WANTED),
         *(f"folder {path}" for path in folders if path.exists()),
     }
-    return {line for line in lines if not any(mark in f"{line} " for mark in marks)}
+    return {line for line in lines if not others.search(line)}
 
 
 def _lab_cgroups():
@@ -66,13 +68,18 @@ def _command_lines():
 @pytest.fixture(scope="module", autouse=True)
 def alone():
     with in_turn("lab-life"):
+        take_down()
         yield
 
 
 @pytest.fixture
 def gone():
-    """Takes down what a failed test left."""
     yield
+    take_down()
+
+
+def take_down():
+    """What a failed test left, or a killed run."""
     for lab in Lab.all():
         if lab.name in ("t1", "t2"):
             lab.down()
