@@ -49,13 +49,20 @@ def row(host, of, vtep):
     return find + f"{OVERLAY} bridge fdb replace $mac dev $dev dst {vtep} self permanent"
 
 
+def forget(of):
+    """Delete a host's forwarding row for the anchor of another: the MAC is made of the address."""
+    return f"{OVERLAY} bridge fdb del {mac(of)} dev vxlan0"
+
+
+def mac(of):
+    return f"$(printf 02:42:%02x:%02x:%02x:%02x $(echo {{address of {of}}} | tr . ' '))"
+
+
+def remember(of, vtep):
+    return f"{OVERLAY} bridge fdb replace {mac(of)} dev vxlan0 dst {vtep} self permanent"
+
+
 VETH = f"$({OVERLAY} ip -o link show type veth | sed 's/^[0-9]*: \\([^@]*\\)@.*/\\1/')"
-
-
-def neighbour(of):
-    """The row of the anchor of a host, as engines write it: its MAC is made of its address."""
-    mac = f"$(printf 02:42:%02x:%02x:%02x:%02x $(echo {{address of {of}}} | tr . ' '))"
-    return f"{OVERLAY} ip neigh replace {{address of {of}}} lladdr {mac} dev vxlan0 nud permanent"
 
 
 FAULTS = [
@@ -87,13 +94,13 @@ FAULTS = [
         "device-down",
         "host2",
         {"host2": f"{OVERLAY} ip link set vxlan0 down"},
-        {"host2": f"{OVERLAY} ip link set vxlan0 up\n{neighbour('host1')}\n{neighbour('host3')}"},
+        {"host2": f"{OVERLAY} ip link set vxlan0 up"},
     ),
     Fault(
         "row-missing",
-        "host2 -> host1",
-        {"host2": f"{OVERLAY} ip neigh del {{address of host1}} dev vxlan0"},
-        {"host2": neighbour("host1")},
+        "host1 <-> host2",
+        {"host1": forget("host2"), "host2": forget("host1")},
+        {"host1": remember("host2", f"{NET}.12"), "host2": remember("host1", f"{NET}.11")},
     ),
     Fault(
         "vxlan-swallowed",
@@ -139,6 +146,13 @@ FAULTS = [
         green=True,
     ),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_rows_left(bed):
+    """Rows that engines make meanwhile stay, and lead new containers astray later (moby#52661)."""
+    yield
+    bed.make_clean()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.rule} {fault.where}")

@@ -13,7 +13,7 @@ def proven(bed, *words, status=0):
     file = bed.folder / "proof.json"
     file.unlink(missing_ok=True)
     ran = bed.fab("validate-overlay", "--json", str(file), *words)
-    assert ran.status == status, ran
+    assert ran.status == status, f"{ran.out}\n{ran.err}"
     return ran, load(file)
 
 

@@ -92,11 +92,15 @@ class Namespace:
     def vxlans(self) -> tuple[Link, ...]:
         return tuple(link for link in self.links if link.kind == "vxlan")
 
-    def vtep_of(self, address: str) -> str:
-        """Where packets for a container's address are sent; "" without a neighbour or a forwarding row."""
+    def vtep_of(self, address: str, mac: str = "") -> str:
+        """Where packets for a container's address are sent; "" without a forwarding row.
+
+        ``mac`` is the container's, for when there is no neighbour row: at the next ARP for it, the engine
+        writes that one anew (measured with Docker 20.10), and till then containers go by what they know.
+        """
         macs = {n.address: n.mac for n in self.neighbours if n.mac}
         where = {f.mac: f.vtep for f in self.forwarding if f.vtep}
-        return where.get(macs.get(address, ""), "")
+        return where.get(macs.get(address, mac), "")
 
 
 @dataclass(frozen=True)

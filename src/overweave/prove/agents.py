@@ -30,13 +30,14 @@ AGENT_CHECKS = ("dns", "icmp", "udp", "connect", "tcp", "mtu")
 
 @dataclass(frozen=True)
 class Stand:
-    """A running container that a proof stands in: its name in DNS, its address on the network, and the
-    process on its host whose network namespace is the container's."""
+    """A running container that a proof stands in: its name in DNS, its address on the network, the process
+    on its host whose network namespace is the container's, and its MAC there, "" if that is not known."""
 
     host: str
     name: str
     address: str
     pid: int
+    mac: str = ""
 
 
 @dataclass(frozen=True)

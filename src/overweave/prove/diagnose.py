@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .matrix import Cause, Matrix
-from .rules import RULES, Rule
+from .rules import RULES, UNEXPLAINED, Rule
 from .signs import Context, of_pair
 
 Directed = tuple[str, str]
@@ -20,13 +20,24 @@ def causes(matrix: Matrix, context: Context) -> tuple[Cause, ...]:
     for rule in RULES:
         among = [pair for pair in signs if pair not in red] if rule.warns else list(left)
         matching = [pair for pair in among if rule.signs <= signs[pair] and not rule.but & signs[pair]]
-        for where, pairs in _places(matching, matrix.hosts):
-            cause = _cause(rule, where, pairs, context)
-            found.setdefault((cause.where, cause.seen), cause)
+        _tell(rule, matching, matrix, context, found)
         for pair in matching:
             left.pop(pair, None)
-    # What is left lacks answers only: the other direction has its cause.
+    # What is left lacks answers only: the other direction has its cause, unless each was left to the other.
+    _tell(UNEXPLAINED, [(a, b) for a, b in left if (b, a) in left], matrix, context, found)
     return tuple(found.values())
+
+
+def _tell(
+    rule: Rule,
+    matching: list[Directed],
+    matrix: Matrix,
+    context: Context,
+    found: dict[tuple[str, str], Cause],
+) -> None:
+    for where, pairs in _places(matching, matrix.hosts):
+        cause = _cause(rule, where, pairs, context)
+        found.setdefault((cause.where, cause.seen), cause)
 
 
 def _places(pairs: list[Directed], hosts: tuple[str, ...]) -> Iterable[tuple[str, list[Directed]]]:

@@ -77,7 +77,7 @@ def stand(engine: EngineReader, host: str, name: str, network: str) -> Stand:
             host=host,
             hint="see `docker ps -a` there, then prove again",
         )
-    return Stand(host, name, address, pid)
+    return Stand(host, name, address, pid, str(endpoint.get("MacAddress") or ""))
 
 
 def _name(host: str, run: str) -> str:

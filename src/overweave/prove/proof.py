@@ -110,7 +110,7 @@ def prove(
             lost = {}
         after = look(writers, place, cancel)
     rows = {
-        (a, b): after[a].vtep_of(stands[b].address)
+        (a, b): after[a].vtep_of(stands[b].address, stands[b].mac)
         for a in after
         for b in stands
         if a != b and after[a].links

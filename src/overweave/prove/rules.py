@@ -6,7 +6,7 @@ proven by a fault that is injected on lab hosts (tests/lab/test_diagnosis.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .signs import (
     BACK_ROW_WRONG,
@@ -50,6 +50,13 @@ def rule(
 ) -> Rule:
     return Rule(name, frozenset(signs), frozenset(but or ()), seen, fix, issues, warns)
 
+
+UNEXPLAINED = rule(
+    "unexplained",
+    set(),
+    seen="red, and no rule explains it",
+    fix="`fab doctor` and `fab trace` show more",
+)
 
 RULES = (
     rule(
@@ -100,7 +107,8 @@ RULES = (
     ),
     rule(
         "row-wrong",
-        {ROW_WRONG, "-udp"},
+        {ROW_WRONG},
+        but={"+udp"},
         seen="the forwarding row leads to another host",
         fix="`fab repair` writes the right one",
         issues=("moby#52661",),
@@ -114,14 +122,8 @@ RULES = (
     ),
     rule(
         "row-missing",
-        {ROW_MISSING, "-udp"},
-        seen="the forwarding row is missing",
-        fix="`fab repair` writes it; if names are missing too, `fab doctor` looks at the gossip",
-        issues=("moby#35807", "moby#52661"),
-    ),
-    rule(
-        "row-missing",
-        {ROW_MISSING, "-vxlan"},
+        {ROW_MISSING},
+        but={"+udp"},
         seen="the forwarding row is missing",
         fix="`fab repair` writes it; if names are missing too, `fab doctor` looks at the gossip",
         issues=("moby#35807", "moby#52661"),
@@ -183,21 +185,9 @@ RULES = (
         fix="`fab status` shows whether the store is reachable from {a}; `fab doctor` looks at the endpoints",
         issues=("moby#19376",),
     ),
-    rule(
-        "unexplained",
-        {"-udp"},
-        but={BACK_ROW_WRONG, "-back u:udp-4789"},
-        seen="red, and no rule explains it",
-        fix="`fab doctor` and `fab trace` show more",
-    ),
+    replace(UNEXPLAINED, signs=frozenset({"-udp"}), but=frozenset({BACK_ROW_WRONG, "-back u:udp-4789"})),
     # Where packets arrive and those of the other direction don't, only answers are missing: it has its cause.
-    rule(
-        "unexplained",
-        set(),
-        but={"-back udp", "-back u:udp-4789", BACK_ROW_WRONG},
-        seen="red, and no rule explains it",
-        fix="`fab doctor` and `fab trace` show more",
-    ),
+    replace(UNEXPLAINED, but=frozenset({"-back udp", "-back u:udp-4789", BACK_ROW_WRONG})),
     rule(
         "loss",
         {LOSSY},

@@ -53,6 +53,8 @@ def test_the_captured_answer_of_a_host():
     assert Forwarding("02:42:0a:d3:00:06", "vxlan0", "10.96.0.12", True) in found[OVERLAY].forwarding
     assert found[OVERLAY].vtep_of("10.211.0.6") == "10.96.0.12"
     assert found[OVERLAY].vtep_of("10.211.0.99") == ""
+    assert found[OVERLAY].vtep_of("10.211.0.99", "02:42:0a:d3:00:06") == "10.96.0.12", "no neighbour row"
+    assert found[OVERLAY].vtep_of("10.211.0.6", "02:42:0a:d3:00:63") == "10.96.0.12", "the row counts"
     assert Route("default", "172.18.0.1", "eth1", "") in found[SANDBOX].routes
     assert Route("10.211.0.0/16", "", "eth0", "10.211.0.5") in found[SANDBOX].routes
 

@@ -287,6 +287,14 @@ def test_braces_in_what_a_host_tells_stay_what_they_are():
     assert "{a} %s {0}" in cause.seen
 
 
+def test_two_directions_that_excuse_each_other_are_unexplained():
+    """VXLAN of one does not arrive on the underlay, while the overlay's packets do, but not the other way."""
+    chosen = ("dns", "udp")
+    odd = pair("a", "b", red=("dns",), under=("udp-4789",), wanted=chosen)
+    (cause,) = of([odd, pair("b", "a", red=("udp",), wanted=chosen)])
+    assert (cause.rule, cause.where) == ("unexplained", "a <-> b")
+
+
 HOSTS = st.sampled_from(["ab", "abc", "abcd"])
 CHOSEN = st.sets(st.sampled_from(CHECKS), min_size=1).map(lambda s: tuple(c for c in CHECKS if c in s))
 SOME = st.sets(st.sampled_from(CHECKS)).map(tuple)

@@ -109,13 +109,13 @@ class Told:
 
 
 def inspected(address="10.211.0.2", pid=1234, network="blue"):
-    networks = {network: {"IPAddress": address}}
+    networks = {network: {"IPAddress": address, "MacAddress": "02:42:0a:d3:00:02"}}
     return {"State": {"Pid": pid}, "NetworkSettings": {"Networks": networks}}
 
 
 def test_a_container_that_stands_on_the_network():
     assert stand(Told(inspected()), "a", "anchor_1.x-y", "blue") == Stand(
-        "a", "anchor_1.x-y", "10.211.0.2", 1234
+        "a", "anchor_1.x-y", "10.211.0.2", 1234, "02:42:0a:d3:00:02"
     )
 
 

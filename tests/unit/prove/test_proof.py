@@ -258,7 +258,7 @@ def test_a_red_check_is_red_in_its_pair_and_nowhere_else_and_has_a_cause(fleet, 
 
 def test_a_missing_row_and_a_row_to_another_host_are_red_and_say_so(fleet):
     fleet.stand(*NAMES)
-    fleet.hosts["a"].red = {("b", "vxlan")}
+    fleet.hosts["a"].red = {("b", check) for check in CHECKS}
     fleet.hosts["b"].row = "10.0.0.99"
     seen = fleet.prove()
     checks = {(p.source, p.target): p.checks["vxlan"] for p in seen.matrix.pairs}
