@@ -71,7 +71,7 @@ FAULTS = [
         "host2",
         {"host2": "mv /usr/bin/nsenter /usr/bin/nsenter.away"},
         {"host2": "mv /usr/bin/nsenter.away /usr/bin/nsenter"},
-        "nothing could be measured there: the checks on it ended early",
+        "not all could be measured there: the checks on it ended early",
     ),
     Fault(
         "underlay-dead",

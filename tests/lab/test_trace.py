@@ -102,6 +102,13 @@ def test_a_healthy_way_between_two_hosts_and_the_packet_at_each_hop(shop):
     assert max(map(len, picture.partition("\nback ")[0].splitlines())) == 80
     assert "│ ✓ forwarding row 02:42:" in picture
     assert picture.endswith("verdict  the packet arrives, both ways\n")
+    assert shop.fab("trace", "web", "db", "--svg", "-").ok().out.startswith("<svg ")
+    nowhere = shop.fab("trace", "web", "db", "--svg", "/nowhere/way.svg")
+    assert (nowhere.status, nowhere.err) == (
+        2,
+        "overweave: --svg /nowhere/way.svg: No such file or directory\n"
+        "  -> name a file that can be written\n",
+    )
     nobody = shop.fab("trace", "web", "dbx")
     assert (nobody.status, nobody.said) == (
         2,

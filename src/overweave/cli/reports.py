@@ -36,7 +36,7 @@ PROOF = {
 
 @dataclass(frozen=True)
 class Reports:
-    """Where a proof is to be written, by option."""
+    """Where a result is to be written, by option."""
 
     files: Mapping[str, str]
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from invoke.exceptions import Exit
 
 from overweave import tracing
-from overweave.errors import UsageError
-from overweave.report import trace_data, trace_svg, trace_text
+from overweave.report import text, trace_data, trace_svg, trace_text
 
-from . import run
+from . import reports, run
 from .executor import FleetContext, cluster_task
 from .tasks import HOSTS, JSON
 
@@ -26,7 +23,7 @@ BROKEN = 1
         "target": "the one that the packet goes to, named likewise",
         "network": "the one to follow where they share several",
         "capture": "see the packet on the wire at each hop",
-        "svg": "draw the way into this file",
+        "svg": "draw the way into this file; - for stdout",
     },
     positional=["source", "target"],
 )
@@ -50,19 +47,15 @@ def trace(
 
     Example: fab trace web db -H host1,host2 --capture
     """
+    files = reports.wanted(json=json, svg=svg)
     progress = run.Progress()
     with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys, progress=progress) as session:
         result = tracing.trace(session, source, target, network=network, watch=capture)
+    if not files.on_stdout:
+        text.console().print(trace_text.trace(result))
     if svg:
-        _draw(trace_svg.trace(result), svg)
-    run.show(trace_text.trace(result), trace_data.trace(result), json)
+        reports.write("svg", svg, trace_svg.trace(result))
+    if json:
+        run.write(trace_data.trace(result), json)
     if not result.ok:
         raise Exit(code=BROKEN)
-
-
-def _draw(picture: str, file: str) -> None:
-    """Raises `UsageError` where the file can't be written."""
-    try:
-        Path(file).write_text(picture, encoding="utf-8")
-    except OSError as e:
-        raise UsageError(f"--svg {file}: {e.strerror}", hint="name a file that can be written") from e

@@ -88,7 +88,8 @@ def parse(result: Result, *, size: int, token: str) -> Echo:
                 int(found["sent"]), int(found["answered"]), trip, found["errno"].removeprefix("-")
             )
         elif found := _PINGED.fullmatch(line.removeprefix(f"{token} ").rstrip()):
-            told = True
+            # Without counts, ping was not even started there.
+            told = told or found["sent"] is not None
             trip = float(found["trip"]) if found["trip"] else None
             counts[found["kind"]] = Count(int(found["sent"] or 0), int(found["answered"] or 0), trip)
         elif (found := _REFUSED.fullmatch(line.removeprefix(f"{token} "))) and len(refusals) < 3:

@@ -156,7 +156,8 @@ class Trace:
     @property
     def arrives(self) -> bool:
         """Real packets of every size were answered, in both directions."""
-        return self.stopped is None and all(way.arrives for way in self.ways)
+        ways = tuple(self.ways)
+        return self.stopped is None and bool(ways) and all(way.arrives for way in ways)
 
     @property
     def ok(self) -> bool:

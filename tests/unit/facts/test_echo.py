@@ -100,5 +100,7 @@ def test_a_host_without_perl_uses_ping(tmp_path):
         return parse(Result(query, 0, done.stdout, done.stderr), size=1450, token=TOKEN)
 
     assert run() == Echo(Count(3, 3, 0.06), Count(0, 0), 1450)
+    (tmp_path / "nsenter").write_text("#!/bin/sh\nexit 1\n")
+    assert run().problem == "the packets could not be sent from the container's network"
     (tmp_path / "ping").unlink()
     assert run().problem == "neither perl nor ping is on the host"

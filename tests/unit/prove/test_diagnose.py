@@ -28,13 +28,13 @@ PATTERNS = [
         "silent-host",
         {"missing": ALL},
         {},
-        "nothing could be measured there: no answer: see `journalctl -u docker` there, then prove again",
+        "not all could be measured there: no answer: see `journalctl -u docker` there, then prove again",
     ),
     (
         "silent-host",
         {"red": DEAD},
         {"lost": {"b": "there is no perl"}},
-        "nothing could be measured there: there is no perl: "
+        "not all could be measured there: there is no perl: "
         "see `journalctl -u docker` there, then prove again",
     ),
     (
