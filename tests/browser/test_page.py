@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from tests.browser.chromium import chromium, console, requests
-from tests.unit.report.fleets import AT, HOSTILE, fleet, hostile, two_faults
+from tests.unit.report.fleets import AT, HOSTILE, fleet, hostile, two_faults, without_perl
 
 from overweave.report.html import html
 
@@ -299,6 +299,13 @@ def test_a_proof_without_an_underlay_has_one_plane(page):
     assert not shown.one("#planes").is_displayed()
     assert shown.kinds() == {"ok": 6}
     assert shown.cell("host1", "host2").text == "0.21 ms"
+
+
+def test_what_can_not_be_checked_without_perl_is_named(page):
+    shown = page(without_perl())
+    assert shown.text("#more").startswith(
+        "Not checked\nudp, connect, isolation, and the underlay of these hosts: there is no perl on host2."
+    )
 
 
 @pytest.mark.parametrize("hosts", [0, 1, 2])

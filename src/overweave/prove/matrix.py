@@ -156,6 +156,14 @@ class Matrix:
     def red(self) -> tuple[Pair, ...]:
         return tuple(pair for pair in self.pairs if not pair.green)
 
+    @property
+    def impossible(self) -> tuple[str, ...]:
+        """Checks that were asked for and can't be made without Perl; nor can those of the underlay."""
+        if not self.without_perl:
+            return ()
+        made = {check for pair in self.pairs for check in pair.wanted}
+        return (*(check for check in self.checks if check not in made), "isolation")
+
     def pair(self, source: str, target: str) -> Pair | None:
         return self._by_ends.get((source, target))
 

@@ -76,6 +76,8 @@ def _told(result: Matrix, at: datetime) -> dict[str, Any]:
             for host, evidence in result.evidence.items()
         ],
         "leftOut": {one_line(check): count for check, count in result.left_out.items() if count},
+        "impossible": list(result.impossible),
+        "withoutPerl": [one_line(host) for host in result.without_perl],
         "isolation": [
             [one_line(tried.source), one_line(tried.target), one_line(tried.reached)]
             for tried in result.isolation

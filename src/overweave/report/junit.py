@@ -18,6 +18,8 @@ from overweave.prove.matrix import UNDERLAY, Matrix, Pair, Verdict
 from .measured import finite
 
 NOT_MEASURED = "not measured"
+LEFT_OUT = "left out on purpose: the fleet is large, or it was not asked for"
+NO_PERL = "could not be made: a host has no perl"
 
 
 def junit(result: Matrix, at: datetime) -> str:
@@ -26,7 +28,8 @@ def junit(result: Matrix, at: datetime) -> str:
     for check in result.checks:
         suite = _suite(root, result, "overlay", check, at)
         for source, target in _all_pairs(result):
-            _overlay(suite, result.pair(source, target), source, target, check)
+            pair = result.pair(source, target)
+            _overlay(suite, pair, source, target, check, without_perl=check in result.impossible)
     for check in UNDERLAY:
         measured = [pair for pair in result.pairs if check in pair.underlay]
         if measured:
@@ -53,13 +56,13 @@ def _all_pairs(result: Matrix) -> Iterable[tuple[str, str]]:
     return dict.fromkeys([*permutations(result.hosts, 2), *((p.source, p.target) for p in result.pairs)])
 
 
-def _overlay(suite: Element, pair: Pair | None, source: str, target: str, check: str) -> None:
+def _overlay(
+    suite: Element, pair: Pair | None, source: str, target: str, check: str, *, without_perl: bool
+) -> None:
     verdict = pair.checks.get(check) if pair else None
     case = _case(suite, _ends(source, target), verdict)
     if pair and check not in pair.wanted:
-        SubElement(
-            case, "skipped", message="left out on purpose: the fleet is large, or it was not asked for"
-        )
+        SubElement(case, "skipped", message=NO_PERL if without_perl else LEFT_OUT)
     else:
         _judge(case, verdict)
 

@@ -247,11 +247,9 @@ def _left_out(result: Matrix) -> Iterator[Text]:
 
 
 def _without_perl(result: Matrix) -> Iterator[Text]:
-    if result.without_perl:
-        made = {check for pair in result.pairs for check in pair.wanted}
-        missing = [*(c for c in result.checks if c not in made), "isolation"]
+    if result.impossible:
         yield Text(
-            f"not checked: {', '.join(map(one_line, missing))}, and the underlay of these hosts: "
+            f"not checked: {', '.join(map(one_line, result.impossible))}, and the underlay of these hosts: "
             f"there is no perl on {', '.join(map(one_line, result.without_perl))}",
             style="yellow",
         )

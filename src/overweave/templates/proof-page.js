@@ -30,6 +30,9 @@ function more() {
   if (left.length) {
     byId("more").append(make("div", [make("h2", "Left out on purpose"), make("p", `${left.map(([check, count]) => `${check} on ${plural(count, "pair")}`).join(", ")}: in a large fleet each host makes these checks with some neighbours only.`)]));
   }
+  if (proof.impossible.length) {
+    byId("more").append(make("div", [make("h2", "Not checked"), make("p", `${proof.impossible.join(", ")}, and the underlay of these hosts: there is no perl on ${proof.withoutPerl.join(", ")}.`)]));
+  }
   if (proof.isolation.length) byId("more").append(folded("Isolation", ["from", "must not reach", "answered"], proof.isolation.map(([a, b, c]) => [a, b, c || "nothing"]), proof.isolation.some((tried) => tried[2])));
   if (proof.evidence.length) byId("more").append(folded("VXLAN devices while it was checked", ["host", "VNI", "VTEP", "packets out", "packets in"], proof.evidence, false));
 }

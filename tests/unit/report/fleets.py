@@ -79,6 +79,13 @@ def fleet(count, change=None, **more):
     return replace(made, **more)
 
 
+def without_perl():
+    """Three hosts, one of them without Perl."""
+    wanted = ("dns", "icmp", "tcp", "mtu", "vxlan")
+    made = fleet(3, lambda a, b: {"wanted": wanted}, without_perl=("host2",), left_out={})
+    return replace(made, pairs=tuple(replace(pair, underlay={}) for pair in made.pairs))
+
+
 VXLAN = ("icmp", "udp", "connect", "tcp", "mtu")
 
 
@@ -152,4 +159,5 @@ def hostile(word):
         between=word,
         left_out={word: 3},
         isolation=(Isolation(word, word, word),),
+        without_perl=(word,),
     )

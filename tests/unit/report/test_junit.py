@@ -8,7 +8,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from tests.unit.report.fleets import AT, HOSTILE, VXLAN, fleet, hostile, two_faults
+from tests.unit.report.fleets import AT, HOSTILE, VXLAN, fleet, hostile, two_faults, without_perl
 
 from overweave.prove.matrix import Isolation, Matrix
 from overweave.report.junit import junit
@@ -106,6 +106,13 @@ def test_what_a_large_fleet_leaves_out_is_skipped():
     assert skipped == {"overlay tcp": "1950", "overlay mtu": "1950"}
     assert root.get("failures") == "0"
     assert root.get("tests") == str(2450 * 12)
+
+
+def test_what_can_not_be_checked_without_perl_is_skipped_and_says_why():
+    root = read(without_perl())
+    skipped = {suite.get("name"): suite.get("skipped") for suite in root if suite.get("skipped") != "0"}
+    assert skipped == {"overlay udp": "6", "overlay connect": "6"}
+    assert {each.get("message") for each in root.iter("skipped")} == {"could not be made: a host has no perl"}
 
 
 def test_isolation_has_a_suite():

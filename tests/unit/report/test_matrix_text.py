@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.report.fleets import HOSTILE, VXLAN, fleet, hostile, pair, two_faults
+from tests.unit.report.fleets import HOSTILE, VXLAN, fleet, hostile, pair, two_faults, without_perl
 
 from overweave.prove.matrix import CHECKS, Cause, Cell, Isolation, Matrix, Pair, Verdict
 from overweave.report import matrix_text
@@ -94,6 +94,12 @@ def test_round_trips_and_loss_name_the_worst():
     said = printed(of_two(*pairs))
     assert "\nround trip: median 12 ms, worst 12 ms (host2 -> host1)\n" in said
     assert "\nloss: under 1% host1 -> host2\n" in said
+
+
+def test_what_can_not_be_checked_without_perl_is_named():
+    assert (
+        "\nnot checked: udp, connect, isolation, and the underlay of these hosts: there is no perl on host2\n"
+    ) in printed(without_perl(), 200)
 
 
 def test_numbers_that_are_none_are_left_out():
