@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from .apply.run import apply
 from .apply.world import Done, World
@@ -13,7 +13,7 @@ from .doctor.fault import Checkup, Fault
 from .doctor.places import doubtful
 from .doctor.remedy import apart
 from .doctor.remedy import repair as remedies
-from .errors import DeadlineExceeded, UsageError
+from .errors import DeadlineExceeded, Interrupted, OverweaveError, UsageError
 from .facts import libnetwork, live
 from .facts.fleet import FleetFacts
 from .facts.libnetwork import Records
@@ -39,13 +39,15 @@ Ask = Callable[[Plan], bool]
 @dataclass(frozen=True)
 class Repair:
     """What was found before and after, and what was done in between: ``plan`` has the stages of all rounds.
-    ``refused`` is why the rest was not done, where somebody said no, or nobody could be asked."""
+    ``refused`` is why the rest was not done, where somebody said no, or nobody could be asked; ``failed`` is
+    what it ended with else, and then ``after`` is as it was seen last."""
 
     before: Checkup
     plan: Plan
     done: Done
     after: Checkup
     refused: UsageError | None = None
+    failed: OverweaveError | None = None
 
 
 def examine(session: Session) -> tuple[Checkup, Live]:
@@ -118,10 +120,12 @@ def _counts(fault: Fault) -> bool:
     return bool(fault.remedies) or fault.finding.severity is Severity.ERROR
 
 
-def make_repair(session: Session, found: Checkup, facts: Live, gone: Collection[str] = ()) -> Plan:
+def make_repair(
+    session: Session, found: Checkup, facts: Live, gone: Collection[str] = (), done: Iterable[Step] = ()
+) -> Plan:
     """What would mend the faults that were found; empty where none of them has a remedy. ``gone``: addresses
-    of hosts that won't come back."""
-    return remedies(session.fleet, facts, found.faults, gone)
+    of hosts that won't come back; ``done``: what this run has done."""
+    return remedies(session.fleet, facts, found.faults, gone, done)
 
 
 def mend_rows(session: Session, world: World) -> Plan:
@@ -151,28 +155,64 @@ def repair(
     endpoints are disconnected.
     """
 
-    def examined() -> tuple[Checkup, Plan]:
+    def examined(done: Iterable[Step]) -> tuple[Checkup, Plan]:
         found, facts = examine(session)
         asked = session.clock.monotonic()
         never = gone(found)
         if session.clock.monotonic() - asked > LONG_SECONDS:
             found, facts = examine(session)
-        return found, make_repair(session, found, facts, never)
+        return found, make_repair(session, found, facts, never, done)
 
-    return mend(examined, lambda plan: apply(plan, world), show, ask)
+    return mend(examined, lambda plan, done: apply(plan, world, done, go_on=not apart(plan)[1]), show, ask)
 
 
 def mend(
-    examined: Callable[[], tuple[Checkup, Plan]], act: Callable[[Plan], Done], show: Show, ask: Ask
+    examined: Callable[[Iterable[Step]], tuple[Checkup, Plan]],
+    act: Callable[[Plan, Done], object],
+    show: Show,
+    ask: Ask,
 ) -> Repair:
     """What nobody notices is done first, then what ``ask`` allows, as long as there is anything to do.
 
     ``show`` is shown what was found, and what is to be done about it, before that. ``ask`` is given what
     stops something for a moment: it raises `UsageError` for a no, and returns whether somebody had to
     answer. Nobody knows how long that took: then it is done only if another look comes to the same.
+
+    An error, or Ctrl-C, ends it: what was found and done till then is returned with it. Raises only what
+    the first look does.
     """
-    first, left = examined()
-    now, done, stages = first, Done(), list[Stage]()
+    now, left = examined(())
+    mending = _Mending(now, now)
+    try:
+        refused = _mend(mending, left, examined, act, show, ask)
+    except (OverweaveError, KeyboardInterrupt) as e:
+        failed = e if isinstance(e, OverweaveError) else Interrupted("interrupted")
+        if not isinstance(failed, Interrupted):
+            with contextlib.suppress(OverweaveError):
+                mending.now, _ = examined(mending.done.steps)
+        return mending.ended(failed=failed)
+    return mending.ended(refused=refused)
+
+
+@dataclass
+class _Mending:
+    first: Checkup
+    now: Checkup
+    done: Done = field(default_factory=Done)
+    stages: list[Stage] = field(default_factory=list)
+
+    def ended(self, *, refused: UsageError | None = None, failed: OverweaveError | None = None) -> Repair:
+        return Repair(self.first, Plan(tuple(self.stages)), self.done, self.now, refused, failed)
+
+
+def _mend(
+    its: _Mending,
+    left: Plan,
+    examined: Callable[[Iterable[Step]], tuple[Checkup, Plan]],
+    act: Callable[[Plan, Done], object],
+    show: Show,
+    ask: Ask,
+) -> UsageError | None:
     tried: list[Step] = []
     agreed: Plan | None = None
     shown: Plan | None = None
@@ -184,25 +224,23 @@ def mend(
             break
         if plan is stopping and plan != agreed:
             if plan != shown:
-                show(now, plan)
+                show(its.now, plan)
             try:
                 answered = ask(plan)
             except UsageError as e:
-                return Repair(first, Plan(tuple(stages)), done, now, e)
+                return e
             if answered:
                 agreed = shown = plan
-                now, left = examined()
+                its.now, left = examined(its.done.steps)
                 continue
         elif plan is quiet:
-            show(now, left)
+            show(its.now, left)
             # The question for the rest is put without all of it again, if nothing else is found.
             shown = stopping
         tried = [*tried, *plan.steps] if plan is quiet else []
         agreed = agreed if plan is quiet else None
-        step_done = act(plan)
+        its.stages += plan.stages
+        act(plan, its.done)
         rounds += 1
-        stages += plan.stages
-        done.steps += step_done.steps
-        done.islands = done.islands or step_done.islands
-        now, left = examined()
-    return Repair(first, Plan(tuple(stages)), done, now)
+        its.now, left = examined(its.done.steps)
+    return None

@@ -168,9 +168,12 @@ def _take(
     same hosts one gets it, and the other stops there."""
     names = sorted(writers, key=lambda name: (writers[name].host.access.address, name))
     by: dict[str, list[str]] = {}
+    # One time for all hosts: who is told of it is told of one run.
+    since = utc_now().strftime("%Y-%m-%d %H:%M:%S UTC")
+    who = json.dumps({"who": run.who, "since": since, "task": run.task})
 
     def ask(name: str) -> str | None:
-        return _ask(held, writers[name], run, cancel, progress, changes=changes)
+        return _ask(held, writers[name], who, cancel, progress, changes=changes)
 
     for group in (names[:1], names[1:]):
         for name, other in each(group, ask, cancel=cancel).all().items():
@@ -195,11 +198,9 @@ NEWS = {
 
 
 def _ask(
-    held: FleetLock, writer: Writer, run: Run, cancel: Cancel, progress: Progress, *, changes: bool
+    held: FleetLock, writer: Writer, who: str, cancel: Cancel, progress: Progress, *, changes: bool
 ) -> str | None:
     """Ask one host for its lock: None where it is ours now, else who has it."""
-    since = utc_now().strftime("%Y-%m-%d %H:%M:%S UTC")
-    who = json.dumps({"who": run.who, "since": since, "task": run.task})
     mode = "change" if changes else "look"
     stream = writer.start(
         change_script(

@@ -12,6 +12,7 @@ from .adapters.clock import SystemClock
 from .adapters.consul_http import ConsulHttp
 from .adapters.engine_api import EngineApi
 from .adapters.ssh import SshHost
+from .advertise import ENGINE_PORT
 from .apply.gossip import view
 from .audit import Audit, Run, Silent
 from .errors import DeadlineExceeded
@@ -132,15 +133,17 @@ def look(session: Session) -> FleetFacts:
     ).all()
     session.fleet = settle(session.fleet, hosts)
     facts = FleetFacts(hosts)
-    advertise, refused = addresses(session.fleet, facts)
-    if refused:
-        return facts
-    carrying = [name for name in session.fleet.names if has_cluster_flags(facts, name)]
+    chosen, _ = addresses(session.fleet, facts)
+    at = {
+        name: its.advertised or (chosen[name].address if name in chosen else "")
+        for name, its in hosts.items()
+    }
+    carrying = [name for name in session.fleet.names if has_cluster_flags(facts, name) and at[name]]
 
     def of_cluster() -> FleetFacts:
         views = each(
             carrying,
-            lambda name: view(session.hosts[name], advertise[name].address),
+            lambda name: view(session.hosts[name], at[name]),
             cancel=session.cancel,
         ).all()
         return FleetFacts(hosts, _look_at_store(session, facts), _answering(views))
@@ -149,7 +152,7 @@ def look(session: Session) -> FleetFacts:
         store = seen.store
         if store is None or not store.leader:
             return True
-        return all(name in seen.views and advertise[name].node in store.nodes for name in carrying)
+        return all(name in seen.views and f"{at[name]}:{ENGINE_PORT}" in store.nodes for name in carrying)
 
     # An engine that has just started registers at its next heartbeat, and a busy one may miss an answer:
     # neither is a reason to restart it.

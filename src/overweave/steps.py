@@ -74,9 +74,11 @@ class RemoveFile(_Step):
 
 @dataclass(frozen=True)
 class RestartEngine(_Step):
-    """daemon-reload and restart. ``stops`` are the running containers that stop with the engine."""
+    """daemon-reload and restart. ``stops`` are the running containers that stop with the engine. ``same``:
+    its configuration stays as it is, so nothing is to be taken back but that these stop."""
 
     stops: tuple[str, ...] = ()
+    same: bool = False
 
     def __str__(self) -> str:
         return "restart the engine" + (f", and with it {', '.join(self.stops)}" if self.stops else "")
@@ -147,7 +149,8 @@ class PassGate(_Step):
 
     ``nodes``: what each of ``hosts`` must be in the store as; ``gossip``: addresses of all engines that
     must see each other; ``containers``: those of each host that ran before, and come back if their
-    restart policy says so; ``prove``: prove the pairs of these hosts, if the network is there.
+    restart policy says so, or if they are to be ``started``; ``prove``: prove the pairs of these hosts, if
+    the network is there.
     """
 
     hosts: tuple[str, ...]
@@ -155,6 +158,7 @@ class PassGate(_Step):
     gossip: Mapping[str, str] = field(repr=False)
     containers: Mapping[str, tuple[str, ...]] = field(repr=False)
     prove: bool = False
+    started: bool = False
 
     def __str__(self) -> str:
         parts = ["engine active"]
@@ -307,12 +311,14 @@ class HoldAddresses(_Step):
 class RejoinNetwork(_Step):
     """Take a running container off a network and put it there again, with another address. Its
     connections end. ``network`` is an id. ``keep``: what it gives back stays somebody else's, and would be
-    the first address that is free again."""
+    the first address that is free again. ``endpoint`` is what it has there now: if it has another one by
+    then, somebody else was there, and nothing is done."""
 
     container: str
     network: str
     network_name: str
     keep: HoldAddresses | None = None
+    endpoint: str = ""
 
     def __str__(self) -> str:
         return f"join {self.container} to network {self.network_name} again, with another address"

@@ -85,10 +85,10 @@ def note_of(step: Step) -> Note | None:
             path, new = shlex.quote(step.path), shlex.quote(f"{step.path}.new")
             return Note("file", f"printf %s {shlex.quote(step.previous)} > {new} && mv {new} {path}\n")
         case RestartEngine():
-            return Note(
-                "restart",
-                "".join(_START.format(shlex.quote(name)) for name in step.stops) + _END * bool(step.stops),
-            )
+            start = "".join(_START.format(shlex.quote(name)) for name in step.stops) + _END * bool(step.stops)
+            if step.same:
+                return Note("engine", start) if start else None
+            return Note("restart", start)
         case ProvideImage():
             return Note("engine", _REMOVE_IMAGE.format(shlex.quote(step.image)))
         case RunContainer(replace=True):

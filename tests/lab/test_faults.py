@@ -105,7 +105,7 @@ def test_a_gossip_of_islands_is_healed_without_a_restart(deployed):
     tries failed members every 30 s), so what is asserted of the deployment holds either way."""
     cut_off(deployed, "host3", "host1", "host2")
     for name in ("host3", "host2", "host1"):
-        deployed.do(name, "systemctl restart docker")
+        deployed.do(name, "systemctl reset-failed docker docker.socket; systemctl restart docker")
     wait_for(lambda: "gossip: host1, host2 | host3\n" in deployed.fab("status").out, 60, "two islands")
     deployed.mend()
     before = deployed.pids()
@@ -121,7 +121,7 @@ def test_gossip_that_is_blocked_is_red_and_says_what_to_open(deployed):
     # Probes that came and went meanwhile leave rows that nobody takes back: start over.
     deployed.undo.append(deployed.make_clean)
     cut_off(deployed, "host2", "host1", "host3")
-    deployed.do("host2", "systemctl restart docker")
+    deployed.do("host2", "systemctl reset-failed docker docker.socket; systemctl restart docker")
     refused = deployed.deploy()
     assert refused.status == 4, refused
     assert "table filter (iptables), drops tcp 7946 from host1: " in refused.said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import threading
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -13,7 +14,7 @@ from tests.contract.gossip import GossipStream, Memberlist
 from overweave.apply.gossip import GOSSIP_SECONDS, view
 from overweave.apply.perform import LEADER_SECONDS
 from overweave.apply.run import apply
-from overweave.apply.world import World
+from overweave.apply.world import Done, World
 from overweave.errors import (
     CommandFailed,
     DeadlineExceeded,
@@ -569,6 +570,30 @@ def test_a_container_has_its_names_and_options_at_every_try_to_join_again(hosts,
     hosts.do(REJOIN)
     assert hosts["a"].engine.on
     assert hosts["a"].engine.settings == [KEPT] * (fails + 1)
+
+
+@pytest.mark.parametrize("there", [None, "another"])
+def test_a_container_that_is_another_by_now_is_let_be(hosts, there):
+    class Other(Rejoins):
+        def container(self, name):
+            if there is None:
+                raise EngineError("No such container: web", status=404)
+            return {"Id": "9" * 64, "NetworkSettings": {"Networks": {"n": {"EndpointID": there}}}}
+
+    hosts["a"].engine = Other()
+    hosts.do(replace(REJOIN, endpoint="seen"))
+    assert hosts["a"].engine.settings == []
+
+
+def test_a_stage_that_fails_holds_nothing_up_where_the_rest_is_to_go_on(hosts):
+    done = Done()
+    rows = Stage("rows", (WriteFile("a", "why", DROP_IN, "x"),))
+    plan = make_plan(*(Stage(str(n), (StartContainer("a", "why", f"gone{n}"),)) for n in (1, 2)), rows)
+    said = error_of(lambda: apply(plan, hosts.world(), done, go_on=True))
+    assert said.startswith("a: starting container gone1: No such container: gone1")
+    assert "\n  and then: a: starting container gone2: No such container: gone2" in said
+    assert done.steps == list(rows.steps)
+    assert hosts["a"].path(DROP_IN).read_text() == "x"
 
 
 def test_a_container_joins_again_where_its_address_can_not_be_held_and_that_is_told(hosts):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from overweave.apply.world import Done
+import pytest
+
 from overweave.checkup import mend
 from overweave.doctor.fault import Checkup
-from overweave.errors import UsageError
+from overweave.errors import EngineError, Interrupted, UsageError
 from overweave.steps import MendRows, Plan, RejoinNetwork, Stage, make_plan
 
 ROWS = Stage("rows", (MendRows("host1", "rows", "n", "1-a", "vxlan0"),))
@@ -18,17 +19,21 @@ NO = UsageError("not confirmed: no")
 class Network:
     """What each look finds to do, in their order. ``said`` is what somebody heard and did."""
 
-    def __init__(self, *looks, answer=True):
-        self.looks, self.answer, self.said = list(looks), answer, []
+    def __init__(self, *looks, answer=True, error=None):
+        self.looks, self.answer, self.said, self.error = list(looks), answer, [], error
 
-    def examined(self):
+    def examined(self, done):
         stages = self.looks.pop(0)
+        if isinstance(stages, BaseException):
+            raise stages
         self.said.append("look")
         return Checkup(("host1",), (), float(len(self.looks))), make_plan(*stages)
 
-    def act(self, plan):
+    def act(self, plan, done):
         self.said.append(f"do {self.named(plan)}")
-        return Done(steps=list(plan.steps))
+        done.steps += plan.steps
+        if self.error:
+            raise self.error
 
     def ask(self, plan):
         self.said.append(f"ask {self.named(plan)}")
@@ -104,3 +109,30 @@ def test_what_did_not_help_is_not_done_again_and_the_rest_is_asked_for():
         *("show host1", "do host1", "look"),
     ]
     assert result.plan == Plan((ROWS, WEB, ROWS))
+
+
+FAILED = EngineError("it went wrong", status=500)
+
+
+def test_an_error_ends_it_with_what_was_done_and_another_look():
+    network = Network([ROWS, WEB], [WEB], error=FAILED)
+    result = network.repair()
+    assert network.said == ["look", "show host1 web", "do host1", "look"]
+    assert (result.failed, result.plan, result.done.steps) == (FAILED, Plan((ROWS,)), list(ROWS.steps))
+    assert (result.before.seconds, result.after.seconds) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("look", [FAILED, KeyboardInterrupt()])
+def test_where_even_the_look_fails_it_is_as_it_was_seen_last(look):
+    network = Network([ROWS], look)
+    network.looks += [look] * (look is FAILED)
+    result = network.repair()
+    assert result.done.steps == list(ROWS.steps)
+    assert result.after == result.before
+    assert isinstance(result.failed, EngineError if look is FAILED else Interrupted)
+
+
+def test_after_ctrl_c_nobody_looks_again():
+    network = Network([ROWS, WEB], error=Interrupted("interrupted"))
+    assert isinstance(network.repair().failed, Interrupted)
+    assert network.said == ["look", "show host1 web", "do host1"]

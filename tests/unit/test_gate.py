@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from tests.contract.fakes import FakeEngine
@@ -83,6 +84,22 @@ def test_containers_come_back_if_their_policy_says_so(hosts, policy, missed):
     )
     engine.start_container("web")
     hosts.do(step)
+
+
+def test_what_no_policy_starts_is_started_again_if_that_is_wanted(hosts):
+    engine = hosts["a"].engine = FakeEngine("a", registry=("x",))
+    engine.pull_image("x")
+    engine.create_container("web", {"Image": "x"})
+    engine.create_container("lost", {"Image": "x", "HostConfig": {"NetworkMode": "gone"}})
+    step = replace(gate("a", containers={"a": ("web", "removed itself", "lost")}), started=True)
+    hosts.do(step)
+    assert engine.container("web")["State"]["Running"]
+    said = [text for host, text in hosts.said if host == "a"]
+    assert "start container web again: it has no restart policy" in said
+    assert (
+        said[-1]
+        == "warning: container lost did not start again: starting container lost: network gone not found"
+    )
 
 
 def shown(hosts, name, pid, restarts, state="active"):

@@ -26,7 +26,7 @@ case "$*" in
 "-o link show type veth") cat "$ROOT/veth" ;;
 "-o link show type vxlan") cat "$ROOT/detail" ;;
 "-o -d link show dev "*) [ -s "$ROOT/detail" ] && cat "$ROOT/detail" ;;
-"-o -4 addr show dev "*) cat "$ROOT/addresses" ;;
+"-o addr show dev "*" scope global") cat "$ROOT/addresses" ;;
 *) echo "ip $*" >> "$ROOT/calls" ;;
 esac
 """
@@ -110,6 +110,7 @@ def test_a_device_that_is_gone_or_another_now_is_let_be(kernel, detail):
     [
         {"detail": LEFT.replace("state DOWN", "master br7 state DOWN")},
         {"addresses": "7: vx-000100-aaaaa    inet 10.9.9.9/24 scope global vx-000100-aaaaa"},
+        {"addresses": "7: vx-000100-aaaaa    inet6 fd00::9/64 scope global"},
     ],
 )
 def test_a_device_that_somebody_uses_by_now_stays(kernel, answers):

@@ -36,6 +36,8 @@ def pass_gate(step: PassGate, world: World) -> list[tuple[str, ...]]:
         _registered(step, world)
     islands = join_gossip(step.gossip, world) if step.gossip else []
     each(step.hosts, lambda host: _containers_back(host, step, world), cancel=world.cancel).all()
+    if step.started:
+        each(step.hosts, lambda host: _start_again(host, step, world), cancel=world.cancel).all()
     if step.prove:
         world.prove(step.hosts)
     each(step.hosts, lambda host: _stays_up(host, world), cancel=world.cancel).all()
@@ -97,6 +99,25 @@ def _containers_back(host: str, step: PassGate, world: World) -> None:
         e.message = f"containers that ran before the engine restarted don't run: {', '.join(missing)}"
         e.hint = f"see `docker logs {missing[0]}` on the host"
         raise
+
+
+def _start_again(host: str, step: PassGate, world: World) -> None:
+    """Start what ran before and no policy starts. One that does not start is told, and holds nothing up."""
+    engine = world.writers[host].engine
+    for name in step.containers.get(host, ()):
+        try:
+            found = engine.container(name)
+        except EngineError as e:
+            if e.status == 404:  # it removed itself when it stopped
+                continue
+            raise
+        if (found.get("State") or {}).get("Running"):
+            continue
+        world.progress(host, f"start container {name} again: it has no restart policy")
+        try:
+            engine.start_container(name)
+        except EngineError as e:
+            world.progress(host, f"warning: container {name} did not start again: {e.message}")
 
 
 def _stays_up(host: str, world: World) -> None:

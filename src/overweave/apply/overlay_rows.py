@@ -46,9 +46,9 @@ if [ "$device" ]; then
   case $its in
     *"vxlan id $vni "*)
       if [ -z "$4" ]; then
-        addresses=$(inside ip -o -4 addr show dev "$device") || exit 1
+        addresses=$(inside ip -o addr show dev "$device" scope global) || exit 1
         case "$its$addresses" in
-          *" master "* | *" inet "*)
+          *" master "* | *" inet "* | *" inet6 "*)
             echo "it has an address or a bridge now, so it is somebody's"
             exit 1 ;;
         esac

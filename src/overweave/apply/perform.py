@@ -254,8 +254,16 @@ def _rejoin(engine: Engine, step: RejoinNetwork, world: World) -> None:
 
     Whatever fails, it is put on the network again: that is tried even after an interruption.
     """
-    found = engine.container(step.container)
+    try:
+        found = engine.container(step.container)
+    except EngineError as e:
+        if e.status == 404:
+            return
+        raise
     networks = found["NetworkSettings"]["Networks"]
+    its = networks.get(step.network_name)
+    if its and step.endpoint and its.get("EndpointID") != step.endpoint:
+        return
     settings = _kept(networks.get(step.network_name) or {}, str(found["Id"]))
 
     def connect() -> None:

@@ -17,19 +17,31 @@ from .perform import perform
 from .world import Done, World
 
 
-def apply(plan: Plan, world: World) -> Done:
-    """Do all steps. Raises the error of the first stage in which a host failed; later stages don't run.
+def apply(plan: Plan, world: World, done: Done | None = None, *, go_on: bool = False) -> Done:
+    """Do all steps. Raises the error of the first stage in which a host failed; later stages don't run,
+    unless they are to ``go_on``. ``done`` is filled also where that ends with an error.
 
     What was done in guarded stages is taken back then, on every host that has not passed its gate: the
     error says how that went. The same is done after Ctrl-C.
     """
-    done = Done()
+    done = Done() if done is None else done
+    failed: list[OverweaveError] = []
     hosts = list(dict.fromkeys(step.host for step in plan.steps if step.host)) or list(world.writers)
     each(hosts, lambda host: _begin(host, plan, world), cancel=world.cancel).all()
     outcome = FAILED
     try:
         for stage in plan.stages:
-            _run(stage, world, done)
+            try:
+                _run(stage, world, done)
+            except Interrupted:
+                raise
+            except OverweaveError as e:
+                if not go_on:
+                    raise
+                failed.append(e)
+        if failed:
+            failed[0].also += [f"and then: {e}" for e in failed[1:]]
+            raise failed[0]
         # Also where this run left no notes: what an earlier one could not take back is wanted now, or gone.
         whole = any(stage.guarded for stage in plan.stages) or any(
             isinstance(s, RemoveFile) for s in plan.steps
@@ -80,9 +92,11 @@ def _run(stage: Stage, world: World, done: Done) -> None:
 
 def _do(step: Step, world: World, done: Done, *, guarded: bool) -> None:
     if isinstance(step, JoinGossip):
-        done.islands = join_gossip(step.addresses, world)
+        islands = join_gossip(step.addresses, world)
+        done.islands = done.islands or islands
     elif isinstance(step, PassGate):
-        done.islands = pass_gate(step, world)
+        islands = pass_gate(step, world)
+        done.islands = done.islands or islands
         _settle([host for host in step.hosts if host in done.unsettled], world, done)
     else:
         world.lock(step.host)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address
 
 from invoke.exceptions import Exit
@@ -90,7 +90,9 @@ def repair(
 
     Example: fab repair -H host1,host2 --dry-run
     """
-    leaves = leaving(gone or (), yes=yes)
+    leaves = leaving(
+        gone or (), yes=yes, tell=lambda found: text.console(stderr=json == "-").print(text.checkup(found))
+    )
     progress = run.Progress()
     with run.session(
         c,
@@ -120,16 +122,24 @@ def repair(
             leaves,
         )
         seconds = progress.seconds
-        if result.done.steps:
-            headline = Text(f"{len(result.done.steps)} steps done in {seconds:.1f} s; now:", style="bold")
+        steps = len(result.done.steps)
+        if steps:
+            failed = ", then it failed" if result.failed else ""
+            headline = Text(
+                f"{steps} step{'s' * (steps > 1)} done in {seconds:.1f} s{failed}; now:", style="bold"
+            )
+        elif result.failed:
+            headline = Text("failed before any step was done; as it was seen last:", style="bold")
         elif result.refused:
             headline = Text("nothing was changed; now:", style="bold")
         else:
             headline = Text("nothing to do" if result.after.healthy else "nothing that could be mended")
         of_run = data.repair(result.before, result.plan, result.done, result.after, seconds)
+        if result.failed:
+            of_run["error"] = str(result.failed)
         run.show(Group(headline, text.checkup(result.after)), of_run, json)
-        if result.refused:
-            raise result.refused
+        if stopped := result.failed or result.refused:
+            raise stopped
         if not result.after.healthy:
             raise Exit(code=UNHEALTHY)
 
@@ -159,16 +169,16 @@ def _addresses(words: Iterable[str]) -> frozenset[str]:
     return found
 
 
-def leaving(words: Iterable[str], *, yes: bool) -> _Leaving:
-    """Raises `UsageError` for a word that is no address."""
-    return _Leaving(_addresses(words), yes)
+def leaving(words: Iterable[str], *, yes: bool, tell: Callable[[Checkup], None]) -> _Leaving:
+    """``tell`` what was found before somebody is asked. Raises `UsageError` for a word that is no address."""
+    return _Leaving(_addresses(words), yes, tell)
 
 
 class _Leaving:
     """Which hosts won't come back: those that ``--gone`` names, and those that somebody says so of."""
 
-    def __init__(self, named: frozenset[str], yes: bool) -> None:
-        self.named, self._yes = named, yes
+    def __init__(self, named: frozenset[str], yes: bool, tell: Callable[[Checkup], None]) -> None:
+        self.named, self._yes, self._tell = named, yes, tell
         self._asked: dict[str, bool] = {}
 
     def __call__(self, found: Checkup) -> frozenset[str]:
@@ -177,6 +187,8 @@ class _Leaving:
                 continue
             # --yes is for what stops for a moment, and says nothing about a host.
             asks = sys.stdin.isatty() and not self._yes
+            if asks and not self._asked:
+                self._tell(found)
             self._asked[address] = asks and run.confirmed(question(address, steps))
         return self.named | {address for address, said in self._asked.items() if said}
 

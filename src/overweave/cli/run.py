@@ -139,4 +139,8 @@ def confirmed(question: str) -> bool:
     # Standard output may be JSON for a program.
     sys.stderr.write(lines(f"{question} [y/N] "))
     sys.stderr.flush()
-    return input().strip().lower() in ("y", "yes")
+    try:
+        return input().strip().lower() in ("y", "yes")
+    except EOFError:
+        sys.stderr.write("\n")
+        return False

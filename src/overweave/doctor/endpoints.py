@@ -34,8 +34,15 @@ def stale(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
         seen = f"endpoint {endpoint.name} ({endpoint.address} on {_network(live, endpoint)}) has no container"
         seen += f" on {_host_of(endpoint.locator, live)}" if endpoint.locator else " on any host"
         via = _engine_without(endpoint.name, live)
-        if names[endpoint.network, endpoint.name] > 1 or not via:
-            fix = "another one has its name, which is all an engine would know it by: remove that first"
+        fix = ""
+        if not endpoint.locator:
+            fix = "its record names no host, so it is left alone: see who made it"
+        elif names[endpoint.network, endpoint.name] > 1:
+            fix = f"the store has another endpoint {endpoint.name}, and an engine knows them by name alone: "
+            fix += "end that one's container first"
+        elif not via:
+            fix = f"it takes an engine that runs and has no container {endpoint.name}: rename or remove that"
+        if fix:
             found.append(Fault(error("endpoints.stale", seen, matters=STALE, fix=fix), moment=LASTING))
             continue
         gone = endpoint.locator if endpoint.locator not in places.asked else ""
@@ -198,7 +205,9 @@ def holding(
 
 def _rejoin(place: Place, why: str, keep: HoldAddresses | None = None) -> RejoinNetwork:
     its = place.attachment
-    return RejoinNetwork(place.host, why, its.container, its.network, its.network_name, keep)
+    return RejoinNetwork(
+        place.host, why, its.container, its.network, its.network_name, keep, endpoint=its.endpoint
+    )
 
 
 def _held(holds: Callable[[str], bool], address: str) -> bool:

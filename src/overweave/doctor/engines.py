@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from overweave.facts.engine import Engine
 from overweave.facts.live import Live
+from overweave.facts.namespaces import belongs
 from overweave.facts.unit import Unit
 from overweave.journal import causes
 from overweave.model import Fleet
 from overweave.overlay import users_containers
 from overweave.preflight.finding import error, note, warning
-from overweave.steps import RestartEngine
+from overweave.steps import RestartEngine, Step
 
 from .fault import Fault
 from .places import Places
 
+STORE = "--cluster-store="
 DEPLOY = "`fab deploy-overlay` sets that right"
 
 
@@ -32,16 +36,56 @@ def running(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     return found
 
 
+def forgotten(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
+    """Overlays that containers are on, and the store has no record of: its data were lost."""
+    if live.records is None:
+        return []
+    on: dict[tuple[str, str], list[str]] = {}
+    for host, its in live.hosts.items():
+        engine = live.fleet.hosts[host].engine
+        if isinstance(engine, Engine) and engine.swarm:
+            continue
+        overlays = {name for name, space in its.docker.items() if space.vxlans()}
+        for attached in its.attachments or ():
+            id_ = attached.network
+            if not attached.running or id_ in live.records.networks:
+                continue
+            if any(belongs(name, id_) for name in overlays):
+                on.setdefault((attached.network_name, id_), []).append(f"{attached.container} on {host}")
+    found = []
+    for (name, id_), containers in on.items():
+        who = ", ".join(containers[:3]) + (f" and {len(containers) - 3} more" if len(containers) > 3 else "")
+        seen = f"the store has no record of network {name} (id {id_[:12]}), which {who} {_uses(containers)}"
+        matters = (
+            "nobody else can join it, and its VNI is given to the next network: the store's data were lost"
+        )
+        fix = "put the store's data back; or deploy, and start its containers anew on the new network"
+        found.append(Fault(error("store.forgotten", seen, matters=matters, fix=fix)))
+    return found
+
+
+def _uses(containers: list[str]) -> str:
+    return "uses" if len(containers) == 1 else "use"
+
+
+def restart(live: Live, host: str, why: str, engine: Engine) -> tuple[str, tuple[Step, ...]]:
+    """How a restart is told of, and the step. While the store is away there is none: containers are put on
+    their overlay once then, which fails, and never again (engine-facts)."""
+    if live.records is None:
+        return "the store first: without it `fab repair` restarts no engine", ()
+    step = RestartEngine(host, why, users_containers(engine), same=True)
+    return "`fab repair` restarts the engine, if you let it", (step,)
+
+
 def threads(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     """See `anchor`: whatever the engine dials from such a thread fails."""
     found = []
     for host, its in live.fleet.hosts.items():
         if isinstance(its.unit, Unit) and isinstance(its.engine, Engine) and its.unit.stray_threads:
             seen = f"threads of the engine are stuck in a dead network namespace: {its.unit.stray_threads}"
-            step = RestartEngine(host, seen, users_containers(its.engine))
             matters = "it reaches store and gossip at one try and not at the other (moby#39036)"
-            fix = "`fab repair` restarts the engine, if you let it"
-            found.append(Fault(error("engines.threads", seen, matters=matters, fix=fix, host=host), (step,)))
+            fix, steps = restart(live, host, seen, its.engine)
+            found.append(Fault(error("engines.threads", seen, matters=matters, fix=fix, host=host), steps))
     return found
 
 
@@ -49,9 +93,23 @@ def store(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     its = live.fleet.store
     if its is not None and its.leader:
         return []
-    seen = "the store has no leader" if its else "no store runs on any of these hosts"
+    seen, fix = "the store has no leader" if its else "no store runs on any of these hosts", DEPLOY
+    away = _elsewhere(live)
+    if its is None and away:
+        fix = f"their engines use {away}: name its host, too, or deploy if it is gone"
     matters = "no container can join the overlay or leave it, and endpoints were not checked"
-    return [Fault(error("store.leader", seen, matters=matters, fix=DEPLOY))]
+    return [Fault(error("store.leader", seen, matters=matters, fix=fix))]
+
+
+def _elsewhere(live: Live) -> str:
+    """The store that the running engines use, where its address is of none of these hosts."""
+    own = {str(a.ip) for its in live.fleet.hosts.values() for i in its.interfaces.all for a in i.addresses}
+    for its in live.fleet.hosts.values():
+        for argument in its.unit.arguments if isinstance(its.unit, Unit) else ():
+            if argument.startswith(STORE):
+                address = urlsplit(argument.removeprefix(STORE)).hostname or ""
+                return argument.removeprefix(STORE) if address and address not in own else ""
+    return ""
 
 
 def registered(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
@@ -65,9 +123,8 @@ def registered(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
         if host in live.carrying and isinstance(its.engine, Engine) and vtep and vtep not in known:
             seen = f"{vtep} is not registered in the store"
             matters = "engines that start don't find it; a reload of the engine stops its registration"
-            fix = "`fab repair` restarts the engine, if you let it"
-            step = RestartEngine(host, seen, users_containers(its.engine))
-            found.append(Fault(error("nodes.missing", seen, matters=matters, fix=fix, host=host), (step,)))
+            fix, steps = restart(live, host, seen, its.engine)
+            found.append(Fault(error("nodes.missing", seen, matters=matters, fix=fix, host=host), steps))
     for stranger in sorted(known - {*live.vteps.values(), *live.chosen.values()}):
         seen = f"an engine at {stranger} is registered in the store and not in the inventory"
         found.append(

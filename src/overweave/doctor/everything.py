@@ -22,6 +22,8 @@ CHECKS: tuple[Check, ...] = (
     engines.threads,
     gossip.whole,
     gossip.silent,
+    engines.forgotten,
+    rows.devices,
     rows.rows,
     endpoints.stale,
     endpoints.unrecorded,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from overweave.facts.engine import Engine
 from overweave.facts.live import Live
+from overweave.gossip.exchange import PORT
 from overweave.gossip.islands import islands, unseen
 from overweave.model import Fleet
-from overweave.overlay import users_containers
 from overweave.preflight.finding import error
-from overweave.steps import JoinGossip, RestartEngine
+from overweave.steps import JoinGossip
 
 from . import rows
+from .engines import restart
 from .fault import Fault
 from .places import Places
 
@@ -48,10 +49,10 @@ def silent(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     found = []
     for host, its in live.fleet.hosts.items():
         engine = its.engine
-        if host in live.fleet.views or host not in live.carrying or not isinstance(engine, Engine):
+        at = live.vteps.get(host)
+        if host in live.fleet.views or not at or host not in live.carrying or not isinstance(engine, Engine):
             continue
-        seen = "its engine takes no part in the gossip"
-        fix = "is TCP 7946 open on it? `fab preflight` measures that; `fab repair` restarts the engine"
-        step = RestartEngine(host, seen, users_containers(engine))
-        found.append(Fault(error("gossip.silent", seen, matters=MATTERS, fix=fix, host=host), (step,)))
+        seen = f"its engine takes no part in the gossip: nothing answers at {at}:{PORT}, seen from the host"
+        fix, steps = restart(live, host, seen, engine)
+        found.append(Fault(error("gossip.silent", seen, matters=MATTERS, fix=fix, host=host), steps))
     return found

@@ -12,16 +12,16 @@ from collections.abc import Iterable
 from overweave.facts.engine import Engine
 from overweave.facts.libnetwork import Network
 from overweave.facts.live import Live
-from overweave.facts.namespaces import Link
+from overweave.facts.namespaces import Link, belongs
 from overweave.model import Fleet
-from overweave.overlay import users_containers
 from overweave.preflight.finding import error
-from overweave.steps import RemoveVxlan, RestartEngine, Step
+from overweave.steps import RemoveVxlan, Step
 
+from .engines import restart
 from .fault import Fault
-from .places import Places, belongs, namespaces_of
+from .places import Places, namespaces_of
+from .rows import FOLDER
 
-FOLDER = "/var/run/docker/netns"
 PORT = 4789
 LIBNETWORKS = re.compile(r"vx-[0-9a-f]{6}-.+")
 """How libnetwork names a device in the host's own namespace, before it moves it: VNI and network."""
@@ -45,8 +45,9 @@ def devices(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
                 if _used(link):
                     fix = "it has an address or a bridge, so it is somebody's: take another VNI for it"
                     found.append(Fault(error("vxlan.left", seen, matters=BLOCKS, fix=fix, host=host)))
-                elif not path and not LIBNETWORKS.fullmatch(link.name):
-                    fix = f"no engine gives that name: `ip link del {link.name}` if nobody needs it"
+                elif not LIBNETWORKS.fullmatch(link.name):
+                    inside = f"nsenter --net={path} " if path else ""
+                    fix = f"no engine gives that name: `{inside}ip link del {link.name}` if nobody needs it"
                     found.append(Fault(error("vxlan.left", seen, matters=BLOCKS, fix=fix, host=host)))
                 else:
                     fault = error(
@@ -77,18 +78,18 @@ def namespaces(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
                 continue
             device = next(iter(space.vxlans()), None)
             of = f"namespace {name} of {f'network {known[network]}' if network else 'a network that is gone'}"
-            step: Step
+            steps: tuple[Step, ...]
             if network and newest and device is None:
                 seen = f"{of} is half made, and has no container"
-                step = RestartEngine(host, seen, users_containers(engine))
-                fix = "`fab repair` restarts the engine, if you let it"
+                fix, steps = restart(live, host, seen, engine)
             else:
                 seen = f"{of} {'has no container' if newest else 'is beside a newer one'}"
                 path = f"{FOLDER}/{name}"
                 vni = device.vni if device else 0
-                step = RemoveVxlan(host, seen, path, device.name if device else "", vni, with_namespace=True)
+                name = device.name if device else ""
+                steps = (RemoveVxlan(host, seen, path, name, vni, with_namespace=True),)
                 fix = "`fab repair` removes it"
-            found.append(Fault(error("vxlan.namespace", seen, matters=BLOCKS, fix=fix, host=host), (step,)))
+            found.append(Fault(error("vxlan.namespace", seen, matters=BLOCKS, fix=fix, host=host), steps))
     return found
 
 

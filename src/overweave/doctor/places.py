@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from overweave.facts.attachments import Attachment
 from overweave.facts.libnetwork import Endpoint, Records
 from overweave.facts.live import Live
-from overweave.facts.namespaces import Namespace, epoch
+from overweave.facts.namespaces import Namespace, belongs, epoch
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 """What an engine takes as the name of a container: a record of the store may have any."""
@@ -115,7 +115,3 @@ def namespaces_of(network: str, live: Live, host: str) -> list[Namespace]:
     """A host's namespaces of an overlay, the one that was made last first."""
     named = [its for name, its in live.hosts[host].docker.items() if belongs(name, network)]
     return sorted(named, key=lambda its: -epoch(its.name))
-
-
-def belongs(name: str, network: str) -> bool:
-    return name.partition("-")[2] == network[:10]

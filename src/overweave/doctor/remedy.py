@@ -43,13 +43,22 @@ def asking(faults: Sequence[Fault]) -> dict[str, tuple[DisconnectEndpoint, ...]]
     return found
 
 
-def repair(fleet: Fleet, live: Live, faults: Sequence[Fault], gone: Collection[str] = ()) -> Plan:
-    """The remedies of all faults, each once. ``gone``: addresses of hosts that won't come back."""
+def repair(
+    fleet: Fleet,
+    live: Live,
+    faults: Sequence[Fault],
+    gone: Collection[str] = (),
+    done: Iterable[Step] = (),
+) -> Plan:
+    """The remedies of all faults, each once. ``gone``: addresses of hosts that won't come back. What was
+    ``done`` and stopped something is not done again: it has not helped."""
+    stopped = {key for step in done if (key := _stops(step))}
     steps = [
         step
         for fault in faults
         for step in fault.remedies
         if not (isinstance(step, DisconnectEndpoint) and step.asks and step.gone not in gone)
+        and _stops(step) not in stopped
     ]
     gossip = _of(steps, JoinGossip, lambda s: "all")
     holds = _of(steps, HoldAddresses, lambda s: s.key)
@@ -68,6 +77,13 @@ def repair(fleet: Fleet, live: Live, faults: Sequence[Fault], gone: Collection[s
         Stage("new addresses", rejoins),
         *_restarts(fleet, live, restarts),
     )
+
+
+def _stops(step: Step) -> tuple[str, ...]:
+    """What a step stops for a moment; empty where that is nothing."""
+    if isinstance(step, RestartEngine):
+        return (step.host,)
+    return (step.host, step.container, step.network) if isinstance(step, RejoinNetwork) else ()
 
 
 def apart(plan: Plan) -> tuple[Plan, Plan]:
@@ -133,19 +149,23 @@ def _staying(
 
 def _restarts(fleet: Fleet, live: Live, steps: Sequence[RestartEngine]) -> list[Stage]:
     """Each behind the gate of the one before, the store's host last: Consul restarts with its engine."""
-    carrying = [name for name in live.carrying if name in live.vteps]
+    # Those that are still to be restarted may be missing from the gossip.
+    gossiping = [name for name in live.carrying if name in live.vteps and name in live.fleet.views]
     stages = []
     for step in sorted(steps, key=lambda s: s.host == fleet.store_host.name):
         engine = live.fleet.hosts[step.host].engine
         of_store = step.host == fleet.store_host.name
         leader = (AwaitLeader(step.host, "Consul restarts with its engine"),) if of_store else ()
+        if step.host in live.vteps:
+            gossiping = list(dict.fromkeys([*gossiping, step.host]))
         gate = PassGate(
             "",
             "an engine restarts",
             (step.host,),
             {step.host: f"{live.vteps[step.host]}:{ENGINE_PORT}"} if step.host in live.vteps else {},
-            {name: live.vteps[name] for name in carrying},
+            {name: live.vteps[name] for name in gossiping},
             {step.host: users_containers(engine) if isinstance(engine, Engine) else ()},
+            started=True,
         )
         stages += [
             Stage(f"engine of {step.host}", (step, *leader), guarded=True),

@@ -23,6 +23,8 @@ from overweave.steps import MendRows, Row
 from .fault import Fault
 from .places import Place, Places, namespaces_of
 
+FOLDER = "/var/run/docker/netns"
+DOWN = "its containers reach no other host"
 NOBODYS = "00:00:00:00:00:00"
 NOWHERE = "packets for it go nowhere (moby#35807)"
 ELSEWHERE = "packets for it go to another host, and those that come from it are dropped (moby#52661)"
@@ -42,6 +44,19 @@ def rows(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
                     continue
                 its = tuple(p for p in there if _of(p, subnet))
                 found += _Look(host, network.name, space, device, its).faults(known, places.others)
+    return found
+
+
+def devices(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
+    """A device that is down has lost its neighbour rows, too: they come again with the first packets."""
+    found = []
+    for network in live.records.networks.values() if live.records else ():
+        for host in live.hosts:
+            for space, device, _ in _devices(network, live, host):
+                if not device.up:
+                    seen = f"vxlan device {device.name} of {network.name} is down"
+                    fix = f"`nsenter --net={FOLDER}/{space.name} ip link set {device.name} up` on the host"
+                    found.append(Fault(error("vxlan.down", seen, matters=DOWN, fix=fix, host=host)))
     return found
 
 

@@ -15,6 +15,7 @@ from .engine import DaemonJson, Engine
 from .identity import Identity
 from .interfaces import Interfaces
 from .record import Before
+from .typed import ipv4
 from .unit import Unit
 
 FOLDER_QUERY = query_script(
@@ -22,6 +23,9 @@ FOLDER_QUERY = query_script(
     unit.DROP_IN_FOLDER,
     unit.DROP_IN,
 )
+
+
+ADVERTISE = "--cluster-advertise="
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,18 @@ class HostFacts:
     daemon_json: DaemonJson
     before: Before | None
     drop_in_folder: bool
+
+    @property
+    def advertised(self) -> str:
+        """The underlay address that the running engine was told to announce, "" without one: its gossip
+        listens there and its containers are behind it, whatever a deployment would choose now."""
+        flags = self.unit.arguments if isinstance(self.unit, Unit) else ()
+        told = next((a.partition("=")[2] for a in flags if a.startswith(ADVERTISE)), "")
+        place = told.rpartition(":")[0] or told
+        interface = self.interfaces.named(place)
+        if interface is not None:
+            return next((str(address.ip) for address in interface.addresses), "")
+        return ipv4(place)
 
 
 def look(reader: Reader) -> HostFacts:

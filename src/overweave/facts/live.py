@@ -17,7 +17,6 @@ from .fleet import FleetFacts
 from .libnetwork import Records
 from .namespaces import Namespace
 from .unit import UNIT, Unit
-from .way import advertised
 
 NAMED = "/run/netns/*"
 """Namespaces that somebody has named by hand, or a killed program has left."""
@@ -27,9 +26,6 @@ JOURNAL = query_script(
     UNIT,
 )
 """What the running engine has said since its start, its last 2000 lines."""
-
-
-ADVERTISE = "--cluster-advertise="
 
 
 @dataclass(frozen=True)
@@ -59,14 +55,8 @@ class Live:
     @cached_property
     def vteps(self) -> Mapping[str, str]:
         """The addresses that the running engines advertise; none for an engine that runs without."""
-        found = {}
-        for name, its in self.hosts.items():
-            unit = self.fleet.hosts[name].unit
-            flags = unit.arguments if isinstance(unit, Unit) else ()
-            told = next((a.partition("=")[2] for a in flags if a.startswith(ADVERTISE)), "")
-            if address := advertised(told, its.host):
-                found[name] = address
-        return found
+        found = {name: self.fleet.hosts[name].advertised for name in self.hosts}
+        return {name: address for name, address in found.items() if address}
 
     @property
     def carrying(self) -> tuple[str, ...]:

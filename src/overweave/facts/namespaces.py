@@ -158,6 +158,23 @@ def parse(result: Result, mark: str) -> dict[str, Namespace]:
     return found
 
 
+def pattern(network: str) -> str:
+    """Finds the namespaces of an overlay by its id, and maybe others: see `belongs`."""
+    return f"*-{network[:6]}*"
+
+
+def belongs(name: str, network: str) -> bool:
+    """Whether a namespace in Docker's folder is that of the overlay with this id.
+
+    libnetwork cuts the whole name to 12 characters (``osl.GenerateKey``), so that a large epoch leaves fewer
+    of the id.
+    """
+    number, dash, rest = name.partition("-")
+    return (
+        bool(dash and rest) and number.isascii() and number.isdigit() and name == f"{number}-{network}"[:12]
+    )
+
+
 def epoch(name: str) -> int:
     """The number before the dash of an overlay's namespace; -1 where there is none."""
     number = name.partition("-")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address
 from typing import Any
 
 from overweave.printable import one_line
@@ -16,6 +17,14 @@ def text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r:.80} is no text")
     return one_line(value, TEXT_LIMIT)
+
+
+def ipv4(words: str) -> str:
+    """An IPv4 address, "" for anything else."""
+    try:
+        return str(IPv4Address(words))
+    except ValueError:
+        return ""
 
 
 def texts(values: object) -> tuple[str, ...]:

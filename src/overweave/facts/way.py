@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address
 
 from overweave.command import Query, query, query_script
 from overweave.ports import Reader
@@ -17,6 +16,7 @@ from .containers import ContainerFact
 from .engine import parse_daemon_json
 from .firewall import Firewall
 from .namespaces import HOST, Namespace
+from .typed import ipv4
 
 VXLAN_PORT = 4789
 FOLDER = "/var/run/docker/netns"
@@ -78,7 +78,7 @@ def look(reader: Reader, ends: Sequence[ContainerFact], network_id: str) -> Side
     Raises `EngineError` and `ConnectionProblem`.
     """
     name = reader.host.name
-    overlay = f"*-{network_id[:10]}" if re.fullmatch(r"[0-9a-z]{10,64}", network_id) else ""
+    overlay = namespaces.pattern(network_id) if re.fullmatch(r"[0-9a-z]{10,64}", network_id) else ""
     paths = {end.id: end.sandbox for end in ends if end.pid}
     asked = namespaces.ask("", *paths.values(), *([overlay] if overlay else []))
     answer, flag, file = reader.ask(asked.query, *_ENGINE)
@@ -91,10 +91,10 @@ def look(reader: Reader, ends: Sequence[ContainerFact], network_id: str) -> Side
         host=name,
         own=own,
         overlay=namespaces.newest(
-            {key: its for key, its in found.items() if overlay and key.endswith(overlay[1:])}
+            {key: its for key, its in found.items() if overlay and namespaces.belongs(key, network_id)}
         ),
         sandboxes={id: found[path] for id, path in paths.items() if path in found},
-        vtep=vtep or _ipv4(reader.reached_at),
+        vtep=vtep or ipv4(reader.reached_at),
     )
 
 
@@ -105,13 +105,13 @@ def advertised(value: str, own: Namespace | None) -> str:
     link = own.link(place) if own else None
     if link is not None:
         return next((a.partition("/")[0] for a in link.addresses), "")
-    return _ipv4(place)
+    return ipv4(place)
 
 
 def look_under(reader: Reader, side: Side, others: Sequence[str]) -> Side:
     """The side with what carries its overlay: routes to ``others`` (IPv4 addresses of peers), the open
     socket, and the firewall. One round trip. Raises `ConnectionProblem`."""
-    addresses = [address for other in dict.fromkeys(others) if (address := _ipv4(other))]
+    addresses = [address for other in dict.fromkeys(others) if (address := ipv4(other))]
     queries: list[Query] = [query("ip", "-json", "route", "get", address) for address in addresses]
     answers = reader.ask(*queries, _SOCKETS, *firewall.QUERIES)
     routes = dict(zip(addresses, (route(a.stdout, a.stderr) for a in answers), strict=False))
@@ -139,13 +139,6 @@ def route(stdout: str, stderr: str) -> RouteTo:
         return RouteTo("", "", "", problem=said)
     gateway, source = (one_line(raw.get(key) or "", 50) for key in ("gateway", "prefsrc"))
     return RouteTo(one_line(raw["dev"], 50), gateway, source, local=raw.get("type") == "local")
-
-
-def _ipv4(text: str) -> str:
-    try:
-        return str(IPv4Address(text))
-    except ValueError:
-        return ""
 
 
 def ports(table: str) -> frozenset[int]:

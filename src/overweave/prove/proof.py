@@ -177,11 +177,13 @@ NOWHERE = Namespace("", 0, (), (), (), ())
 
 def look(readers: Mapping[str, Reader], place: Place, cancel: Cancel) -> dict[str, Namespace]:
     """The network's namespace on each host; an empty one where it has none."""
-    asked = namespaces.ask(f"*-{place.network_id[:10]}")
+    asked = namespaces.ask(namespaces.pattern(place.network_id))
 
     def of_host(name: str) -> Namespace:
         (result,) = readers[name].ask(asked.query)
-        return namespaces.newest(namespaces.parse(result, asked.mark)) or NOWHERE
+        found = namespaces.parse(result, asked.mark)
+        its = {key: space for key, space in found.items() if namespaces.belongs(key, place.network_id)}
+        return namespaces.newest(its) or NOWHERE
 
     # A host that went away meanwhile is told by its agent, or by its rows that are not known.
     return dict.fromkeys(readers, NOWHERE) | each(readers, of_host, cancel=cancel).values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from overweave.cli import doctor
@@ -23,18 +25,33 @@ def test_the_question_names_the_host_the_endpoints_and_what_comes_of_it():
     )
 
 
+def untold(found):
+    raise AssertionError("nobody is asked")
+
+
+def test_what_was_found_is_told_before_the_question_and_ctrl_d_is_a_no(monkeypatch, capsys):
+    class Terminal(io.StringIO):
+        isatty = staticmethod(lambda: True)
+
+    monkeypatch.setattr("sys.stdin", Terminal(""))
+    told = []
+    assert doctor.leaving([], yes=False, tell=told.append)(FOUND) == frozenset()
+    assert told == [FOUND]
+    assert capsys.readouterr().err == f"{doctor.question('10.0.0.13', STEPS)} [y/N] \n"
+
+
 def test_yes_says_nothing_about_a_host():
-    assert doctor.leaving([], yes=True)(FOUND) == frozenset()
+    assert doctor.leaving([], yes=True, tell=untold)(FOUND) == frozenset()
 
 
 @pytest.mark.parametrize("words", [["10.0.0.13,10.0.0.14"], ["10.0.0.13", " 10.0.0.14 "]])
 def test_hosts_that_are_named_are_not_asked_for(words):
-    assert doctor.leaving(words, yes=False)(FOUND) == {"10.0.0.13", "10.0.0.14"}
+    assert doctor.leaving(words, yes=False, tell=untold)(FOUND) == {"10.0.0.13", "10.0.0.14"}
 
 
 def test_a_host_that_is_gone_is_named_by_its_address():
     with pytest.raises(UsageError) as caught:
-        doctor.leaving(["10.0.0.1,host3"], yes=False)
+        doctor.leaving(["10.0.0.1,host3"], yes=False, tell=untold)
     assert str(caught.value) == (
         "--gone host3: it is no IPv4 address\n"
         "  -> give the address that the host's engine advertised: `fab doctor` names it"

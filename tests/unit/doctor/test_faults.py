@@ -197,7 +197,12 @@ def test_an_engine_that_is_not_seen_one_way_is_told_by_name(overlay):
 @pytest.mark.parametrize(
     ("change", "check", "seen", "restarts"),
     [
-        ({"gossips": False}, "gossip.silent", "its engine takes no part in the gossip", True),
+        (
+            {"gossips": False},
+            "gossip.silent",
+            "its engine takes no part in the gossip: nothing answers at 10.0.0.13:7946, seen from the host",
+            True,
+        ),
         ({"registered": False}, "nodes.missing", "10.0.0.13 is not registered in the store", True),
         (
             {"stray_threads": 2},
@@ -223,6 +228,11 @@ def test_an_engine_that_is_not_well_is_restarted_only_where_that_helps(
     assert (fault.finding.host, fault.finding.severity) == ("host3", "error")
     assert fault.finding.seen.startswith(seen)
     assert [type(step) for step in fault.remedies] == [RestartEngine] * restarts
+    overlay.site.leader = False
+    for fault in overlay.faults():
+        assert fault.remedies == (), "without the store no engine is restarted"
+        if fault.finding.check in ("gossip.silent", "engines.threads"):
+            assert fault.finding.fix == "the store first: without it `fab repair` restarts no engine"
 
 
 def test_an_engine_that_the_inventory_does_not_name_is_told_and_its_endpoints_are_not_judged(overlay):
@@ -305,8 +315,7 @@ def test_containers_are_where_their_running_engine_says_whatever_a_deployment_wo
 
 def test_an_engine_that_advertises_an_interface_is_at_its_address(overlay):
     advertises(overlay, 3, ["--cluster-advertise=eth7:2376"])
-    eth7 = link("eth7", "", addresses=(f"{vtep(3)}/24",))
-    overlay.hosts[3] = replace(overlay.hosts[3], links=(eth7,))
+    overlay.site.boxes["host3"].interfaces["eth7"] = [1500, f"{vtep(3)}/24"]
     assert overlay.live().vteps["host3"] == vtep(3)
     assert overlay.told() == []
 
@@ -403,7 +412,37 @@ def test_forwarding_rows_that_were_not_read_are_not_judged(overlay):
     overlay.change(1, forwarding=())
     assert overlay.told() == []
     overlay.change(1, links=tuple(replace(its, up=False) for its in space(1).links))
-    assert {told[0] for told in overlay.told()} == {"rows.forwarding"}
+    assert {told[0] for told in overlay.told()} == {"vxlan.down", "rows.forwarding"}
+
+
+def test_a_vxlan_device_that_is_down_is_told_with_the_command(overlay):
+    """The kernel takes its neighbour rows with it."""
+    overlay.change(1, links=(link("br0", "bridge"), replace(VXLAN, up=False), VETH), neighbours=())
+    fault = only(overlay)
+    its = fault.finding
+    assert (its.check, its.host, its.seen) == (
+        "vxlan.down",
+        "host1",
+        "vxlan device vxlan0 of overweave is down",
+    )
+    assert its.fix == f"`nsenter --net=/var/run/docker/netns/{SPACE} ip link set vxlan0 up` on the host"
+
+
+def test_networks_whose_record_was_lost_are_told(overlay):
+    overlay.tree = {key: value for key, value in overlay.tree.items() if key.startswith("docker/nodes")}
+    assert overlay.told() == [
+        (
+            "store.forgotten",
+            "",
+            f"the store has no record of network overweave (id {NETWORK[:12]}), which app-host1 on host1, "
+            "app-host2 on host2, app-host3 on host3 use",
+        )
+    ]
+
+
+def test_a_namespace_of_a_later_epoch_has_less_of_the_id(overlay):
+    overlay.spaces[1] = {"10-aaaaaaaaa": replace(space(1), name="10-aaaaaaaaa", forwarding=(forwarding(3),))}
+    assert [told[0] for told in overlay.told()] == ["rows.forwarding"]
 
 
 def test_a_stale_endpoint_that_shares_its_name_has_no_remedy(overlay):
@@ -411,7 +450,25 @@ def test_a_stale_endpoint_that_shares_its_name_has_no_remedy(overlay):
     fault = next(f for f in overlay.faults() if f.finding.check == "endpoints.stale")
     assert fault.remedies == ()
     assert fault.finding.fix == (
-        "another one has its name, which is all an engine would know it by: remove that first"
+        "the store has another endpoint app-host1, and an engine knows them by name alone: end that one's "
+        "container first"
+    )
+
+
+def test_a_stale_endpoint_of_no_host_is_left_alone(overlay):
+    overlay.tree[endpoint_key("9" * 64)] = endpoint(9, name="gone", locator="")
+    (fault,) = overlay.faults()
+    assert (fault.finding.check, fault.remedies) == ("endpoints.stale", ())
+    assert fault.finding.fix == "its record names no host, so it is left alone: see who made it"
+
+
+def test_a_stale_endpoint_whose_name_every_engine_has_is_told_what_it_takes(overlay):
+    for n in (1, 2, 3):
+        overlay.site.boxes[f"host{n}"].containers["gone"] = ["x", False, {}]
+    overlay.tree[endpoint_key("9" * 64)] = endpoint(9, name="gone", locator=vtep(1))
+    (fault,) = overlay.faults()
+    assert fault.finding.fix == (
+        "it takes an engine that runs and has no container gone: rename or remove that"
     )
 
 
@@ -520,6 +577,14 @@ def test_a_device_that_no_engine_names_so_is_told_and_left_alone(overlay, name):
     fault = only(overlay)
     assert fault.remedies == ()
     assert fault.finding.fix == f"no engine gives that name: `ip link del {name}` if nobody needs it"
+    overlay.hosts[2] = replace(overlay.hosts[1], inode=501)
+    path = "/run/netns/blue"
+    overlay.named[2][path] = Namespace(path, 500, (replace(LEFT, name=name),), (), (), ())
+    fault = only(overlay)
+    assert fault.remedies == ()
+    assert fault.finding.fix == (
+        f"no engine gives that name: `nsenter --net={path} ip link del {name}` if nobody needs it"
+    )
 
 
 def test_a_named_namespace_that_is_dockers_own_is_not_looked_at_twice(overlay):
@@ -600,4 +665,18 @@ def test_a_store_without_a_leader_is_told_and_nothing_is_judged_by_it(overlay):
 
 def test_a_store_on_none_of_the_hosts_is_told(overlay):
     overlay.site.boxes["host1"].containers = {}
-    assert overlay.told() == [("store.leader", "", "no store runs on any of these hosts")]
+    (fault,) = overlay.faults()
+    assert (fault.finding.check, fault.finding.seen) == (
+        "store.leader",
+        "no store runs on any of these hosts",
+    )
+    assert fault.finding.fix == "`fab deploy-overlay` sets that right"
+
+
+def test_a_store_on_another_host_is_named(overlay):
+    """As with -H of some hosts: to deploy would not be the remedy."""
+    overlay.forget("host1")
+    fault = next(f for f in overlay.faults() if f.finding.check == "store.leader")
+    assert fault.finding.fix == (
+        "their engines use consul://10.0.0.11:8500: name its host, too, or deploy if it is gone"
+    )

@@ -25,7 +25,7 @@ from overweave.doctor.remedy import apart, asking, repair
 from overweave.facts import libnetwork
 from overweave.facts.namespaces import Namespace
 from overweave.preflight.finding import error
-from overweave.steps import HoldAddresses, MendRows, PassGate, RestartEngine, Row
+from overweave.steps import HoldAddresses, MendRows, PassGate, RejoinNetwork, RestartEngine, Row
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def overlay():
     return Overlay()
 
 
-def plan(overlay, gone=()):
+def plan(overlay, gone=(), done=()):
     live = overlay.live()
-    return repair(overlay.site.fleet, live, faults(overlay.site.fleet, live), gone)
+    return repair(overlay.site.fleet, live, faults(overlay.site.fleet, live), gone, done)
 
 
 def test_a_healthy_fleet_has_nothing_to_do(overlay):
@@ -72,6 +72,26 @@ def test_everything_at_once_is_done_in_the_order_of_how_much_it_disturbs(overlay
     assert [gate.hosts for gate in gates] == [("host3",), ("host1",)]
     assert gates[0].nodes == {"host3": f"{vtep(3)}:2376"}
     assert set(gates[0].gossip) == {"host1", "host2", "host3"}
+
+
+def test_an_engine_that_is_still_to_be_restarted_holds_no_gate_up(overlay):
+    for name in ("host2", "host3"):
+        overlay.site.boxes[name].gossips = False
+    made = plan(overlay)
+    gates = {step.hosts[0]: set(step.gossip) for step in made.steps if isinstance(step, PassGate)}
+    assert gates == {"host2": {"host1", "host2"}, "host3": {"host1", "host2", "host3"}}
+    assert all(step.started for step in made.steps if isinstance(step, PassGate))
+    assert all(step.same for step in made.steps if isinstance(step, RestartEngine))
+
+
+def test_what_stopped_something_and_did_not_help_is_not_done_again(overlay):
+    overlay.site.boxes["host3"].stray_threads = 1
+    twins(overlay)
+    first = plan(overlay)
+    stopping = [step for step in first.steps if isinstance(step, RestartEngine | RejoinNetwork)]
+    assert len(stopping) == 2
+    assert not plan(overlay, done=first.steps)
+    assert len(plan(overlay, done=stopping[:1]).steps) < len(first.steps)
 
 
 def test_rows_of_one_namespace_are_mended_in_one_step(overlay):

@@ -131,7 +131,7 @@ class ProofHost(FakeHost):
     def ask(self, *queries):
         (query,) = queries
         mark, wanted = query.words[4:]
-        assert wanted == f"*-{self.fleet.id[:10]}"
+        assert wanted == f"*-{self.fleet.id[:6]}*"
         self.looks += 1
         if not self.namespace:
             return (Result(query, 0, "", ""),)
@@ -148,7 +148,7 @@ class ProofHost(FakeHost):
                 address = f"{peer.engine._subnet}.{last}"
                 neighbours.append({"dst": address, "lladdr": f"02:{address}", "state": ["PERMANENT"]})
                 rows.append({"mac": f"02:{address}", "dst": self.row or VTEPS[peer.name], "ifname": "vxlan0"})
-        parts = ["1-x 42", *(json.dumps(part) for part in ([link], neighbours, rows, []))]
+        parts = [f"1-{self.fleet.id[:10]} 42", *(json.dumps(part) for part in ([link], neighbours, rows, []))]
         return (Result(query, 0, "".join(f"{part}\n{mark}\n" for part in parts), ""),)
 
     def do(self, change):
