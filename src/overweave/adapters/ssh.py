@@ -105,6 +105,11 @@ class SshHost:
             self._become_root()
 
     def close(self) -> None:
+        transport = self._connection.transport
+        if transport is not None and not self._connection.gateway:
+            # Its thread looks every 0.1 s else, and close() waits for it.
+            with contextlib.suppress(OSError):
+                transport.sock.shutdown(socket.SHUT_RDWR)
         self._connection.close()
 
     def check(self) -> None:

@@ -6,13 +6,10 @@ from typing import Any
 
 from invoke.exceptions import Exit
 
-from overweave.bench import ends
-from overweave.bench.measure import Wanted, measure
 from overweave.errors import UsageError
 from overweave.fleet import each
 from overweave.overlay import addresses
 from overweave.plan import refuse
-from overweave.report import bench_data, bench_text
 from overweave.session import look
 
 from . import run
@@ -59,6 +56,11 @@ def bench_overlay(
 
     Example: fab bench-overlay -H host1,host2 --seconds 2
     """
+    # Here, and not above: every other command would wait for these imports at its start.
+    from overweave.bench import ends
+    from overweave.bench.measure import Wanted, measure
+    from overweave.report import bench_data, bench_text
+
     wanted = Wanted(
         _within("--seconds", seconds, SECONDS), _within("--streams", streams, STREAMS),
         _within("--port", port, PORTS), all_pairs,

@@ -19,9 +19,6 @@ from overweave.files import try_out, write_atomically
 from overweave.ports import Progress
 from overweave.prove.matrix import Matrix
 from overweave.report import data, matrix_text, text
-from overweave.report.html import html
-from overweave.report.junit import junit
-from overweave.report.prometheus import prometheus
 
 STDOUT = "-"
 PROOF = {
@@ -50,6 +47,11 @@ class Reports:
 
         Raises `UsageError` where one can't be written.
         """
+        # Here, and not above: every other command would wait for these imports at its start.
+        from overweave.report.html import html
+        from overweave.report.junit import junit
+        from overweave.report.prometheus import prometheus
+
         now = datetime.now(UTC)
         made: dict[str, Callable[[], str]] = {
             "json": lambda: as_json(data.matrix(result) | more),

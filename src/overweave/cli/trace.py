@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from invoke.exceptions import Exit
 
-from overweave import tracing
-from overweave.report import text, trace_data, trace_svg, trace_text
+from overweave.report import text
 
 from . import reports, run
 from .executor import FleetContext, cluster_task
@@ -47,6 +46,10 @@ def trace(
 
     Example: fab trace web db -H host1,host2 --capture
     """
+    # Here, and not above: every other command would wait for these imports at its start.
+    from overweave import tracing
+    from overweave.report import trace_data, trace_svg, trace_text
+
     files = reports.wanted(json=json, svg=svg)
     progress = run.Progress()
     with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys, progress=progress) as session:
