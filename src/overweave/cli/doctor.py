@@ -134,9 +134,9 @@ def repair(
             headline = Text("nothing was changed; now:", style="bold")
         else:
             headline = Text("nothing to do" if result.after.healthy else "nothing that could be mended")
-        of_run = data.repair(result.before, result.plan, result.done, result.after, seconds)
-        if result.failed:
-            of_run["error"] = str(result.failed)
+        of_run = data.repair(
+            result.before, result.plan, result.done, result.after, seconds, error=result.failed
+        )
         run.show(Group(headline, text.checkup(result.after)), of_run, json)
         if stopped := result.failed or result.refused:
             raise stopped

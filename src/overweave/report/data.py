@@ -146,8 +146,11 @@ def checkup(result: Checkup) -> dict[str, Any]:
     }
 
 
-def repair(before: Checkup, planned: Plan, done: Done, after: Checkup, seconds: float) -> dict[str, Any]:
-    """``seconds`` are those of the whole run; ``islands`` are those that the gossip had."""
+def repair(
+    before: Checkup, planned: Plan, done: Done, after: Checkup, seconds: float, error: object = None
+) -> dict[str, Any]:
+    """``seconds`` are those of the whole run; ``islands`` are those that the gossip had; ``error`` is what it
+    ended with, if it did."""
     return {
         "version": VERSION,
         "kind": "repair",
@@ -158,6 +161,7 @@ def repair(before: Checkup, planned: Plan, done: Done, after: Checkup, seconds: 
         "before": checkup(before)["findings"],
         "stages": plan(planned)["stages"],
         "after": checkup(after)["findings"],
+        "error": None if error is None else str(error),
     }
 
 

@@ -10,6 +10,7 @@ from tests.unit.doctor.overlay import Overlay, forwarding, neighbour, space, vte
 from overweave.apply.world import Done
 from overweave.doctor.fault import Checkup
 from overweave.doctor.remedy import repair
+from overweave.errors import UsageError
 from overweave.report import data, text
 from overweave.report.text import SafeConsole
 
@@ -87,4 +88,6 @@ def test_a_repair_tells_what_was_before_what_was_done_and_what_is_left():
     assert found["islands"] == [["host1", "host2"], ["host3"]]
     assert [finding["check"] for finding in found["before"]] == ["rows.vtep"]
     assert [stage["title"] for stage in found["stages"]] == ["rows"]
-    assert found["after"] == []
+    assert (found["after"], found["error"]) == ([], None)
+    failed = data.repair(before, plan, done, before, 4.5, error=UsageError("x", hint="y"))
+    assert failed["error"] == "x\n  -> y"
