@@ -163,7 +163,10 @@ def repair(
             found, facts = examine(session)
         return found, make_repair(session, found, facts, never, done)
 
-    return mend(examined, lambda plan, done: apply(plan, world, done, go_on=not apart(plan)[1]), show, ask)
+    def act(plan: Plan, done: Done) -> None:
+        apply(plan, world, done, go_on=not apart(plan)[1])
+
+    return mend(examined, act, show, ask, lambda: examine(session)[0])
 
 
 def mend(
@@ -171,6 +174,7 @@ def mend(
     act: Callable[[Plan, Done], object],
     show: Show,
     ask: Ask,
+    look: Callable[[], Checkup],
 ) -> Repair:
     """What nobody notices is done first, then what ``ask`` allows, as long as there is anything to do.
 
@@ -178,20 +182,27 @@ def mend(
     stops something for a moment: it raises `UsageError` for a no, and returns whether somebody had to
     answer. Nobody knows how long that took: then it is done only if another look comes to the same.
 
-    An error, or Ctrl-C, ends it: what was found and done till then is returned with it. Raises only what
-    the first look does.
+    Ctrl-C ends it, and an error of what stops something; what fails before that may be mended by it.
+    What was found and done is returned with it, and how it is then, by a last ``look``. Raises only what the
+    first look does.
     """
     now, left = examined(())
     mending = _Mending(now, now)
     try:
         refused = _mend(mending, left, examined, act, show, ask)
     except (OverweaveError, KeyboardInterrupt) as e:
-        failed = e if isinstance(e, OverweaveError) else Interrupted("interrupted")
+        failed = _as_error(e)
         if not isinstance(failed, Interrupted):
-            with contextlib.suppress(OverweaveError):
-                mending.now, _ = examined(mending.done.steps)
+            try:
+                mending.now = look()
+            except (OverweaveError, KeyboardInterrupt) as last:
+                failed = _as_error(last) if isinstance(_as_error(last), Interrupted) else failed
         return mending.ended(failed=failed)
-    return mending.ended(refused=refused)
+    return mending.ended(refused=refused, failed=mending.failed)
+
+
+def _as_error(error: OverweaveError | KeyboardInterrupt) -> OverweaveError:
+    return error if isinstance(error, OverweaveError) else Interrupted("interrupted")
 
 
 @dataclass
@@ -200,6 +211,7 @@ class _Mending:
     now: Checkup
     done: Done = field(default_factory=Done)
     stages: list[Stage] = field(default_factory=list)
+    failed: OverweaveError | None = None
 
     def ended(self, *, refused: UsageError | None = None, failed: OverweaveError | None = None) -> Repair:
         return Repair(self.first, Plan(tuple(self.stages)), self.done, self.now, refused, failed)
@@ -240,7 +252,14 @@ def _mend(
         tried = [*tried, *plan.steps] if plan is quiet else []
         agreed = agreed if plan is quiet else None
         its.stages += plan.stages
-        act(plan, its.done)
+        try:
+            act(plan, its.done)
+        except Interrupted:
+            raise
+        except OverweaveError as e:
+            if plan is not quiet:
+                raise
+            its.failed = its.failed or e
         rounds += 1
         its.now, left = examined(its.done.steps)
     return None

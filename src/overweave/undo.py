@@ -87,7 +87,7 @@ def note_of(step: Step) -> Note | None:
         case RestartEngine():
             start = "".join(_START.format(shlex.quote(name)) for name in step.stops) + _END * bool(step.stops)
             if step.same:
-                return Note("engine", start) if start else None
+                return Note("engine", start or "true\n")
             return Note("restart", start)
         case ProvideImage():
             return Note("engine", _REMOVE_IMAGE.format(shlex.quote(step.image)))

@@ -223,6 +223,8 @@ def test_hosts_whose_addresses_are_all_refused_are_refused_and_no_crash():
 def test_a_teardown_of_a_part_of_an_overlay_names_who_would_lose_it():
     site = deployed()
     nodes = frozenset({"10.0.0.11:2376", "10.0.0.12:2376"})
+    assert store.others(site.facts(), frozenset()) == [], "each is known by what its engine announces"
+    site.wanted = site.wanted | {"hosts": {n: site.wanted["hosts"][n] for n in ("host1", "host2")}}
     assert [str(e) for e in refusals(store.others(site.facts(), nodes))] == [
         "other engines use this store: 10.0.0.13:2376\n"
         "  -> name all hosts of the overlay: without the store theirs is gone too"

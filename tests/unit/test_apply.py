@@ -585,6 +585,22 @@ def test_a_container_that_is_another_by_now_is_let_be(hosts, there):
     assert hosts["a"].engine.settings == []
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_what_ran_when_an_engine_restarts_is_remembered_for_its_gate(hosts, answers):
+    engine = hosts["a"].engine = FakeEngine("a", registry=("x",))
+    engine.pull_image("x")
+    for name in ("web", "job", "other"):
+        engine.create_container(name, {"Image": "x"})
+    for name in ("web", "other"):
+        engine.start_container(name)
+    if not answers:
+        engine.containers = lambda: engine.network("gone")
+    done = Done()
+    stage = Stage("engine", (RestartEngine("a", "why", ("web", "job"), same=True),))
+    apply(make_plan(stage), hosts.world(), done)
+    assert done.ran == {"a": frozenset({"web"} if answers else {"web", "job"})}
+
+
 def test_a_stage_that_fails_holds_nothing_up_where_the_rest_is_to_go_on(hosts):
     done = Done()
     rows = Stage("rows", (WriteFile("a", "why", DROP_IN, "x"),))

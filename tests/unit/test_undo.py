@@ -44,7 +44,7 @@ HOSTILE = 'it\'s $(a) `b`\n"c" \\ ü'
             Note("file", "printf %s 'old\n' > /a/b.new && mv /a/b.new /a/b\n"),
         ),
         (RestartEngine("h", "w"), Note("restart", "")),
-        (RestartEngine("h", "w", same=True), None),
+        (RestartEngine("h", "w", same=True), Note("engine", "true\n")),
         (
             RestartEngine("h", "w", ("w", "db")),
             Note(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 from overweave.command import query
 from overweave.errors import ConnectionProblem, DeadlineExceeded, EngineError, StoreError
@@ -26,8 +26,11 @@ UP_SECONDS = 30.0
 _SHOW = query("systemctl", "show", "-p", "ActiveState,NRestarts,MainPID", UNIT)
 
 
-def pass_gate(step: PassGate, world: World) -> list[tuple[str, ...]]:
-    """Wait until the hosts of a gate are in order. Returns the islands that the gossip had.
+def pass_gate(
+    step: PassGate, world: World, ran: Mapping[str, Collection[str]] | None = None
+) -> list[tuple[str, ...]]:
+    """Wait until the hosts of a gate are in order. Returns the islands that the gossip had. ``ran``: what ran
+    on each host when its engine was restarted.
 
     Raises `DeadlineExceeded` and other errors of the tree, naming the hosts that are not.
     """
@@ -37,7 +40,8 @@ def pass_gate(step: PassGate, world: World) -> list[tuple[str, ...]]:
     islands = join_gossip(step.gossip, world) if step.gossip else []
     each(step.hosts, lambda host: _containers_back(host, step, world), cancel=world.cancel).all()
     if step.started:
-        each(step.hosts, lambda host: _start_again(host, step, world), cancel=world.cancel).all()
+        again = ran or {}
+        each(step.hosts, lambda h: _start_again(h, again.get(h, ()), world), cancel=world.cancel).all()
     if step.prove:
         world.prove(step.hosts)
     each(step.hosts, lambda host: _stays_up(host, world), cancel=world.cancel).all()
@@ -101,10 +105,10 @@ def _containers_back(host: str, step: PassGate, world: World) -> None:
         raise
 
 
-def _start_again(host: str, step: PassGate, world: World) -> None:
+def _start_again(host: str, names: Collection[str], world: World) -> None:
     """Start what ran before and no policy starts. One that does not start is told, and holds nothing up."""
     engine = world.writers[host].engine
-    for name in step.containers.get(host, ()):
+    for name in sorted(names):
         try:
             found = engine.container(name)
         except EngineError as e:

@@ -6,10 +6,10 @@ import re
 
 from overweave import undo
 from overweave.audit import FAILED, OK, ROLLED_BACK
-from overweave.errors import ConnectionProblem, Interrupted, OverweaveError
+from overweave.errors import ConnectionProblem, EngineError, Interrupted, OverweaveError
 from overweave.fleet import each
 from overweave.journal import SINCE_THE_CHANGE, causes
-from overweave.steps import JoinGossip, PassGate, Plan, RemoveFile, Stage, Step
+from overweave.steps import JoinGossip, PassGate, Plan, RemoveFile, RestartEngine, Stage, Step
 
 from .gate import pass_gate
 from .gossip import join_gossip
@@ -95,14 +95,28 @@ def _do(step: Step, world: World, done: Done, *, guarded: bool) -> None:
         islands = join_gossip(step.addresses, world)
         done.islands = done.islands or islands
     elif isinstance(step, PassGate):
-        islands = pass_gate(step, world)
+        islands = pass_gate(step, world, done.ran)
         done.islands = done.islands or islands
         _settle([host for host in step.hosts if host in done.unsettled], world, done)
     else:
         world.lock(step.host)
         if guarded:
             _note(step, world, done)
+        if isinstance(step, RestartEngine) and step.same:
+            done.ran[step.host] = _running(step, world)
         perform(step, world)
+
+
+def _running(step: RestartEngine, world: World) -> frozenset[str]:
+    """Which of the containers that are said to stop do still run: a job may have ended by itself."""
+    try:
+        listed = world.writers[step.host].engine.containers()
+    except EngineError:
+        return frozenset(step.stops)
+    names = {
+        str(name).lstrip("/") for c in listed if c.get("State") == "running" for name in c.get("Names") or ()
+    }
+    return frozenset(names & {*step.stops})
 
 
 def _note(step: Step, world: World, done: Done) -> None:

@@ -32,9 +32,11 @@ class World:
 @dataclass
 class Done:
     """What came of a plan. ``islands`` are those that the gossip had when it was first whole enough to
-    be read, where there was more than one: they were healed. ``unsettled`` has the hosts whose changes
+    be read, where there was more than one: they were healed. ``ran``: the containers of a host that ran when
+    its engine was restarted. ``unsettled`` has the hosts whose changes
     may still be taken back, and whether their engine was restarted."""
 
     steps: list[Step] = field(default_factory=list)
     islands: list[tuple[str, ...]] = field(default_factory=list)
     unsettled: set[str] = field(default_factory=set)
+    ran: dict[str, frozenset[str]] = field(default_factory=dict)

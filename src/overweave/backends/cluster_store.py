@@ -204,7 +204,13 @@ def _gates(
                     "engines restart",
                     tuple(group),
                     {name: advertise[name].node for name in group} if registered else {},
-                    {name: advertise[name].address for name in speaking} if registered else {},
+                    # Till its own turn comes, an engine gossips where it does now.
+                    {
+                        name: str(facts.views[name].address) if name in later else advertise[name].address
+                        for name in speaking
+                    }
+                    if registered
+                    else {},
                     {
                         name: users_containers(engine)
                         for name in group

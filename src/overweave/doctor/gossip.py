@@ -50,7 +50,12 @@ def silent(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     for host, its in live.fleet.hosts.items():
         engine = its.engine
         at = live.vteps.get(host)
-        if host in live.fleet.views or not at or host not in live.carrying or not isinstance(engine, Engine):
+        if host in live.fleet.views or host not in live.carrying or not isinstance(engine, Engine):
+            continue
+        if not at:
+            seen = "its engine takes no part in the gossip, and announces no address that this host has"
+            fix = "see `--cluster-advertise` in `systemctl cat docker` and `ip address` there, then deploy"
+            found.append(Fault(error("gossip.silent", seen, matters=MATTERS, fix=fix, host=host)))
             continue
         seen = f"its engine takes no part in the gossip: nothing answers at {at}:{PORT}, seen from the host"
         fix, steps = restart(live, host, seen, engine)

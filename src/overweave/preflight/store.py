@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from overweave.advertise import ENGINE_PORT
 from overweave.facts.engine import Engine
 from overweave.facts.fleet import FleetFacts
 from overweave.model import SPEC_LABEL, Fleet
@@ -28,8 +29,10 @@ def strangers(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
 
 def others(facts: FleetFacts, nodes: frozenset[str]) -> list[Finding]:
     """For a teardown: engines that are registered in the store and were not named. ``nodes`` are the
-    fleet's own."""
-    found = sorted(facts.store.nodes - nodes) if facts.store else []
+    fleet's own, as a deployment would choose them now."""
+    # An engine is registered as what it was told to announce, then.
+    own = {f"{its.advertised}:{ENGINE_PORT}" for its in facts.hosts.values()}
+    found = sorted(facts.store.nodes - nodes - own) if facts.store else []
     if not found:
         return []
     return [

@@ -33,6 +33,10 @@ now)
     systemctl reset-failed docker.service 2> /dev/null
     timeout 120 systemctl start docker.service || failed=1
   fi
+  if any engine && ! systemctl is-active --quiet docker.service; then
+    systemctl reset-failed docker.service docker.socket 2> /dev/null
+    timeout 120 systemctl start docker.service || failed=1
+  fi
   undo_with_engine engine
   undo_with_engine restart
   ;;

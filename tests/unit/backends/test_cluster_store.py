@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 from tests.golden.site import Site
+from tests.golden.test_plans import deployed
 
 from overweave.advertise import Advertise
 from overweave.backends.cluster_store import flags, heartbeat_and_ttl
 from overweave.facts.unit import DROP_IN, exec_starts
-from overweave.model import Store
+from overweave.model import Batch, Store
 from overweave.plan import plan
-from overweave.steps import WriteFile
+from overweave.steps import PassGate, WriteFile
 
 DROP_IN_TEXT = """\
 # Written by Overweave; `fab destroy-overlay` takes it away again.
@@ -34,6 +35,20 @@ def written(site, host="host2"):
     return next(
         s for s in plan(site.fleet, site.facts()).steps if isinstance(s, WriteFile) and s.host == host
     )
+
+
+def test_an_engine_gossips_at_its_old_address_till_its_batch():
+    site = deployed()
+    for n in (1, 2, 3):
+        site.boxes[f"host{n}"].interfaces["eth1"] = [1500, f"10.7.0.{n}/24"]
+        site.wanted["hosts"][f"host{n}"] = {**(site.wanted["hosts"][f"host{n}"] or {}), "advertise": "eth1"}
+    made = plan(site.fleet, site.facts(), batch=Batch(1))
+    gossip = [set(step.gossip.values()) for step in made.steps if isinstance(step, PassGate)]
+    assert gossip == [
+        {"10.7.0.1", "10.0.0.12", "10.0.0.13"},
+        {"10.7.0.1", "10.7.0.2", "10.0.0.13"},
+        {"10.7.0.1", "10.7.0.2", "10.7.0.3"},
+    ]
 
 
 def test_the_drop_in_whole():

@@ -428,6 +428,19 @@ def test_a_vxlan_device_that_is_down_is_told_with_the_command(overlay):
     assert its.fix == f"`nsenter --net=/var/run/docker/netns/{SPACE} ip link set vxlan0 up` on the host"
 
 
+def test_an_engine_out_of_the_gossip_whose_address_is_gone_is_not_healthy(overlay):
+    advertises(overlay, 3, ["--cluster-advertise=eth7:2376"])
+    overlay.site.boxes["host3"].gossips = False
+    fault = next(f for f in overlay.faults() if f.finding.check == "gossip.silent")
+    assert (fault.finding.host, fault.remedies) == ("host3", ())
+    assert fault.finding.seen == (
+        "its engine takes no part in the gossip, and announces no address that this host has"
+    )
+    assert fault.finding.fix == (
+        "see `--cluster-advertise` in `systemctl cat docker` and `ip address` there, then deploy"
+    )
+
+
 def test_networks_whose_record_was_lost_are_told(overlay):
     overlay.tree = {key: value for key, value in overlay.tree.items() if key.startswith("docker/nodes")}
     assert overlay.told() == [
