@@ -283,6 +283,21 @@ def test_a_network_in_use_is_not_removed_and_the_way_out_is_told(hosts):
     )
 
 
+def test_a_network_that_an_engine_lets_go_of_late_is_removed(hosts):
+    hosts.do(
+        CreateNetwork("a", "why", "n", NETWORK), run_container(hosts, "a", HostConfig={"NetworkMode": "n"})
+    )
+    engine, pause = hosts["a"].engine, hosts.clock.pause
+
+    def let_go(seconds):
+        pause(seconds)
+        engine.remove_container("c")
+
+    hosts.clock.pause = let_go
+    hosts.do(RemoveNetwork("a", "why", "n"))
+    assert [network["Name"] for network in engine.networks() if network["Name"] == "n"] == []
+
+
 def test_volumes_and_images_in_use_are_errors(hosts):
     hosts.do(run_container(hosts, "a", HostConfig={"Binds": ["v:/data"]}))
     for step in (RemoveVolume("a", "why", "v"), RemoveImage("a", "why", "x:1")):
