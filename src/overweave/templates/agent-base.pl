@@ -8,7 +8,7 @@ use POSIX  ();
 use Socket qw(AF_INET SOCK_STREAM SOCK_DGRAM SOCK_RAW SOL_SOCKET SO_REUSEADDR SO_RCVBUF SO_SNDBUF SO_ERROR
               SOMAXCONN INADDR_ANY IPPROTO_TCP TCP_NODELAY inet_aton inet_ntoa pack_sockaddr_in unpack_sockaddr_in);
 
-my (%read, %write, @timers);                       # by file number: what to do when it is ready
+my (%read, %write, @timers, $soonest);             # by file number: what to do when it is ready
 my @errors = grep { Errno->can($_) } qw(ECONNREFUSED EHOSTUNREACH ENETUNREACH ETIMEDOUT EPERM EACCES
     EADDRINUSE EADDRNOTAVAIL EMSGSIZE ECONNRESET ENOBUFS EINVAL EPIPE EAGAIN ENOMEM ENETDOWN);
 
@@ -28,7 +28,12 @@ my $clock = eval { require Time::HiRes; \&Time::HiRes::time } || do {
         : sub { syscall $number, 1, $buffer; my ($s, $n) = unpack 'l!l!', $buffer; $s + $n / 1e9 };
 };
 sub now { $clock->() }
-sub after { my ($delay, $do) = @_; push @timers, [ now() + $delay, $do ] }
+sub after {
+    my ($delay, $do) = @_;
+    my $at = now() + $delay;
+    push @timers, [ $at, $do ];
+    $soonest = $at if !defined $soonest or $at < $soonest;
+}
 
 sub nonblocking { fcntl $_[0], Fcntl::F_SETFL(), Fcntl::O_NONBLOCK() | fcntl $_[0], Fcntl::F_GETFL(), 0 }
 
@@ -49,31 +54,35 @@ sub echo_request {
 }
 
 # Lines of standard input go to $told, whose end ends the program; $look is called again and again while
-# $busy says so, and whenever something has happened.
+# $busy says so, and soon after something has happened: it looks at all peers, and packets come by the thousand.
 sub run {
     my ($told, $look, $busy) = @_;
-    my $input = '';
+    my ($input, $looked) = ('', 0);
     $read{ fileno STDIN } = sub {
         my $got = sysread STDIN, $input, 65536, length $input;
         exit unless $got;
         $told->(split ' ', $1) while $input =~ s/^([^\n]+)\n//;
     };
     while (1) {
-        my ($in, $out, $next) = ('', '', undef);
+        my ($in, $out) = ('', '');
         vec($in, $_, 1) = 1 for keys %read;
         vec($out, $_, 1) = 1 for keys %write;
-        for (@timers) { $next = $_->[0] if !defined $next or $_->[0] < $next }
-        my $wait = defined $next ? $next - now() : 1;
+        my $wait = defined $soonest ? $soonest - now() : 1;
         $wait = 0 if $wait < 0;
         $wait = 0.02 if $wait > 0.02 and $busy->();
-        if (select($in, $out, undef, $wait) > 0) {
+        my $ready = select $in, $out, undef, $wait;
+        if ($ready > 0) {
             for (keys %write) { $write{$_}->() if vec($out, $_, 1) and $write{$_} }
             for (keys %read)  { $read{$_}->()  if vec($in, $_, 1)  and $read{$_} }
         }
         my $now = now();
-        my @due = grep { $_->[0] <= $now } @timers;
-        @timers = grep { $_->[0] > $now } @timers;
-        $_->[1]->() for @due;
-        $look->();
+        if (defined $soonest and $soonest <= $now) {    # there are thousands, and most turns have none to call
+            my @due = grep { $_->[0] <= $now } @timers;
+            @timers = grep { $_->[0] > $now } @timers;
+            undef $soonest;
+            for (@timers) { $soonest = $_->[0] if !defined $soonest or $_->[0] < $soonest }
+            $_->[1]->() for @due;
+        }
+        if ($ready <= 0 or abs($now - $looked) >= 0.02) { $looked = $now; $look->() }
     }
 }
