@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from overweave.command import change_script
+from overweave.facts.namespaces import FOLDER
 from overweave.ports import Writer
 from overweave.steps import MendRows, RemoveVxlan
 
-FOLDER = "/var/run/docker/netns"
 MEND = """\
 cd "$1" || exit
 in=$2 device=$3

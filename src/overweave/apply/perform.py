@@ -266,7 +266,7 @@ def _rejoin(engine: Engine, step: RejoinNetwork, world: World) -> None:
     its = networks.get(step.network_name)
     if its and step.endpoint and its.get("EndpointID") != step.endpoint:
         return
-    settings = _kept(networks.get(step.network_name) or {}, str(found["Id"]))
+    settings = _kept(its or {}, str(found["Id"]))
 
     def connect() -> None:
         _persist(once, world)

@@ -12,17 +12,16 @@ from collections.abc import Iterable
 from overweave.facts.engine import Engine
 from overweave.facts.libnetwork import Network
 from overweave.facts.live import Live
-from overweave.facts.namespaces import Link, belongs
+from overweave.facts.namespaces import FOLDER, Link, belongs, newest
+from overweave.facts.way import VXLAN_PORT
 from overweave.model import Fleet
 from overweave.preflight.finding import error
 from overweave.steps import RemoveVxlan, Step
 
 from .engines import restart
 from .fault import Fault
-from .places import Places, namespaces_of
-from .rows import FOLDER
+from .places import Places
 
-PORT = 4789
 LIBNETWORKS = re.compile(r"vx-[0-9a-f]{6}-.+")
 """How libnetwork names a device in the host's own namespace, before it moves it: VNI and network."""
 BLOCKS = "containers on this host can't join: error creating vxlan interface: file exists (libnetwork#1765)"
@@ -39,7 +38,7 @@ def devices(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
             if any(space.inode == other.inode for other in its.docker.values()):
                 continue
             for link in space.vxlans():
-                if link.vni not in networks or link.port != PORT:
+                if link.vni not in networks or link.port != VXLAN_PORT:
                     continue
                 seen = f"vxlan device {link.name}{where} has VNI {link.vni} of network {networks[link.vni]}"
                 if _used(link):
@@ -73,17 +72,17 @@ def namespaces(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
             if any(link.kind == "veth" for link in space.links):
                 continue
             network = next((id_ for id_ in known if belongs(name, id_)), "")
-            newest = not network or namespaces_of(network, live, host)[0] is space
-            if newest and any(a.running and a.network == network for a in its.attachments):
+            last = not network or newest(its.docker, network) is space
+            if last and any(a.running and a.network == network for a in its.attachments):
                 continue
             device = next(iter(space.vxlans()), None)
             of = f"namespace {name} of {f'network {known[network]}' if network else 'a network that is gone'}"
             steps: tuple[Step, ...]
-            if network and newest and device is None:
+            if network and last and device is None:
                 seen = f"{of} is half made, and has no container"
                 fix, steps = restart(live, host, seen, engine)
             else:
-                seen = f"{of} {'has no container' if newest else 'is beside a newer one'}"
+                seen = f"{of} {'has no container' if last else 'is beside a newer one'}"
                 path = f"{FOLDER}/{name}"
                 vni = device.vni if device else 0
                 name = device.name if device else ""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from overweave.facts.attachments import Attachment
 from overweave.facts.libnetwork import Endpoint, Records
 from overweave.facts.live import Live
-from overweave.facts.namespaces import Namespace, belongs, epoch
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 """What an engine takes as the name of a container: a record of the store may have any."""
@@ -109,9 +108,3 @@ def _known(live: Live, records: Records) -> frozenset[str]:
     }
     chosen = {address for host, address in live.chosen.items() if host not in live.vteps}
     return frozenset(registered | alive | silent | chosen | set(live.vteps.values()))
-
-
-def namespaces_of(network: str, live: Live, host: str) -> list[Namespace]:
-    """A host's namespaces of an overlay, the one that was made last first."""
-    named = [its for name, its in live.hosts[host].docker.items() if belongs(name, network)]
-    return sorted(named, key=lambda its: -epoch(its.name))

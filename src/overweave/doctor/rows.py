@@ -15,15 +15,14 @@ from ipaddress import IPv4Address, IPv4Network
 
 from overweave.facts.libnetwork import Network
 from overweave.facts.live import Live
-from overweave.facts.namespaces import Link, Namespace
+from overweave.facts.namespaces import FOLDER, Link, Namespace, newest
 from overweave.model import Fleet
 from overweave.preflight.finding import error, warning
 from overweave.steps import MendRows, Row
 
 from .fault import Fault
-from .places import Place, Places, namespaces_of
+from .places import Place, Places
 
-FOLDER = "/var/run/docker/netns"
 DOWN = "its containers reach no other host"
 NOBODYS = "00:00:00:00:00:00"
 NOWHERE = "packets for it go nowhere (moby#35807)"
@@ -79,11 +78,11 @@ def lacking(live: Live, places: Places, unseen: Mapping[str, Iterable[str]]) -> 
 
 def _devices(network: Network, live: Live, host: str) -> Iterator[tuple[Namespace, Link, IPv4Network]]:
     """A network has one vxlan device for each of its subnets, which the VNI tells."""
-    for space in namespaces_of(network.id, live, host)[:1]:
-        for device in space.vxlans():
-            for its in network.subnets:
-                if its.vni == device.vni:
-                    yield space, device, its.subnet
+    space = newest(live.hosts[host].docker, network.id)
+    for device in space.vxlans() if space else ():
+        for its in network.subnets:
+            if space and its.vni == device.vni:
+                yield space, device, its.subnet
 
 
 def _of(place: Place, subnet: IPv4Network) -> bool:

@@ -22,6 +22,10 @@ OVERLAYS = "[0-9]*-*"
 """Matches the namespaces of overlay networks."""
 
 
+FOLDER = "/var/run/docker/netns"
+"""Docker's folder of namespaces: overlays' are named by epoch and id, sandboxes' by chance."""
+
+
 @dataclass(frozen=True)
 class Link:
     """A network device. ``kind`` is ``vxlan``, ``bridge``, ``veth``, … or "" for hardware.
@@ -181,10 +185,11 @@ def epoch(name: str) -> int:
     return int(number) if number.isascii() and number.isdigit() else -1
 
 
-def newest(found: Mapping[str, Namespace]) -> Namespace | None:
-    """Of the namespaces of one network: a killed engine may leave one, and makes the next with a higher
-    epoch."""
-    return max(found.values(), key=lambda its: epoch(its.name), default=None)
+def newest(found: Mapping[str, Namespace], network: str) -> Namespace | None:
+    """Of the namespaces of one network, by its id: a killed engine may leave one, and makes the next with a
+    higher epoch."""
+    its = (space for name, space in found.items() if belongs(name, network))
+    return max(its, key=lambda space: epoch(space.name), default=None)
 
 
 def _title(part: str) -> tuple[str, int]:

@@ -19,7 +19,6 @@ from .namespaces import HOST, Namespace
 from .typed import ipv4
 
 VXLAN_PORT = 4789
-FOLDER = "/var/run/docker/netns"
 """Where an engine keeps the namespaces of its overlay networks."""
 
 
@@ -90,9 +89,7 @@ def look(reader: Reader, ends: Sequence[ContainerFact], network_id: str) -> Side
     return Side(
         host=name,
         own=own,
-        overlay=namespaces.newest(
-            {key: its for key, its in found.items() if overlay and namespaces.belongs(key, network_id)}
-        ),
+        overlay=namespaces.newest(found, network_id) if overlay else None,
         sandboxes={id: found[path] for id, path in paths.items() if path in found},
         vtep=vtep or ipv4(reader.reached_at),
     )

@@ -181,9 +181,7 @@ def look(readers: Mapping[str, Reader], place: Place, cancel: Cancel) -> dict[st
 
     def of_host(name: str) -> Namespace:
         (result,) = readers[name].ask(asked.query)
-        found = namespaces.parse(result, asked.mark)
-        its = {key: space for key, space in found.items() if namespaces.belongs(key, place.network_id)}
-        return namespaces.newest(its) or NOWHERE
+        return namespaces.newest(namespaces.parse(result, asked.mark), place.network_id) or NOWHERE
 
     # A host that went away meanwhile is told by its agent, or by its rows that are not known.
     return dict.fromkeys(readers, NOWHERE) | each(readers, of_host, cancel=cancel).values

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
 from overweave.facts.containers import ContainerFact, Endpoint
-from overweave.facts.namespaces import Link, Namespace
-from overweave.facts.way import FOLDER, Side
+from overweave.facts.namespaces import FOLDER, Link, Namespace
+from overweave.facts.way import Side
 
 from .model import Hop, Kind, Network, Problem, Space
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import io
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -29,15 +31,25 @@ def untold(found):
     raise AssertionError("nobody is asked")
 
 
-def test_what_was_found_is_told_before_the_question_and_ctrl_d_is_a_no(monkeypatch, capsys):
-    class Terminal(io.StringIO):
-        isatty = staticmethod(lambda: True)
+AT_A_TERMINAL = """\
+from tests.unit.cli.test_doctor import FOUND, doctor
+told = []
+assert doctor.leaving([], yes=False, tell=told.append)(FOUND) == frozenset()
+assert told == [FOUND]
+"""
 
-    monkeypatch.setattr("sys.stdin", Terminal(""))
-    told = []
-    assert doctor.leaving([], yes=False, tell=told.append)(FOUND) == frozenset()
-    assert told == [FOUND]
-    assert capsys.readouterr().err == f"{doctor.question('10.0.0.13', STEPS)} [y/N] \n"
+
+def test_what_was_found_is_told_before_the_question_and_ctrl_d_is_a_no():
+    mine, terminal = os.openpty()
+    try:
+        os.write(mine, b"\x04")
+        ran = subprocess.run(
+            (sys.executable, "-c", AT_A_TERMINAL), stdin=terminal, stderr=subprocess.PIPE, text=True
+        )
+    finally:
+        os.close(mine)
+        os.close(terminal)
+    assert (ran.returncode, ran.stderr) == (0, f"{doctor.question('10.0.0.13', STEPS)} [y/N] \n")
 
 
 def test_yes_says_nothing_about_a_host():
