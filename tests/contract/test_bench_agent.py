@@ -87,7 +87,9 @@ def test_every_figure_of_every_pair_is_there(benched):
                 assert flow.bits_per_second > 1e8
                 assert set(flow.busy) == {pair.source, pair.target}
                 for busy in flow.busy.values():
-                    assert 0 < busy.all <= busy.busiest <= 1
+                    assert 0 < busy.busiest <= 1
+                    # Read one after the other: of a machine that is busy all the time either may be more.
+                    assert 0 < busy.all < busy.busiest + 0.05
                     assert busy.cores == os.cpu_count()
             for its in plane.trips.values():
                 assert 0 < its.p50 <= its.p90 <= its.p99 <= its.longest < 1000

@@ -121,9 +121,10 @@ def test_one_host_and_all_others_is_told_once(place, check, protocol, port):
     assert findings(place)[0] == [(check, "error", "host2", "")]
 
 
-def test_the_stores_port(place):
-    cut(place, "host2", "host1", *to("tcp", 8500))
-    assert findings(place)[0] == [("pairs.tcp-8500", "error", "host2", "host1")]
+def test_the_stores_port(clean):
+    """Not where engines use it: they would take a minute to say what they have (moby#29316)."""
+    cut(clean, "host2", "host1", *to("tcp", 8500))
+    assert findings(clean)[0] == [("pairs.tcp-8500", "error", "host2", "host1")]
 
 
 def test_the_stores_port_from_everywhere(place):
@@ -154,9 +155,10 @@ def test_echo_requests_that_do_not_pass_are_but_a_note(place):
 
 
 def test_packets_that_get_lost(place):
-    host3 = place.lab.host("host3")
-    place.undo.append(lambda: faults.clear(host3))
-    faults.netem(host3, loss_percent=35)
+    """Only what is measured: ssh with a third of its packets lost may take any time."""
+    rule = "INPUT -i eth0 -p icmp -m statistic --mode random --probability 0.35 -j DROP"
+    place.do("host3", f"iptables -w -I {rule}")
+    place.undo.append(lambda: place.do("host3", f"iptables -w -D {rule}"))
     found = {f[:3] for f in findings(place)[0]}
     assert ("pairs.loss", "warning", "host3") in found
 
