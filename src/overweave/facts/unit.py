@@ -65,7 +65,9 @@ class Unit:
 def parse(results: Sequence[Result]) -> Unit | Absent:
     shown, files, drop_in, arguments, namespaces, environment = results
     its = properties(shown.stdout)
-    if its.get("LoadState") != "loaded" or not files.ok:
+    # It fails, and prints the rest, where a drop-in that systemd has read is gone: a run that was broken off
+    # before the reload leaves it so.
+    if its.get("LoadState") != "loaded" or (not files.ok and "[Service]" not in files.stdout):
         return Absent(f"systemd has no unit {UNIT}")
     settings = exec_starts(files.stdout)
     # systemd applies drop-ins by file name, whatever folder they are in.

@@ -67,6 +67,12 @@ def test_an_engine_that_is_down_has_no_arguments():
     assert (found.active, found.main_pid, found.started, found.arguments) == (False, 0, 0, ())
 
 
+def test_a_drop_in_that_is_gone_and_that_systemd_still_knows_hides_nothing():
+    """As a run leaves it that was broken off before systemd has read its units anew."""
+    found = told((1, DOCKER_CE))
+    assert (found.exec_start, found.main_pid) == (CE, 921)
+
+
 @pytest.mark.parametrize(
     ("shown", "files"),
     [
