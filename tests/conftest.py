@@ -13,9 +13,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SLOW = (
+    "store_servers",
     "take_back",
     "preflight_pairs",
     "doctor",
+    "hosts",
+    "boot",
     "diagnosis",
     "preflight_hosts",
     "refusals",
@@ -23,7 +26,9 @@ SLOW = (
     "commands",
     "deploy",
     "batches",
+    "data_lost",
     "trace",
+    "store",
     "bench",
     "proof",
 )

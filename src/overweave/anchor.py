@@ -15,7 +15,9 @@ from typing import Any
 
 from .facts.absent import Absent
 from .facts.engine import Container, Engine
+from .facts.fleet import FleetFacts
 from .model import ANCHOR_LABEL, SPEC_LABEL, Fleet, container_name, spec_digest
+from .steps import RemoveContainer, RunContainer
 
 
 def name(fleet: Fleet, host: str) -> str:
@@ -41,3 +43,30 @@ def there(fleet: Fleet, engine: Engine | Absent) -> tuple[Container, ...]:
     """The network's anchors on a host, whatever they are called."""
     containers = engine.containers if isinstance(engine, Engine) else ()
     return tuple(c for c in containers if c.labels.get(ANCHOR_LABEL) == fleet.network.name)
+
+
+def anchors(
+    fleet: Fleet, facts: FleetFacts, *, gone: bool, anew: bool
+) -> list[RemoveContainer | RunContainer]:
+    """One on each host: see above. One that is stopped is made anew, its network may be another.
+
+    ``gone``: earlier steps remove those that are there; ``anew``: the network is made anew.
+    """
+    steps: list[RemoveContainer | RunContainer] = []
+    its_spec = spec(fleet)
+    for host in fleet.names:
+        old = () if gone else there(fleet, facts.hosts[host].engine)
+        good = [c for c in old if c.running and c.labels.get(SPEC_LABEL) == its_spec["Labels"][SPEC_LABEL]]
+        keep = [] if anew else good[:1]
+        own = name(fleet, host)
+        # A name of an earlier inventory is as good, but one anchor is enough.
+        steps += [
+            RemoveContainer(host, "one anchor is enough" if keep else "it is stopped or outdated", c.name)
+            for c in old
+            if c not in keep and (keep or c.name != own)
+        ]
+        if not keep:
+            replace = any(c.name == own for c in old)
+            why = "it is stopped or outdated" if replace else "it keeps the host in the overlay"
+            steps.append(RunContainer(host, why, own, its_spec, replace=replace))
+    return steps

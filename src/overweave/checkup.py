@@ -14,10 +14,11 @@ from .doctor.places import doubtful
 from .doctor.remedy import apart
 from .doctor.remedy import repair as remedies
 from .errors import DeadlineExceeded, Interrupted, OverweaveError, UsageError
-from .facts import libnetwork, live
+from .facts import libnetwork, live, swarm_records
 from .facts.fleet import FleetFacts
 from .facts.libnetwork import Records
 from .facts.live import Live
+from .facts.swarm_records import Own
 from .fleet import each
 from .overlay import addresses
 from .ports import Clock
@@ -98,6 +99,8 @@ def look_at_all(session: Session, *, quiet: bool = False) -> Live:
     ).all()
     advertise, _ = addresses(session.fleet, facts)
     chosen = {name: its.address for name, its in advertise.items()}
+    if session.fleet.in_swarm:
+        return _of_swarm(session, Live(facts, hosts, None, chosen))
     found = Live(facts, hosts, _records(session, facts), chosen)
     doubts = doubtful(found)
     if not doubts:
@@ -107,6 +110,24 @@ def look_at_all(session: Session, *, quiet: bool = False) -> Live:
     ).all()
     more = {name: replace(hosts[name], inspected=its) for name, its in inspected.items()}
     return replace(found, hosts={**hosts, **more})
+
+
+def _of_swarm(session: Session, live: Live) -> Live:
+    """With what its engines know, in place of a store's records."""
+
+    def of_host(name: str) -> Own:
+        its = live.fleet.hosts[name]
+        return swarm_records.own(session.hosts[name].engine, its.engine, its.advertised)
+
+    running = [name for name, its in live.hosts.items() if its.attachments is not None]
+    found = each(running, of_host, cancel=session.cancel).all()
+    endpoints = tuple(endpoint for its in found.values() for endpoint in its.endpoints)
+    hosts = dict(live.hosts)
+    for name, own in found.items():
+        # They are no container's, and not stale.
+        there = frozenset(endpoint.id for endpoint in own.endpoints)
+        hosts[name] = replace(hosts[name], inspected=there, peers=own.peers)
+    return replace(live, hosts=hosts, records=swarm_records.records(live.fleet, endpoints))
 
 
 def _records(session: Session, facts: FleetFacts) -> Records | None:

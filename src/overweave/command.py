@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, field
 
+REDACTED = "[redacted]"
+
 
 class Secret:
     """A value that prints as ``[redacted]``; only ``reveal()`` gives it away."""
@@ -18,7 +20,7 @@ class Secret:
         return self._value
 
     def __repr__(self) -> str:
-        return "[redacted]"
+        return REDACTED
 
     __str__ = __repr__
 
@@ -34,10 +36,12 @@ class Command:
     """Words to run as root on a host, and bytes for its standard input.
 
     Secrets may travel in ``stdin`` only: words can be read in ``ps`` by everybody on the host.
+    ``private``: what it prints is a secret, too, and is written down nowhere.
     """
 
     words: tuple[str, ...]
     stdin: bytes | Secret = field(default=b"", repr=False)
+    private: bool = False
 
     def shell(self) -> str:
         """The command as one line for a POSIX shell."""
@@ -64,9 +68,9 @@ def query(*words: str) -> Query:
     return Query(words)
 
 
-def query_script(text: str, *arguments: str) -> Query:
+def query_script(text: str, *arguments: str, private: bool = False) -> Query:
     """A read-only POSIX shell script; ``arguments`` become ``$1``, ``$2``, … and need no quoting."""
-    return Query(("sh", "-c", text, "sh", *arguments))
+    return Query(("sh", "-c", text, "sh", *arguments), private=private)
 
 
 def change(*words: str, stdin: bytes | Secret = b"") -> Change:

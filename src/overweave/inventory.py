@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
-from ipaddress import AddressValueError, IPv4Network, IPv6Address, NetmaskValueError
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, NetmaskValueError
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +17,21 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from .errors import InventoryError, UsageError
-from .model import MTU_OPTION, Access, Archive, Fleet, Host, Images, Network, Store
+from .model import (
+    CONSUL,
+    MTU_OPTION,
+    SERVICE,
+    SWARM,
+    Access,
+    Archive,
+    Fleet,
+    Host,
+    Images,
+    Network,
+    Schedule,
+    Store,
+    Swarm,
+)
 from .printable import one_line
 
 SIZE_LIMIT = 1 << 20
@@ -27,6 +41,9 @@ VALUES_LIMIT = 100_000
 
 NAME = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,62})$"
 IMAGE = r"^[a-z0-9][a-zA-Z0-9_./:@-]{0,254}$"
+CALENDAR = r"[A-Za-z0-9*][A-Za-z0-9*.,:/~_ +-]{1,79}"
+MINUTES, HOURS = (5, 6, 10, 12, 15, 20, 30), (1, 2, 3, 4, 6, 8, 12)
+FOLDER = r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 ADVERTISE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$|^\d{1,3}(\.\d{1,3}){3}$"
 
 
@@ -58,6 +75,33 @@ def parse_mtu(value: int) -> int:
     return value
 
 
+def parse_every(value: object) -> str:
+    """How often something is done: minutes that divide an hour, hours that divide a day, a word, or a
+    calendar expression, which systemd on the hosts knows better. Raises `ValueError`."""
+    text = str(value)
+    number, unit = (int(text[:-1]), text[-1]) if re.fullmatch(r"\d{1,6}[a-zA-Z]", text) else (0, "")
+    if unit and not (unit == "m" and number in MINUTES) and not (unit == "h" and number in HOURS):
+        raise ValueError(f"'{text}' divides no day: take 5m, 15m, 30m, 1h, 6h, 12h, daily or weekly")
+    if not re.fullmatch(CALENDAR, text):
+        raise ValueError(f"'{one_line(text, 100)}' is no calendar expression such as Mon..Fri 03:00")
+    return text
+
+
+def parse_external(value: object) -> str:
+    """``ADDRESS`` or ``ADDRESS:PORT`` of a Consul as all hosts reach it. Raises `ValueError`."""
+    text = str(value)
+    address, colon, port = text.partition(":")
+    try:
+        its = IPv4Address(address)
+    except AddressValueError:
+        raise ValueError(f"'{one_line(text, 100)}' is no IPv4 address, with or without a port") from None
+    if its.is_loopback or its.is_unspecified:
+        raise ValueError(f"'{text}' is another machine on each host: give an address that all of them reach")
+    if colon and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
+        raise ValueError(f"'{one_line(text, 100)}' has no port from 1 to 65535")
+    return text
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -79,6 +123,8 @@ class _Host(_Ssh):
     address: Annotated[str, Field(min_length=1, pattern=r"^[^\s,@]+$")] | None = None
     advertise: Annotated[str, Field(pattern=ADVERTISE)] | None = None
     store: bool = False
+    manager: bool = False
+    zone: _Name | None = None
 
 
 class _Network(_Model):
@@ -88,11 +134,28 @@ class _Network(_Model):
     options: dict[str, _OptionText] = {}
 
 
+class _Schedule(_Model):
+    every: Annotated[str, BeforeValidator(parse_every)] = Schedule.every
+    keep: Annotated[int, Field(ge=1, le=1000)] = Schedule.keep
+    folder: Annotated[str, Field(pattern=FOLDER, max_length=200)] = Schedule.folder
+
+
 class _Store(_Model):
     kind: Literal["consul"] = "consul"
     image: _Image = Store.image
     port: _Port = Store.port
+    servers: Literal[1, 3, 5] | None = None
     options: dict[str, JsonValue] = {}
+    backup: _Schedule = _Schedule()
+    external: Annotated[str, BeforeValidator(parse_external)] | None = None
+    tls: bool = Store.tls
+    run_as: Literal["container", "service"] = "container"
+
+
+class _Swarm(_Model):
+    managers: Annotated[int, Field(ge=1, le=7)] | None = None
+    port: Annotated[int, Field(ge=1024, le=49151)] = Swarm.port
+    pool: Annotated[IPv4Network, BeforeValidator(parse_subnet)] | None = None
 
 
 class _Archive(_Model):
@@ -109,8 +172,10 @@ class _Images(_Model):
 class _Inventory(_Model):
     ssh: _Ssh = _Ssh()
     hosts: Annotated[dict[_Name, _Host | None], Field(min_length=1)]
+    backend: Literal["auto", "consul", "swarm"] = "auto"
     network: _Network = _Network()
     store: _Store = _Store()
+    swarm: _Swarm = _Swarm()
     images: _Images = _Images()
 
 
@@ -179,6 +244,31 @@ def parse(text: str, folder: Path = Path()) -> Fleet:
     return _fleet(wanted, folder)
 
 
+def lines_of(text: str, name: str) -> tuple[int, int] | None:
+    """The first and the last line, from 1, that an inventory which can be read has of a host; None where it
+    does not name that, or gives it by an alias."""
+    at: yaml.Node | None
+    at = node = yaml.compose(text, _UniqueKeys)
+    for key in ("hosts", name):
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        found = next(((k, v) for k, v in pairs if isinstance(k, yaml.ScalarNode) and k.value == key), None)
+        if found is None:
+            return None
+        at, node = found
+    assert at is not None
+    assert node is not None
+    first, end = at.start_mark.line, node.end_mark
+    if node.start_mark.index < at.start_mark.index:
+        return None
+    lines = text.split("\n")
+    # What ends by being outdented ends where the next thing begins.
+    outdented = isinstance(node, yaml.MappingNode) and not node.flow_style and end.index < len(text)
+    last = end.line - 1 if outdented else end.line
+    while last > first and (not lines[last].strip() or lines[last].lstrip().startswith("#")):
+        last -= 1
+    return first + 1, last + 1
+
+
 def _refuse_bombs(data: object) -> None:
     """An alias costs a few bytes and stands for everything under its anchor, aliases too."""
     left, count = [data], 0
@@ -205,12 +295,11 @@ def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
             known_hosts=_path(folder, host.known_hosts, f"hosts.{name}.known_hosts")
             or _path(folder, wanted.ssh.known_hosts, "ssh.known_hosts"),
         )
-        hosts.append(Host(name, access, host.advertise, host.store))
-    stores = [host.name for host in hosts if host.store]
-    if len(stores) > 1:
-        raise InventoryError(
-            "hosts", f"{' and '.join(stores)} are both marked 'store: true'", hint="keep one of them"
-        )
+        hosts.append(Host(name, access, host.advertise, host.store, host.zone or "", host.manager))
+    _refuse_other_backends(hosts, wanted)
+    servers = ("store", [host.name for host in hosts if host.store])
+    _refuse_count("store.servers", wanted.store.servers, hosts, servers, "carry the store")
+    _refuse_ours(hosts, wanted.store)
     archives = {}
     for image, spec in wanted.images.archives.items():
         archive = _Archive(path=spec) if isinstance(spec, str) else spec
@@ -222,21 +311,88 @@ def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
     fleet = Fleet(
         hosts=tuple(hosts),
         network=Network(**dict(wanted.network)),
-        store=Store(**dict(wanted.store)),
+        store=_store(wanted.store),
         images=Images(wanted.images.probe, archives),
+        backend=wanted.backend,
+        swarm=Swarm(**dict(wanted.swarm)),
     )
     _refuse_twins(fleet.hosts)
     if MTU_OPTION in fleet.network.options:
         raise InventoryError(
             f"network.options.{MTU_OPTION}", "is set by `network: mtu:`", hint="give it there"
         )
-    if "encrypted" in fleet.network.options:
+    if "encrypted" in fleet.network.options and not fleet.in_swarm:
         raise InventoryError(
             "network.options.encrypted",
             "works in Swarm mode only: with a cluster store containers fail to join",
-            hint="remove it",
+            hint="remove it, or say `backend: swarm`",
         )
     return fleet
+
+
+def _store(wanted: _Store) -> Store:
+    address, _, port = (wanted.external or "").partition(":")
+    more = {"external": address, "port": int(port)} if port else {"external": address}
+    return Store(**dict(wanted) | {"backup": Schedule(**dict(wanted.backup))} | more)
+
+
+def _refuse_ours(hosts: Sequence[Host], wanted: _Store) -> None:
+    """What is for a store of ours says nothing to one that somebody else runs, nor an image to a service."""
+    if wanted.run_as == SERVICE and "image" in wanted.model_fields_set:
+        raise InventoryError(
+            "store.image",
+            "is not for a store that runs as a service: it is the hosts' own program",
+            hint="remove `image`, or `run_as: service`",
+        )
+    if not wanted.external:
+        return
+    ours = {"servers", "options", "backup", "image", "port", "tls", "run_as"}
+    given = sorted(wanted.model_fields_set & ours)
+    for name in given:
+        hint = "give the port behind the address" if name == "port" else f"remove `{name}`, or `external`"
+        raise InventoryError(f"store.{name}", "is not for a store that somebody else runs", hint=hint)
+    if marked := [host.name for host in hosts if host.store]:
+        raise InventoryError(
+            f"hosts.{marked[0]}.store",
+            "is not for a store that somebody else runs",
+            hint="remove `store: true`, or `external`",
+        )
+
+
+def _refuse_other_backends(hosts: Sequence[Host], wanted: _Inventory) -> None:
+    """What is for one backend says nothing to another one that was asked for by name."""
+    managers = [host.name for host in hosts if host.manager]
+    if wanted.backend == SWARM:
+        marked = [f"hosts.{host.name}.store" for host in hosts if host.store]
+        if given := marked or ["store"] * bool(wanted.store.model_fields_set):
+            raise InventoryError(given[0], "a swarm has no store", hint="remove it, or `backend: swarm`")
+    if wanted.backend == CONSUL:
+        marked = [f"hosts.{name}.manager" for name in managers]
+        if given := marked or ["swarm"] * bool(wanted.swarm.model_fields_set):
+            raise InventoryError(given[0], "is for a swarm", hint="remove it, or say `backend: swarm`")
+    number = wanted.swarm.managers
+    _refuse_count("swarm.managers", number, hosts, ("manager", managers), "are the managers")
+    if number and number % 2 == 0:
+        raise InventoryError(
+            "swarm.managers",
+            f"is {number}: an even number survives no more losses than one less",
+            hint=f"take {number - 1} or {number + 1}",
+        )
+
+
+def _refuse_count(
+    where: str, count: int | None, hosts: Sequence[Host], marked: tuple[str, Sequence[str]], do: str
+) -> None:
+    """More hosts that are ``marked`` by a key than were asked for, or more asked for than there are."""
+    key, names = marked
+    if count and len(names) > count:
+        raise InventoryError(
+            where,
+            f"is {count}, and {len(names)} hosts are marked with `{key}: true`: {', '.join(names)}",
+            hint=f"mark fewer hosts, or leave `{where.rpartition('.')[2]}` out: the marked hosts {do} then",
+        )
+    if count and count > len(hosts):
+        raise InventoryError(where, f"is {count}, and there are {len(hosts)} hosts")
 
 
 def _path(folder: Path, text: str | None, where: str) -> Path | None:
@@ -281,11 +437,14 @@ def _nearest(key: str, location: tuple[int | str, ...]) -> str:
         "ssh": _Ssh,
         "network": _Network,
         "store": _Store,
+        "swarm": _Swarm,
         "images": _Images,
     }
     model: type[BaseModel] = _Inventory if len(location) == 1 else sections.get(str(location[0]), _Inventory)
     if location[:2] == ("images", "archives"):
         model = _Archive
+    if location[:2] == ("store", "backup"):
+        model = _Schedule
     known = list(model.model_fields)
     close = difflib.get_close_matches(key, known, n=1)
     return f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"

@@ -114,6 +114,12 @@ SIGNATURES = (
         "moby#24078",
     ),
     Signature(
+        r"(x509: certificate (?:signed by unknown authority|is valid for .{0,80}, not [\w.]+)"
+        r"|remote error: tls: .{0,40})",
+        "the engine and its store do not know each other's certificates: {0}",
+        "`fab deploy-overlay` gives them certificates that fit",
+    ),
+    Signature(
         r"error initializing graphdriver: (.{0,100})",
         "the engine can't use its storage: {0}",
         "`docker info` on a host that works says which driver it should be",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
@@ -32,12 +33,18 @@ class Access:
 
 @dataclass(frozen=True)
 class Host:
-    """``advertise`` is an interface or an IPv4 address of the host; None: the one that faces the peers."""
+    """``advertise`` is an interface or an IPv4 address of the host; None: the one that faces the peers.
+
+    ``store``: it carries a server of the store; ``manager``: its engine is a manager of the swarm. ``zone``:
+    hosts of one fail together; "": each by itself.
+    """
 
     name: str
     access: Access
     advertise: str | None = None
     store: bool = False
+    zone: str = ""
+    manager: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,14 +57,100 @@ class Network:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
+CONTAINER, SERVICE = "container", "service"
+"""How a host runs its part of the store: in its engine, or beside it."""
+
+NEVER = "never"
+PERIODS = {"hourly": 3600, "daily": 86400, "weekly": 7 * 86400}
+"""Seconds between two backups, of the words that systemd's calendar has for it."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When every host with a server of the store backs it up into its ``folder``, and how many backups it
+    keeps. ``every``: as in 30m, 6h, daily, a calendar expression of systemd's, or `NEVER`."""
+
+    every: str = "daily"
+    keep: int = 7
+    folder: str = "/var/backups/overweave"
+
+    @property
+    def on(self) -> bool:
+        return self.every != NEVER
+
+    @property
+    def period(self) -> int | None:
+        """Seconds; None of a calendar expression."""
+        if self.every in PERIODS:
+            return PERIODS[self.every]
+        found = re.fullmatch(r"(\d+)([mh])", self.every)
+        return int(found[1]) * {"m": 60, "h": 3600}[found[2]] if found else None
+
+    @property
+    def calendar(self) -> str:
+        """As systemd takes it. Backups come at the same times of a day, whenever a host was started."""
+        if self.every.endswith("m") and self.period:
+            return f"*:0/{self.period // 60}"
+        if self.every.endswith("h") and self.period:
+            return f"0/{self.period // 3600}:00"
+        return self.every
+
+
 @dataclass(frozen=True)
 class Store:
-    """``options`` are merged into the store's own configuration file."""
+    """``options`` are merged into the store's own configuration file. ``servers``: how many hosts carry one;
+    None: by the fleet's size. ``external``: the address of one that somebody else runs, which is used and
+    never changed, "" for one of ours. ``tls``: engines use HTTPS on their own host, too, and not only from
+    one host to the other. ``run_as``: `CONTAINER`, of ``image``, or `SERVICE`, of the hosts' own program."""
 
     kind: str = "consul"
     image: str = "hashicorp/consul:1.15.4"
     port: int = 8500
     options: Mapping[str, object] = field(default_factory=dict)
+    servers: int | None = None
+    backup: Schedule = Schedule()
+    external: str = ""
+    tls: bool = False
+    run_as: str = CONTAINER
+
+    @property
+    def https(self) -> int:
+        """The port beside ``port``, which takes HTTP."""
+        return self.port + 1
+
+    @property
+    def in_engine(self) -> bool:
+        """Whether a host's part of it stops when its engine does."""
+        return self.run_as == CONTAINER
+
+    @property
+    def logs(self) -> str:
+        """The command that shows on a host what its part of it has said."""
+        return "docker logs consul" if self.in_engine else "journalctl -u overweave-consul"
+
+    @property
+    def start(self) -> str:
+        """The command that starts a host's part of it."""
+        return "docker start consul" if self.in_engine else "systemctl start overweave-consul"
+
+    @property
+    def place(self) -> str:
+        """Where somebody else's is."""
+        return f"{self.external}:{self.port}"
+
+
+AUTO, CONSUL, SWARM = "auto", "consul", "swarm"
+"""What carries the overlay: what all engines can do, a cluster store in Consul, the engines' own swarm."""
+
+
+@dataclass(frozen=True)
+class Swarm:
+    """``managers``: how many engines keep the swarm's state; None: by the fleet's size. ``port`` is that of
+    VXLAN (UDP). ``pool``: where networks of others that give no subnet get theirs; None: the engines' own."""
+
+    managers: int | None = None
+    port: int = 4789
+    pool: IPv4Network | None = None
 
 
 @dataclass(frozen=True)
@@ -88,11 +181,49 @@ class Fleet:
     network: Network = field(default_factory=Network)
     store: Store = field(default_factory=Store)
     images: Images = field(default_factory=Images)
+    backend: str = AUTO
+    swarm: Swarm = field(default_factory=Swarm)
+
+    @property
+    def in_swarm(self) -> bool:
+        return self.backend == SWARM
+
+    @property
+    def managers(self) -> tuple[str, ...]:
+        """Names of the hosts whose engines are to be the swarm's managers; none without a swarm."""
+        if not self.in_swarm:
+            return ()
+        return tuple(host.name for host in self.hosts if host.manager) or self.names[:1]
+
+    @property
+    def store_hosts(self) -> tuple[Host, ...]:
+        """The hosts that carry a server of the store: those that are marked, else the first. Of somebody
+        else's store: one of those that use it. In a swarm: its managers."""
+        if self.in_swarm:
+            return tuple(self.host(name) for name in self.managers)
+        return tuple(host for host in self.hosts if host.store) or self.hosts[:1]
 
     @property
     def store_host(self) -> Host:
-        """The host that carries the store: the one the inventory marks, else the first."""
-        return next((host for host in self.hosts if host.store), self.hosts[0])
+        """One host that carries a server of the store."""
+        return self.store_hosts[0]
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Names of the hosts that carry a server of the store."""
+        return () if self.store.external or self.in_swarm else tuple(host.name for host in self.store_hosts)
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Names of the hosts that run the store's container. With several servers those are all hosts, and
+        each engine uses its own host's agent: it takes one address only (engine-facts)."""
+        return self.names if len(self.servers) > 1 else self.servers
+
+    @property
+    def https(self) -> bool:
+        """Whether engines use the store by HTTPS: a single server is another host's, and without it their
+        token would be on the wire for all to read."""
+        return len(self.servers) == 1 or (self.store.tls and not self.store.external)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from . import anchor
+from . import anchor, store_part
 from .advertise import Advertise, choose
 from .errors import Refused
+from .facts.attachments import Attachment
 from .facts.engine import Engine, NetworkFact
 from .facts.fleet import FleetFacts
 from .facts.host import HostFacts
 from .model import MTU_OPTION, PROBE_LABEL, SPEC_LABEL, VXLAN_OVERHEAD, Fleet
-from .steps import RemoveContainer
+from .steps import RemoveContainer, RemoveNetwork
+
+GATEWAY_BRIDGE = "docker_gwbridge"
+LEFT_OVER = "a proof that was broken off left it"
 
 
 def addresses(fleet: Fleet, facts: FleetFacts) -> tuple[dict[str, Advertise], list[Refused]]:
@@ -28,13 +32,14 @@ def network_spec(fleet: Fleet, facts: FleetFacts) -> dict[str, object]:
     options = dict(fleet.network.options)
     if mtu != 1500:
         options.setdefault(MTU_OPTION, str(mtu))
-    return {
+    spec: dict[str, object] = {
         "Name": fleet.network.name,
         "Driver": "overlay",
         "CheckDuplicate": True,
         "IPAM": {"Driver": "default", "Config": [{"Subnet": str(fleet.network.subnet)}]},
         "Options": options,
     }
+    return spec | {"Attachable": True} if fleet.in_swarm else spec
 
 
 def container_mtu(network: NetworkFact) -> int:
@@ -45,9 +50,12 @@ def container_mtu(network: NetworkFact) -> int:
 
 def network_differences(fleet: Fleet, facts: FleetFacts, there: NetworkFact) -> list[str]:
     """How a network differs from the wanted one, in words; empty where it is the wanted one."""
-    if there.driver != "overlay" or there.scope != "global":
-        return [f"driver {there.driver} and scope {there.scope}, wanted overlay and global"]
+    scope = "swarm" if fleet.in_swarm else "global"
+    if there.driver != "overlay" or there.scope != scope:
+        return [f"driver {there.driver} and scope {there.scope}, wanted overlay and {scope}"]
     found = []
+    if fleet.in_swarm and not there.attachable:
+        found.append("not attachable")
     wanted = str(fleet.network.subnet)
     if there.subnets != (wanted,):
         found.append(f"subnet {', '.join(there.subnets) or 'none'}, wanted {wanted}")
@@ -78,10 +86,73 @@ def anchors_there(fleet: Fleet, facts: FleetFacts, why: str) -> list[RemoveConta
     ]
 
 
+def gateway_bridge(its: HostFacts, why: str) -> list[RemoveNetwork]:
+    """Removal of the bridge that an engine makes when the first container joins an overlay, and never
+    removes; none where it was there before."""
+    engine, before = its.engine, its.before
+    if not isinstance(engine, Engine) or before is None or GATEWAY_BRIDGE in before.networks:
+        return []
+    return [RemoveNetwork(its.name, why, n.name) for n in engine.networks if n.name == GATEWAY_BRIDGE]
+
+
 def left_over_probes(its: HostFacts) -> list[RemoveContainer]:
     containers = its.engine.containers if isinstance(its.engine, Engine) else ()
-    return [
-        RemoveContainer(its.name, "a proof that was broken off left it", c.name)
-        for c in containers
-        if PROBE_LABEL in c.labels
-    ]
+    return [RemoveContainer(its.name, LEFT_OVER, c.name) for c in containers if PROBE_LABEL in c.labels]
+
+
+def unrecorded_on(fleet: Fleet, facts: FleetFacts) -> dict[str, tuple[Attachment, ...]]:
+    """Of each host, running containers on what may be an overlay that the store has no record of, or without
+    a record of their endpoint; hosts that have none are left out. Nothing while the store does not answer.
+
+    An engine lists the networks that are its own, and those that the store has.
+    """
+    networks, endpoints = recorded(fleet, facts)
+    if networks is None or endpoints is None:
+        return {}
+    found = {}
+    for name, its in facts.hosts.items():
+        if not isinstance(its.engine, Engine) or its.engine.swarm:
+            continue
+        listed = {network.id: network.scope for network in its.engine.networks}
+        on = tuple(
+            a
+            for a in its.engine.attachments
+            if a.running
+            and a.endpoint
+            and (
+                a.endpoint not in endpoints and listed.get(a.network, "global") == "global"
+                if a.network in networks
+                # What its engine lists and the store does not have is in another store.
+                else a.network not in listed
+            )
+        )
+        if on:
+            found[name] = on
+    return found
+
+
+def recorded(fleet: Fleet, facts: FleetFacts) -> tuple[frozenset[str] | None, frozenset[str] | None]:
+    """Networks and endpoints of which the store has a record; None while that is not known."""
+    if facts.store is not None and facts.store.leader:
+        return facts.store.networks, facts.store.endpoints
+    if facts.store is None and data_are_gone(fleet, facts):
+        return frozenset(), frozenset()
+    return None, None
+
+
+def data_are_gone(fleet: Fleet, facts: FleetFacts) -> bool:
+    """Whether no host has a store of ours, nor its data. Not known while the engine that is to carry it is
+    down."""
+    carrier = facts.hosts[fleet.store_host.name].engine
+    return (
+        isinstance(carrier, Engine)
+        and carrier.running
+        and not any(store_part.there(its) or store_part.has_data(its) for its in facts.hosts.values())
+    )
+
+
+def networks_are_gone(fleet: Fleet, facts: FleetFacts) -> bool:
+    """Whether containers are on networks that the store has no record of. Their engines remember the subnets,
+    and can make no network before they are restarted (``Pool overlaps with other one``, measured)."""
+    known = recorded(fleet, facts)[0] or frozenset()
+    return any(a.network not in known for its in unrecorded_on(fleet, facts).values() for a in its)

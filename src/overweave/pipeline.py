@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from . import checkup, proving, teardown
+from . import checkup, narrow, proving, teardown
 from .adapters.image_archive import verify
 from .apply.run import apply
 from .apply.world import Done, World
+from .backends import swarm
 from .errors import OverweaveError, Refused
 from .facts.engine import Engine
 from .facts.fleet import FleetFacts
@@ -21,13 +22,13 @@ from .preflight.everything import findings
 from .preflight.finding import Finding, Preflight, Severity, refusals
 from .prove.choice import Choice
 from .prove.matrix import Matrix
-from .proving import noted, prove, prove_after_restarts
+from .proving import forget, noted, prove, prove_after_restarts
 from .session import Session, look, look_closer
 from .steps import AwaitLeader, JoinGossip, Plan, ProvideImage, RestartEngine, Stage, make_plan
 
 OF_ROWS = {"row-wrong", "row-missing", "other-address", "gossip-split"}
 """Rules of diagnosis whose causes `checkup.mend_rows` takes away, with no harm to anybody."""
-ROUNDS = 3
+ROUNDS = 6
 """Plans that may follow each other until nothing differs: one when engines run, one more when not."""
 
 
@@ -49,13 +50,17 @@ def make(
     replace_network: bool = False,
     batch: Batch = ALL_AT_ONCE,
     checked: Preflight | None = None,
+    about: Collection[str] = (),
 ) -> Plan:
     """The plan of a deployment. ``checked`` is the preflight that ``facts`` come from, if it was one: its
-    warnings are told. Raises `Refused` with everything that forbids it."""
+    warnings are told. ``about``: the only hosts that may be changed, see `plan`. Raises `Refused` with
+    everything that forbids it."""
     if checked is None:
         refuse(missing_archives(session.fleet))
     found = checked.findings if checked else None
-    made = plan(session.fleet, facts, replace_network=replace_network, batch=batch, found=found)
+    if found and about:
+        found = tuple(narrow.findings(found, about))
+    made = plan(session.fleet, facts, replace_network=replace_network, batch=batch, found=found, about=about)
     for finding in found or ():
         if finding.severity is Severity.WARNING:
             session.progress(finding.where, finding.told)
@@ -77,7 +82,7 @@ def preflight(session: Session, *, replace_network: bool = False) -> tuple[Prefl
 
 def missing_archives(fleet: Fleet) -> list[Refused]:
     """A refusal for each image archive that is needed and isn't there."""
-    wanted = (fleet.store.image, fleet.images.probe)
+    wanted = (fleet.images.probe, *([fleet.store.image] if fleet.store.in_engine else []))
     return [
         Refused(
             f"image archive {archive.path} for {image}: no such file",
@@ -94,15 +99,19 @@ def deploy(
     replace_network: bool = False,
     batch: Batch = ALL_AT_ONCE,
     before: Callable[[Plan], None] = lambda plan: None,
+    about: Collection[str] = (),
 ) -> Deployment:
     """Make the wanted state true, and prove it, unless a proof of this very state is noted in the store.
+    ``about``: the only hosts that may be changed, see `plan`.
 
     ``before`` is shown the plan and may raise: then nothing has changed. An engine that was down shows
     what else has to change only once it runs: ``before`` is shown that plan, too.
     """
     done = Done()
     checked, facts = preflight(session, replace_network=replace_network)
-    first = left = make(session, facts, replace_network=replace_network, batch=batch, checked=checked)
+    first = left = make(
+        session, facts, replace_network=replace_network, batch=batch, checked=checked, about=about
+    )
     for _ in range(ROUNDS):
         before(left)
         if not left:
@@ -111,7 +120,7 @@ def deploy(
         done.steps += step_done.steps
         done.islands = done.islands or step_done.islands
         facts = look(session)
-        left = make(session, facts, replace_network=replace_network, batch=batch)
+        left = make(session, facts, replace_network=replace_network, batch=batch, about=about)
     if left:
         raise _still_different(left)
     if not first and noted(session, facts):
@@ -154,6 +163,8 @@ def world(session: Session) -> World:
         audit=session.audit,
         lock=session.lock.check,
         prove=prove_pairs_of,
+        agent=session.store,
+        logs=session.fleet.store.logs,
     )
 
 
@@ -195,9 +206,17 @@ def make_teardown(session: Session, facts: FleetFacts) -> Plan:
 
     Raises `Refused` where only a part of an overlay was named.
     """
+    if session.fleet.in_swarm:
+        if begin := swarm.down(session.fleet, facts):
+            return begin
+        first = swarm.teardown(session.fleet, facts)
+        left = () if swarm.others(session.fleet, facts) else teardown.forget(session.fleet, facts).stages
+        return Plan(first.stages + left)
     advertise, _ = addresses(session.fleet, facts)
     nodes = frozenset(a.node for a in advertise.values())
-    refuse(refusals([*store.strangers(session.fleet, facts), *store.others(facts, nodes)]))
+    # A store that somebody else runs stays as it is, with all others that use it.
+    others = [] if session.fleet.store.external else store.others(facts, nodes)
+    refuse(refusals([*store.strangers(session.fleet, facts), *others]))
     first = teardown.teardown(session.fleet, facts)
     return Plan(first.stages + teardown.forget(session.fleet, facts).stages)
 
@@ -205,6 +224,8 @@ def make_teardown(session: Session, facts: FleetFacts) -> Plan:
 def tear_down(session: Session, plan: Plan) -> None:
     """Carry out a teardown, and look again until nothing is left: a stopped engine first has to start."""
     left = plan
+    if session.fleet.in_swarm:
+        forget(session)
     for _ in range(ROUNDS):
         if not left:
             return
@@ -223,18 +244,19 @@ def _still_different(left: Plan) -> OverweaveError:
 
 
 def make_rolling_restart(session: Session, facts: FleetFacts) -> list[Plan]:
-    """One plan a host, the store's host last: restart its engine, and make the gossip whole again."""
+    """One plan a host, the store's hosts last: restart its engine, and make the gossip whole again."""
     fleet = session.fleet
     advertise, refused = addresses(fleet, facts)
     refuse(refused)
     gossip = {name: a.address for name, a in advertise.items()}
-    order = [*(name for name in fleet.names if name != fleet.store_host.name), fleet.store_host.name]
+    order = [*(name for name in fleet.names if name not in fleet.servers), *fleet.servers]
     plans = []
     for name in order:
         engine = facts.hosts[name].engine
         stops = users_containers(engine) if isinstance(engine, Engine) else ()
         restart = RestartEngine(name, "it was asked for", stops)
-        leader = [AwaitLeader(name, "Consul restarts with its engine")] if name == order[-1] else []
+        waits = name in fleet.servers and fleet.store.in_engine
+        leader = [AwaitLeader(name, "Consul restarts with its engine")] if waits else []
         plans.append(
             make_plan(
                 Stage("engine", (restart, *leader)),

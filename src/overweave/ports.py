@@ -6,11 +6,11 @@ Facts and checks are given a `Reader`: it has no method that changes a host. Onl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .command import Change, Query, Result
+from .command import Change, Query, Result, Secret
 from .model import Archive, Host
 
 Json = Any
@@ -81,6 +81,9 @@ class EngineReader(Protocol):
 
     def volumes(self) -> list[Json]: ...
 
+    def nodes(self) -> list[Json]:
+        """The nodes of its swarm. Raises `EngineError` (503) if it is no manager, or there is no leader."""
+
 
 class Engine(EngineReader, Protocol):
     """The engine API with what apply needs to change."""
@@ -121,6 +124,25 @@ class Engine(EngineReader, Protocol):
         """Put a container on a network, with settings as in ``EndpointConfig``."""
 
     def remove_volume(self, name: str) -> None: ...
+
+    def init_swarm(self, address: str, *, port: int, pool: str = "") -> None:
+        """Begin a swarm, with an address that others reach it at, the port of VXLAN and, if it is not "", the
+        range in CIDR form that networks without a subnet of their own get theirs from."""
+
+    def join_token(self, *, manager: bool) -> Secret:
+        """What lets an engine into the swarm of this one, which is a manager."""
+
+    def join_swarm(self, address: str, remotes: Sequence[str], token: Secret) -> None:
+        """Join by one of the managers at ``remotes``, and wait till that is done."""
+
+    def leave_swarm(self) -> None:
+        """Even a manager, and the last one. An engine that is in no swarm is no error."""
+
+    def change_node(self, node: str, version: int, spec: Mapping[str, Json]) -> None:
+        """Give a node another specification, where it is still at that version."""
+
+    def remove_node(self, node: str) -> None:
+        """One that nobody knows is no error."""
 
 
 class Reader(Protocol):
@@ -178,8 +200,68 @@ class KeyValue(Protocol):
 
     def put(self, key: str, value: bytes) -> None: ...
 
-    def swap(self, key: str, old: bytes, new: bytes) -> bool:
-        """Write ``new`` if the value is ``old`` at that moment, and say whether it was."""
+    def swap(self, key: str, old: bytes | None, new: bytes | None) -> bool:
+        """Write ``new`` if the value is ``old`` at that moment, and say whether it was. None is no key:
+        as ``old`` the key is made, as ``new`` it is deleted."""
+
+
+class ClusterStore(KeyValue, Protocol):
+    """The cluster store with what is known of it beside its keys: servers, agents, sessions, snapshots.
+
+    Objects are as Consul documents them. Unlike `KeyValue`'s, they are one store's own.
+    """
+
+    def agent(self) -> Json:
+        """What the agent that is asked says of itself: its configuration, and how raft goes there."""
+
+    def members(self) -> list[Json]:
+        """All agents, as the one that is asked sees them in its gossip."""
+
+    def servers(self) -> list[Json]:
+        """Who votes and who leads, as raft is configured. Raises `StoreError` while there is no leader."""
+
+    def servers_as_known(self) -> list[Json]:
+        """As `servers`, but as one server has it written down: also while there is no leader."""
+
+    def leave(self) -> None:
+        """The agent that is asked says goodbye and ends; a server takes itself out of the quorum first."""
+
+    def catalog(self) -> list[Json]:
+        """The nodes that the store's own state knows, which a restored snapshot replaces."""
+
+    def sessions(self) -> list[Json]: ...
+
+    def holders(self, prefix: str) -> dict[str, str]:
+        """The session that holds each key under a prefix that is held."""
+
+    def save(self) -> bytes:
+        """A snapshot of the whole store. Whether it is whole is not looked at."""
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace all that the store holds. Its leader begins anew, and takes nothing meanwhile."""
+
+    def admits(self, token: Secret) -> bool:
+        """Whether it knows a token. False, too, where it asks for none."""
+
+    def grant(self, name: str, rules: str, token: Secret) -> None:
+        """Make a token known, under a name that is its own, and let it do what the rules say, and no more.
+        Other tokens of that name go."""
+
+    def gossip_with(self, key: Secret) -> None:
+        """Make all agents gossip with a key and no other, without a restart. Raises `StoreError` where they
+        gossip with none, or some don't answer."""
+
+    def register_anew(self, node: str, id_: str, address: str) -> None:
+        """Make an agent known under its id, in one transaction: what was known under its name goes, with the
+        sessions of its engines, which they make anew at their next heartbeat."""
+
+    def force_leave(self, node: str) -> None:
+        """Let an agent that does not answer any more count as one that has left: its node goes from the
+        catalog, with its sessions. Raises `StoreError` for one that nobody knows."""
+
+    def remove_server(self, id_: str) -> None:
+        """Take a server out of raft by its id. Raises `StoreError` for one that raft does not have, and while
+        there is no leader."""
 
 
 class Clock(Protocol):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from ipaddress import IPv4Interface
 
 from . import anchor
+from .command import change_script, query_script
 from .errors import DeadlineExceeded, Refused, StoreError
 from .facts.engine import Engine, NetworkFact
 from .facts.fleet import FleetFacts
@@ -36,6 +37,12 @@ OTHERS = 5
 """Networks, and containers of each, that the check of isolation tries to reach."""
 PROVEN = "overweave/proven/"
 """Store keys under which a proof is noted, by network."""
+NOTES = "/var/lib/overweave/proven"
+"""Folder of a host in a swarm with the same, by network: there is no store."""
+NOTE = """\
+if [ "$3" ]; then mkdir -p "$1" && printf %s "$3" > "$1/$2"; else rm -f "$1/$2"; rmdir "$1" 2> /dev/null; fi
+true
+"""
 
 
 def prove(session: Session, facts: FleetFacts, choice: Choice = OVERLAY_ONLY) -> Matrix:
@@ -81,9 +88,9 @@ def prove(session: Session, facts: FleetFacts, choice: Choice = OVERLAY_ONLY) ->
     matrix = proof.explained(seen, context, verdicts)
     with contextlib.suppress(StoreError):
         if matrix.green and choice.whole:
-            session.store().put(PROVEN + session.fleet.network.name, fingerprint(session, facts).encode())
-        elif not matrix.green and facts.store is not None:
-            session.store().put(PROVEN + session.fleet.network.name, b"")
+            _note(session, fingerprint(session, facts).encode())
+        elif not matrix.green and (facts.store is not None or session.fleet.in_swarm):
+            _note(session, b"")
     return matrix
 
 
@@ -189,8 +196,27 @@ def fingerprint(session: Session, facts: FleetFacts) -> str:
     return hashlib.sha256(json.dumps(sorted(about)).encode()).hexdigest()
 
 
+def _note(session: Session, value: bytes) -> None:
+    if session.fleet.in_swarm:
+        change = change_script(NOTE, NOTES, session.fleet.network.name, value.decode())
+        each(session.fleet.names, lambda name: session.hosts[name].do(change), cancel=session.cancel).all()
+    # A store that somebody else runs holds what engines write there, and nothing of ours.
+    elif not session.fleet.store.external:
+        session.store().put(PROVEN + session.fleet.network.name, value)
+
+
+def forget(session: Session) -> None:
+    """That it was proven."""
+    _note(session, b"")
+
+
 def noted(session: Session, facts: FleetFacts) -> bool:
-    """Whether the store holds a green proof of exactly this state."""
+    """Whether a green proof of exactly this state is noted: in the store, or by all hosts of a swarm."""
+    network = session.fleet.network.name
+    if session.fleet.in_swarm:
+        asked = query_script('head -c 100 "$1/$2" 2> /dev/null', NOTES, network)
+        told = each(session.fleet.names, lambda name: session.hosts[name].ask(asked), cancel=session.cancel)
+        return {result.stdout for (result,) in told.values.values()} == {fingerprint(session, facts)}
     if facts.store is None or not facts.store.leader:
         return False
-    return session.store().get(PROVEN + session.fleet.network.name) == fingerprint(session, facts).encode()
+    return session.store().get(PROVEN + network) == fingerprint(session, facts).encode()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import fabric
 
+from . import backend, certificates, store_part
 from .adapters.clock import SystemClock
 from .adapters.consul_http import ConsulHttp
 from .adapters.engine_api import EngineApi
@@ -15,32 +17,41 @@ from .adapters.ssh import SshHost
 from .advertise import ENGINE_PORT
 from .apply.gossip import view
 from .audit import Audit, Run, Silent
-from .errors import DeadlineExceeded
+from .certificates import Authority, Issuer
+from .credentials import AUTHORITY, Credentials, settled
+from .errors import DeadlineExceeded, EngineError, Refused, StoreError
+from .facts import external, libnetwork, machine, pairs, remembered, store_service, swarm
 from .facts import host as host_facts
-from .facts import machine, pairs
 from .facts.engine import Engine
+from .facts.external import External
 from .facts.fleet import FleetFacts, StoreFacts
 from .facts.paths import PairFacts
+from .facts.remembered import Remembered
+from .facts.swarm import SwarmFacts
 from .facts.unit import Unit
 from .fleet import Cancel, each
 from .gossip.islands import View
 from .lock import FleetLock, hold
-from .model import SPEC_LABEL, Fleet
-from .overlay import addresses
-from .ports import KeyValue, Progress, Recorder, unrecorded
+from .model import AUTO, CONSUL, Fleet
+from .overlay import addresses, unrecorded_on
+from .ports import ClusterStore, Progress, Recorder, Stream, unrecorded
 from .preflight.ports import listens
 from .preflight.travel import wanted_mtu
-from .store_host import settle
 from .stores import consul
 from .waiting import wait_until
 
+REFUSED = ("ACL not found", "Permission denied")
+"""What Consul says to a token that it does not know."""
 SETTLING_SECONDS = 6.0
 """Three heartbeats of a small fleet."""
 
 
 @dataclass
 class Session:
-    """Open connections to all hosts of a fleet. `look` marks the store's host in ``fleet``."""
+    """Open connections to all hosts of a fleet. `look` marks the store's hosts in ``fleet``, and notes in
+    ``running_on`` one on which the store runs, the ``credentials`` that hosts have or are to get, and the
+    ``issuer`` of their certificates. ``taking_over``: the authority that is to be the fleet's, whatever hosts
+    have."""
 
     fleet: Fleet
     hosts: Mapping[str, SshHost]
@@ -48,6 +59,10 @@ class Session:
     clock: SystemClock
     progress: Progress
     lock: FleetLock
+    running_on: str = ""
+    credentials: Credentials | None = None
+    issuer: Issuer | None = None
+    taking_over: Authority | None = None
     audit: Audit = field(default_factory=Silent)
     record: Recorder = unrecorded
 
@@ -78,11 +93,31 @@ class Session:
             for host in self.hosts.values():
                 host.check()
 
-    def store(self) -> KeyValue:
-        """The store, reached at loopback of the host that carries it."""
-        host = self.hosts[self.fleet.store_host.name]
-        port = self.fleet.store.port
-        return ConsulHttp(lambda: host.stream("127.0.0.1", port), f"Consul on {host.host.name}", self.record)
+    @property
+    def serving(self) -> str:
+        """A host that runs the store, or that is to run it."""
+        return self.running_on or self.fleet.store_host.name
+
+    def store(self, at: str = "") -> ClusterStore:
+        """The store, reached at loopback of a host that runs it: any, or the one that is named. Somebody
+        else's is reached from that host."""
+        host = self.hosts[at or self.serving]
+        its = self.fleet.store
+        where = f"at {its.place}, from" if its.external else "on"
+
+        def reach() -> Stream:
+            if self.fleet.in_swarm:
+                raise _no_store()
+            return host.stream(its.external or "127.0.0.1", its.port)
+
+        return ConsulHttp(
+            reach,
+            f"Consul {where} {host.host.name}",
+            self.record,
+            # Whoever asks may have been made before the first look.
+            lambda: self.credentials.best if self.credentials else None,
+            its.logs,
+        )
 
 
 def _silent(host: str, what: str) -> None:
@@ -131,8 +166,21 @@ def look(session: Session) -> FleetFacts:
     hosts = each(
         session.fleet.names, lambda name: host_facts.look(session.hosts[name]), cancel=session.cancel
     ).all()
-    session.fleet = settle(session.fleet, hosts)
+    if session.fleet.backend == AUTO:
+        found, why = backend.choose(session.fleet, hosts)
+        if found != CONSUL:
+            session.progress("", f"the overlay is one of the engines' own {found}: {why}")
+    session.fleet = backend.settle(session.fleet, hosts)
+    if session.fleet.in_swarm:
+        return _look_at_swarm(session, hosts)
+    if not session.fleet.store.external:
+        session.credentials = settled(
+            (hosts[name].credentials.known for name in session.fleet.names), session.credentials
+        )
+        session.issuer = _issuer(session, hosts)
     facts = FleetFacts(hosts)
+    order = [*session.fleet.servers, *session.fleet.agents]
+    session.running_on = next((name for name in order if store_part.runs(hosts[name])), "")
     chosen, _ = addresses(session.fleet, facts)
     at = {
         name: its.advertised or (chosen[name].address if name in chosen else "")
@@ -146,12 +194,23 @@ def look(session: Session) -> FleetFacts:
             lambda name: view(session.hosts[name], at[name]),
             cancel=session.cancel,
         ).all()
-        return FleetFacts(hosts, _look_at_store(session, facts), _answering(views))
+        return FleetFacts(
+            hosts,
+            _look_at_store(session),
+            _answering(views),
+            credentials=session.credentials,
+            issuer=session.issuer,
+        )
 
-    def settled(seen: FleetFacts) -> bool:
+    has_credentials = any(its.credentials.known for its in hosts.values())
+
+    def all_is_there(seen: FleetFacts) -> bool:
         store = seen.store
         if store is None or not store.leader:
             return True
+        if has_credentials and not store.admits:
+            # A server that has just started does not know all of its tokens yet.
+            return False
         return all(name in seen.views and f"{at[name]}:{ENGINE_PORT}" in store.nodes for name in carrying)
 
     # An engine that has just started registers at its next heartbeat, and a busy one may miss an answer:
@@ -160,11 +219,60 @@ def look(session: Session) -> FleetFacts:
 
     def look_again() -> bool:
         seen.append(of_cluster())
-        return settled(seen[-1])
+        return all_is_there(seen[-1])
 
     with contextlib.suppress(DeadlineExceeded):
         wait_until(look_again, what="settling", seconds=SETTLING_SECONDS, clock=session.clock)
     return seen[-1]
+
+
+def look_for_store(session: Session) -> FleetFacts:
+    """As `look`. Raises `Refused` where the hosts are in a swarm, or are to be."""
+    facts = look(session)
+    if session.fleet.in_swarm:
+        raise _no_store()
+    return facts
+
+
+def _no_store() -> Refused:
+    return Refused(
+        "these hosts are in a swarm, which has no store",
+        hint="`fab status` shows its managers; what they know is on each of them",
+    )
+
+
+def _look_at_swarm(session: Session, hosts: Mapping[str, host_facts.HostFacts]) -> FleetFacts:
+    """Ask one of the managers; again for some seconds while nodes that run are not ready yet."""
+    engines = {n: e for n, its in hosts.items() if isinstance(e := its.engine, Engine) and e.running}
+    managers = [n for n, engine in engines.items() if engine.member.active and engine.member.manager]
+    running = {engine.member.node for engine in engines.values() if engine.member.active}
+    seen: list[SwarmFacts] = []
+
+    def look_again() -> bool:
+        for name in managers:
+            with contextlib.suppress(EngineError):
+                seen.append(swarm.look(session.hosts[name].engine))
+                return all(node.ready for node in seen[-1].nodes.values() if node.id in running)
+        return not managers
+
+    with contextlib.suppress(DeadlineExceeded):
+        wait_until(look_again, what="settling", seconds=SETTLING_SECONDS, clock=session.clock)
+    return FleetFacts(hosts, swarm=seen[-1] if seen else None)
+
+
+def _issuer(session: Session, hosts: Mapping[str, host_facts.HostFacts]) -> Issuer:
+    """As the last one, if there was one, with the files that hosts have now."""
+    last, now = session.issuer, certificates.now()
+    texts = {name: its.credentials.text(consul.TLS) for name, its in hosts.items()}
+    authority = session.taking_over or certificates.settled(
+        (its.credentials.text(AUTHORITY) for its in hosts.values()), now, last.authority if last else None
+    )
+    return Issuer(
+        authority,
+        {name: certificates.parse(text) for name, text in texts.items() if text},
+        last.told if last else now,
+        last.issued if last else {},
+    )
 
 
 def look_closer(session: Session, facts: FleetFacts) -> FleetFacts:
@@ -179,12 +287,38 @@ def look_closer(session: Session, facts: FleetFacts) -> FleetFacts:
         each([name for name in session.fleet.names if name not in seen], look_at, cancel=session.cancel).all()
         return {name: seen[name] for name in session.fleet.names}
 
+    if session.fleet.store.external:
+        facts = replace(facts, external=_external(session))
+    if session.fleet.agents and not session.fleet.store.in_engine:
+        facts = replace(facts, programs=_programs(session))
     _, refused = addresses(session.fleet, facts)
     if refused:
-        return replace(facts, machines=machines())
+        return replace(facts, machines=machines(), remembered=remember(session, facts))
     # The programs need a while to make their devices.
     measured = measure_paths(session, facts, mtu=wanted_mtu(session.fleet, facts), meanwhile=look_at)
-    return replace(facts, machines=machines(), pairs=measured)
+    return replace(facts, machines=machines(), pairs=measured, remembered=remember(session, facts))
+
+
+def _programs(session: Session) -> dict[str, str]:
+    names = session.fleet.agents
+    return each(names, lambda name: store_service.version(session.hosts[name]), cancel=session.cancel).all()
+
+
+def _external(session: Session) -> dict[str, External]:
+    return each(
+        session.fleet.names,
+        lambda name: external.look(session.hosts[name], session.store(name), session.fleet.store),
+        cancel=session.cancel,
+    ).all()
+
+
+def remember(session: Session, facts: FleetFacts) -> dict[str, Remembered]:
+    """What the hosts know of overlays, of those that know of any that the store has no record of."""
+    return each(
+        unrecorded_on(session.fleet, facts),
+        lambda name: remembered.look(session.hosts[name], facts.hosts[name]),
+        cancel=session.cancel,
+    ).all()
 
 
 def measure_paths(
@@ -211,16 +345,32 @@ def _answering(views: Mapping[str, View | None]) -> dict[str, View]:
 def has_cluster_flags(facts: FleetFacts, name: str) -> bool:
     """Whether the unit of a host's engine gives it a cluster store."""
     unit = facts.hosts[name].unit
-    return isinstance(unit, Unit) and any(a.startswith("--cluster-store=") for a in unit.arguments)
+    return isinstance(unit, Unit) and unit.uses_store
 
 
-def _look_at_store(session: Session, facts: FleetFacts) -> StoreFacts | None:
-    engine = facts.hosts[session.fleet.store_host.name].engine
-    container = engine.container(consul.CONTAINER) if isinstance(engine, Engine) else None
-    if container is None or not container.running or SPEC_LABEL not in container.labels:
+def _look_at_store(session: Session) -> StoreFacts | None:
+    if not (session.running_on or session.fleet.store.external):
         return None
     store = session.store()
     leader = store.leader()
     if not leader:
         return StoreFacts("", frozenset())
-    return StoreFacts(leader, frozenset(key.removeprefix(consul.NODES) for key in store.keys(consul.NODES)))
+    its = session.credentials
+    tokens = (its.agent, its.engine) if its else ()
+    try:
+        keys = store.keys(libnetwork.ROOT)
+        admits = all(store.admits(token) for token in tokens)
+    except StoreError as e:
+        if any(word in e.message for word in REFUSED):
+            return StoreFacts(leader, frozenset(), admits=False, refuses=True)
+        if re.search(r"\b500\b", e.message):
+            # Its agent tells a leader for some time that is gone, and can't reach it.
+            return StoreFacts("", frozenset())
+        raise
+    return StoreFacts(
+        leader,
+        frozenset(key.removeprefix(consul.NODES) for key in keys if key.startswith(consul.NODES)),
+        libnetwork.ids(keys, libnetwork.NETWORKS, 1),
+        libnetwork.ids(keys, libnetwork.ENDPOINTS, 2),
+        admits=admits,
+    )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from . import store_part
 from .facts.absent import Absent
 from .facts.engine import Engine
 from .facts.fleet import FleetFacts
+from .facts.host import HostFacts
+from .facts.swarm import Node
 from .gossip.islands import islands, unseen
-from .model import SPEC_LABEL, Fleet
+from .model import Fleet
 from .overlay import addresses
-from .stores import consul
 
 
 @dataclass(frozen=True)
@@ -47,22 +50,26 @@ def summarize(fleet: Fleet, facts: FleetFacts) -> State:
     for name in fleet.names:
         engine = facts.hosts[name].engine
         its = advertise.get(name)
+        node = _node(facts, engine)
         in_view = len(facts.views) - 1 - len(missing.get(name, ())) if name in facts.views else 0
         hosts.append(
             HostState(
                 name,
                 _describe(engine),
                 its.address if its else "",
-                its is not None and its.node in nodes,
-                in_view,
-                _store(engine),
+                node.ready if node else its is not None and its.node in nodes,
+                _ready(fleet, facts) - 1 if node and node.ready else in_view,
+                _role(node) if fleet.in_swarm else _store(facts.hosts[name]),
             )
         )
         for network in engine.networks if isinstance(engine, Engine) else ():
             if network.driver == "overlay":
                 line = f"{network.name} {', '.join(network.subnets)} ({network.scope}, id {network.id[:12]})"
                 networks.setdefault(line, []).append(name)
-    leader = f"Consul on {fleet.store_host.name}, " + (
+    if fleet.in_swarm:
+        return State(tuple(hosts), _swarm(facts), (), _lines(networks, len(hosts)))
+    where = f"at {fleet.store.place}" if fleet.store.external else f"on {', '.join(fleet.servers)}"
+    leader = f"Consul {where}, " + (
         f"leader {facts.store.leader}, {len(facts.store.nodes)} engines registered"
         if facts.store and facts.store.leader
         else "no leader"
@@ -71,11 +78,39 @@ def summarize(fleet: Fleet, facts: FleetFacts) -> State:
         tuple(hosts),
         leader if facts.store else "none runs",
         tuple(islands(facts.views)),
-        tuple(
-            line if len(on) == len(hosts) else f"{line}, only on {', '.join(on)}"
-            for line, on in networks.items()
-        ),
+        _lines(networks, len(hosts)),
     )
+
+
+def _lines(networks: Mapping[str, Sequence[str]], hosts: int) -> tuple[str, ...]:
+    return tuple(
+        line if len(on) == hosts else f"{line}, only on {', '.join(on)}" for line, on in networks.items()
+    )
+
+
+def _node(facts: FleetFacts, engine: Engine | Absent) -> Node | None:
+    if facts.swarm is None or not isinstance(engine, Engine):
+        return None
+    return facts.swarm.nodes.get(engine.member.node)
+
+
+def _ready(fleet: Fleet, facts: FleetFacts) -> int:
+    return sum(1 for name in fleet.names if (n := _node(facts, facts.hosts[name].engine)) and n.ready)
+
+
+def _role(node: Node | None) -> str:
+    if node is None:
+        return "-"
+    return f"{node.role} {'leads' if node.leader else node.manager or node.state}"
+
+
+def _swarm(facts: FleetFacts) -> str:
+    if facts.swarm is None:
+        return "no manager of a swarm answers"
+    nodes = facts.swarm.nodes.values()
+    ready = sum(node.ready for node in nodes)
+    leader = f"leader {facts.swarm.leader}" if facts.swarm.leader else "no leader"
+    return f"swarm, {leader}, {ready} of {len(nodes)} nodes ready"
 
 
 def _describe(engine: Engine | Absent) -> str:
@@ -84,8 +119,6 @@ def _describe(engine: Engine | Absent) -> str:
     return f"{engine.version} {'up' if engine.running else 'DOWN'}"
 
 
-def _store(engine: Engine | Absent) -> str:
-    container = engine.container(consul.CONTAINER) if isinstance(engine, Engine) else None
-    if container is None or SPEC_LABEL not in container.labels:
-        return "-"
-    return f"{container.image} {'up' if container.running else 'STOPPED'}"
+def _store(its: HostFacts) -> str:
+    part = store_part.ours(its)
+    return f"{part.told} {'up' if part.running else 'STOPPED'}" if part else "-"

@@ -7,13 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from .command import Secret
+from .credentials import Credentials
 from .facts.record import Before
-from .model import Archive
+from .facts.store_service import UNIT
+from .gossip.events import Left
+from .model import CONTAINER, Archive
+from .stores.consul import CONTAINER as STORE
 
 SHOWN = 3
 
 
-def _some(names: Iterable[str]) -> str:
+def some(names: Iterable[str]) -> str:
     """The first few, and how many more there are."""
     all_ = list(names)
     more = f" and {len(all_) - SHOWN} more" if len(all_) > SHOWN else ""
@@ -61,6 +66,31 @@ class WriteFile(_Step):
         return f"{'change' if self.previous else 'write'} {self.path}"
 
 
+RELOAD = f"""\
+if systemctl --quiet is-active {UNIT}; then
+  systemctl kill --kill-who=main --signal HUP {UNIT}
+else
+  timeout 20 docker -H unix:///var/run/docker.sock kill --signal HUP {STORE} > /dev/null 2>&1
+fi || true
+"""
+"""What makes a host's part of the store read its certificate anew, if it runs, for a POSIX shell."""
+
+
+@dataclass(frozen=True)
+class WriteSecret(_Step):
+    """A file that is root's alone. ``there``: there is one already. ``reload``: the store reads it anew, if
+    it runs."""
+
+    path: str
+    content: Secret = field(repr=False)
+    there: bool = False
+    new_folder: bool = False
+    reload: bool = False
+
+    def __str__(self) -> str:
+        return f"{'change' if self.there else 'write'} {self.path}, for root alone"
+
+
 @dataclass(frozen=True)
 class RemoveFile(_Step):
     """``with_folder``: and its folder, if that is empty then."""
@@ -70,6 +100,32 @@ class RemoveFile(_Step):
 
     def __str__(self) -> str:
         return f"remove {self.path}"
+
+
+@dataclass(frozen=True)
+class InstallUnit(_Step):
+    """Write ``files`` (text by path) of a systemd unit, and enable it. ``previous``: those that are there
+    now. ``folder`` is theirs alone."""
+
+    unit: str
+    files: Mapping[str, str] = field(repr=False)
+    previous: Mapping[str, str] = field(repr=False)
+    folder: str = ""
+
+    def __str__(self) -> str:
+        return f"{'change' if self.previous else 'install'} {self.unit}"
+
+
+@dataclass(frozen=True)
+class RemoveUnit(_Step):
+    """Stop and disable a systemd unit, and remove its ``files``, and ``folder`` if that is empty then."""
+
+    unit: str
+    files: tuple[str, ...]
+    folder: str = ""
+
+    def __str__(self) -> str:
+        return f"remove {self.unit}"
 
 
 @dataclass(frozen=True)
@@ -126,11 +182,185 @@ class StartContainer(_Step):
 
 
 @dataclass(frozen=True)
+class RunService(_Step):
+    """Write the file of a host's own service for the store, and have systemd run it, now and from each boot
+    on. ``replace``: it runs, and is restarted. ``new_data``: the folder that it makes, "" where that is
+    there."""
+
+    unit: str
+    path: str
+    content: str = field(repr=False)
+    previous: str = field(default="", repr=False)
+    replace: bool = False
+    new_data: str = ""
+
+    def __str__(self) -> str:
+        return f"{'restart' if self.replace else 'run'} service {self.unit}"
+
+    @property
+    def restarts(self) -> tuple[str, ...]:
+        return ("consul",) if self.replace else ()
+
+
+@dataclass(frozen=True)
+class StartService(_Step):
+    unit: str
+
+    def __str__(self) -> str:
+        return f"start service {self.unit}"
+
+
+@dataclass(frozen=True)
+class RemoveService(_Step):
+    """Stop a host's own service for the store, and remove its file and its ``data``."""
+
+    unit: str
+    path: str
+    data: str
+    destructive: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return f"remove service {self.unit}, and its data"
+
+    @property
+    def restarts(self) -> tuple[str, ...]:
+        return ("consul",)
+
+
+@dataclass(frozen=True)
+class MoveStore(_Step):
+    """Stop a host's part of the store, and give a copy of its data to the form that it is ``to`` run in. What
+    it ran in goes when all is settled, and so does its ``image``, where a deployment had brought that."""
+
+    to: str
+    image: str = ""
+
+    def __str__(self) -> str:
+        return f"stop the store, and copy its data to where a {self.to} has them"
+
+    @property
+    def restarts(self) -> tuple[str, ...]:
+        return ("consul",)
+
+
+@dataclass(frozen=True)
 class AwaitLeader(_Step):
     """Wait until the store has a leader."""
 
     def __str__(self) -> str:
         return "wait until the store has elected a leader"
+
+
+@dataclass(frozen=True)
+class AwaitAgent(_Step):
+    """Wait until the store's agent on a host is one of the others; if it ``votes``, until raft counts on it
+    and it has written all that they have. ``others``: hosts with servers."""
+
+    others: tuple[str, ...] = ()
+    votes: bool = False
+
+    def __str__(self) -> str:
+        if self.votes:
+            return "wait until its server votes, and has all that the leader has"
+        return "wait until its agent is with the servers"
+
+
+@dataclass(frozen=True)
+class RetireServer(_Step):
+    """The server of a host leaves the quorum, stops, and its copy of the store is removed. ``id`` is raft's,
+    "" where raft does not know it; ``name`` its agent's; ``others``: hosts with servers that go on."""
+
+    id: str
+    name: str
+    others: tuple[str, ...]
+    run_as: str = CONTAINER
+
+    def __str__(self) -> str:
+        return "take its server out of the quorum, and its copy of the store away"
+
+
+@dataclass(frozen=True)
+class RemovePeer(_Step):
+    """Take a server out of the quorum whose host is gone. ``id`` is raft's, ``name`` its agent's, "" where
+    nobody knows it. ``host``: one with a server that goes on."""
+
+    id: str
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        return f"take the server {self.name or '?'} at {self.address} out of the quorum"
+
+
+@dataclass(frozen=True)
+class ForgetQuorum(_Step):
+    """Stop a server, and remove its copy of the store, so that it can't vote as one of an old quorum."""
+
+    run_as: str = CONTAINER
+    destructive: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return "stop its server, and remove its copy of the store"
+
+    @property
+    def restarts(self) -> tuple[str, ...]:
+        return ("consul",)
+
+
+@dataclass(frozen=True)
+class RecoverQuorum(_Step):
+    """Make a server that has lost its quorum the only one that votes. ``id`` is raft's, ``address`` has the
+    port."""
+
+    id: str
+    address: str
+    run_as: str = CONTAINER
+    destructive: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return "start its server as the only one that votes (raft/peers.json)"
+
+    @property
+    def restarts(self) -> tuple[str, ...]:
+        return ("consul",)
+
+
+@dataclass(frozen=True)
+class CheckVersion(_Step):
+    """Ask an image for its version, and go on only if that may follow those that are ``running``."""
+
+    image: str
+    running: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"ask {self.image} for its version"
+
+
+@dataclass(frozen=True)
+class GrantAccess(_Step):
+    """Make the store know the tokens of its agents and of the engines, and its agents gossip with the
+    fleet's key."""
+
+    credentials: Credentials = field(repr=False)
+
+    def __str__(self) -> str:
+        return "let the fleet's agents and engines into the store, and nobody else"
+
+
+@dataclass(frozen=True)
+class RestoreStore(_Step):
+    """Replace all that the store holds by a ``snapshot``. ``told`` says what is in it; ``engines`` are what
+    each host's engine is to be registered as after that, and ``credentials`` what they show: the backup may
+    be older than those."""
+
+    told: str
+    snapshot: bytes = field(repr=False)
+    engines: Mapping[str, str] = field(repr=False)
+    credentials: Credentials | None = field(default=None, repr=False)
+    destructive: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return f"replace all that the store holds by the backup {self.told}"
 
 
 @dataclass(frozen=True)
@@ -182,6 +412,65 @@ class CreateNetwork(_Step):
         subnets = ", ".join(c["Subnet"] for c in self.spec["IPAM"]["Config"])
         options = "".join(f", {key}={value}" for key, value in sorted(self.spec["Options"].items()))
         return f"create {self.spec['Driver']} network {self.name} ({subnets}{options})"
+
+
+@dataclass(frozen=True)
+class InitSwarm(_Step):
+    """``address`` is what others reach the manager and its containers at, ``port`` that of VXLAN (UDP)."""
+
+    address: str
+    port: int
+    pool: str = ""
+
+    def __str__(self) -> str:
+        pool = f", networks from {self.pool}" if self.pool else ""
+        return f"begin a swarm at {self.address} (VXLAN on UDP {self.port}{pool})"
+
+
+@dataclass(frozen=True)
+class JoinSwarm(_Step):
+    """``via`` is the host of a manager, which tells its join token only when this is done; ``remotes`` are
+    managers' addresses with their port."""
+
+    address: str
+    via: str
+    remotes: tuple[str, ...]
+    manager: bool
+
+    def __str__(self) -> str:
+        return f"join the swarm at {self.address} as a {'manager' if self.manager else 'worker'}"
+
+
+@dataclass(frozen=True)
+class ChangeRole(_Step):
+    """``host`` is that of a manager, which makes a manager or a worker of ``node``, the id of another's."""
+
+    node: str
+    name: str
+    manager: bool
+
+    def __str__(self) -> str:
+        return f"make {self.name} a {'manager' if self.manager else 'worker'} of the swarm"
+
+
+@dataclass(frozen=True)
+class LeaveSwarm(_Step):
+    destructive: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return "leave the swarm"
+
+
+@dataclass(frozen=True)
+class RemoveNode(_Step):
+    """``host`` is that of a manager."""
+
+    node: str
+    name: str
+    destructive: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return f"remove the node {self.name} ({self.node[:12]}) from the swarm"
 
 
 @dataclass(frozen=True)
@@ -250,8 +539,8 @@ class MendRows(_Step):
     def __str__(self) -> str:
         dropped = [*self.drop_neighbours, *map(" at ".join, self.drop_forwarding)]
         parts = [
-            *([f"write rows of {_some(map(str, self.write))}"] if self.write else []),
-            *([f"delete rows of {_some(dropped)}"] if dropped else []),
+            *([f"write rows of {some(map(str, self.write))}"] if self.write else []),
+            *([f"delete rows of {some(dropped)}"] if dropped else []),
         ]
         return f"on network {self.network}: {'; '.join(parts)}"
 
@@ -304,7 +593,7 @@ class HoldAddresses(_Step):
     addresses: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"note in the store that {_some(self.addresses)} of {self.subnet} can't be given out"
+        return f"note in the store that {some(self.addresses)} of {self.subnet} can't be given out"
 
 
 @dataclass(frozen=True)
@@ -324,17 +613,98 @@ class RejoinNetwork(_Step):
         return f"join {self.container} to network {self.network_name} again, with another address"
 
 
+@dataclass(frozen=True)
+class KeyWrite:
+    """A key of the store, what it has, and what it is to have; None is no key."""
+
+    key: str
+    old: bytes | None
+    new: bytes | None
+
+
+@dataclass(frozen=True)
+class PutKeys(_Step):
+    """Write keys of the store, in this order, each only where it is still as it was seen. ``does`` tells of
+    it in a few words."""
+
+    does: str
+    writes: tuple[KeyWrite, ...] = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.does
+
+
+@dataclass(frozen=True)
+class LeaveNetwork(_Step):
+    """Take a container off a network for good, running or not; ``network`` is an id."""
+
+    container: str
+    network: str
+    network_name: str
+    destructive: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return f"disconnect container {self.container} from network {self.network_name}"
+
+
+@dataclass(frozen=True)
+class ForgetAgent(_Step):
+    """Take the store's agent of a host that is gone out of its gossip and its catalog. ``host``: any that
+    runs the store. ``server``: its id in raft, which goes from there first; "" where it has none."""
+
+    agent: str
+    server: str = ""
+    destructive: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        what = "server" if self.server else "agent"
+        return f"take the {what} {self.agent} out of the store"
+
+
+@dataclass(frozen=True)
+class TellLeft(_Step):
+    """Tell the engine of a host, whose gossip is at ``address``, of containers that are gone, in place of
+    their own engine, which is gone too."""
+
+    address: str
+    gone: tuple[Left, ...] = field(repr=False)
+
+    def __str__(self) -> str:
+        who = some(its.address for its in self.gone)
+        return f"tell the engine that {who} at {self.gone[0].vtep} {'are' if self.gone[1:] else 'is'} gone"
+
+
 Step = (
     RecordBefore
     | WriteFile
+    | WriteSecret
     | RemoveFile
+    | InstallUnit
+    | RemoveUnit
     | RestartEngine
     | ProvideImage
     | RunContainer
     | StartContainer
+    | RunService
+    | StartService
+    | RemoveService
+    | MoveStore
     | AwaitLeader
+    | AwaitAgent
+    | RetireServer
+    | RemovePeer
+    | ForgetQuorum
+    | RecoverQuorum
+    | CheckVersion
+    | GrantAccess
+    | RestoreStore
     | JoinGossip
     | PassGate
+    | InitSwarm
+    | JoinSwarm
+    | ChangeRole
+    | LeaveSwarm
+    | RemoveNode
     | CreateNetwork
     | RemoveNetwork
     | RemoveContainer
@@ -345,6 +715,10 @@ Step = (
     | RemoveVxlan
     | RejoinNetwork
     | HoldAddresses
+    | PutKeys
+    | LeaveNetwork
+    | ForgetAgent
+    | TellLeft
 )
 """Closed: a new step is added here and in apply, and mypy finds every place that must know it."""
 

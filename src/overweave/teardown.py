@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from . import backup_unit, boot, store_form
 from .facts.engine import Engine, NetworkFact
 from .facts.fleet import FleetFacts
 from .facts.host import HostFacts
 from .facts.record import PATH as RECORD_PATH
 from .facts.unit import DROP_IN, Unit
-from .model import SPEC_LABEL, Fleet, tagged
-from .overlay import anchors_there, left_over_probes, users_containers
+from .model import PROBE_LABEL, SPEC_LABEL, Fleet, tagged
+from .overlay import anchors_there, gateway_bridge, left_over_probes, users_containers
 from .steps import (
     Plan,
-    RemoveContainer,
     RemoveFile,
     RemoveImage,
     RemoveNetwork,
-    RemoveVolume,
     RestartEngine,
     Stage,
     Step,
@@ -25,8 +24,7 @@ from .steps import (
 )
 from .stores import consul
 
-GATEWAY_BRIDGE = "docker_gwbridge"
-"""Engines make this bridge when the first container joins an overlay, and never remove it."""
+MADE_BY_US = frozenset({PROBE_LABEL, SPEC_LABEL})
 
 
 def teardown(fleet: Fleet, facts: FleetFacts) -> Plan:
@@ -40,10 +38,8 @@ def teardown(fleet: Fleet, facts: FleetFacts) -> Plan:
     carrier = next((n for n in fleet.names if _has_network(facts.hosts[n], fleet.network.name)), None)
     network = [RemoveNetwork(carrier, "it was asked for", fleet.network.name)] if carrier else []
     # Other networks live in the same store: it stays until the last of them goes.
-    others = any(
-        _shared(n) and n.name != fleet.network.name for its in facts.hosts.values() for n in _of(its)
-    )
-    rest = [] if others else [step for name in fleet.names for step in _undo(facts.hosts[name])]
+    leaving = () if _has_others(fleet, facts) else fleet.names
+    rest = [step for name in leaving for step in take_back(facts.hosts[name])]
     return make_plan(
         Stage("probes and anchors", tuple(containers)),
         Stage("network", tuple(network)),
@@ -59,27 +55,29 @@ def _shared(network: NetworkFact) -> bool:
     return network.driver == "overlay" and network.scope == "global"
 
 
+def _has_others(fleet: Fleet, facts: FleetFacts) -> bool:
+    """Whether the store would go with other networks in it. Somebody else's stays."""
+    return not fleet.store.external and any(
+        _shared(n) and n.name != fleet.network.name for its in facts.hosts.values() for n in _of(its)
+    )
+
+
 def _has_network(its: HostFacts, name: str) -> bool:
     return any(_shared(network) and network.name == name for network in _of(its))
 
 
-def _undo(its: HostFacts) -> list[Step]:
+def take_back(its: HostFacts) -> list[Step]:
+    """What takes the deployment from one host, but for its containers on networks and `brought_along`."""
     why = "it was made by the deployment"
     steps: list[Step] = []
     engine, unit, before = its.engine, its.unit, its.before
-    if isinstance(engine, Engine):
-        store = engine.container(consul.CONTAINER)
-        if store and SPEC_LABEL in store.labels:
-            steps.append(RemoveContainer(its.name, why, store.name))
-        if consul.VOLUME in engine.volumes and before is not None:
-            steps.append(RemoveVolume(its.name, why, consul.VOLUME))
-        if before is not None:
-            there = engine.networks
-            steps += [
-                RemoveNetwork(its.name, why, n.name)
-                for n in there
-                if n.name == GATEWAY_BRIDGE and n.name not in before.networks
-            ]
+    steps += boot.remove(its.name, its.boot)
+    steps += backup_unit.remove(its.name, its.backup, why)
+    steps += store_form.remove(its, why)
+    steps += gateway_bridge(its, why)
+    steps += [RemoveFile(its.name, why, path, with_folder=True) for path in sorted(its.credentials.files)]
+    if its.store_config:
+        steps.append(RemoveFile(its.name, why, consul.CONFIG, with_folder=True))
     if isinstance(unit, Unit) and unit.drop_in:
         keep = before is None or before.drop_in_folder
         steps.append(RemoveFile(its.name, why, DROP_IN, with_folder=not keep))
@@ -92,20 +90,27 @@ def _undo(its: HostFacts) -> list[Step]:
 
 def forget(fleet: Fleet, facts: FleetFacts) -> Plan:
     """The last of a teardown: images that were brought along, and the record itself."""
-    if any(_shared(n) and n.name != fleet.network.name for its in facts.hosts.values() for n in _of(its)):
+    if _has_others(fleet, facts):
         return Plan()
     steps: list[Step] = []
     for name in fleet.names:
-        its = facts.hosts[name]
-        # What a stopped engine still has can't be taken away yet, and must not be forgotten.
-        if its.before is None or (isinstance(its.engine, Engine) and not its.engine.running):
-            continue
-        if isinstance(its.engine, Engine):
-            ours: Mapping[str, None] = dict.fromkeys((tagged(fleet.store.image), tagged(fleet.images.probe)))
-            steps += [
-                RemoveImage(name, "it was brought along", image)
-                for image in ours
-                if image in its.engine.images and image not in its.before.images
-            ]
-        steps.append(RemoveFile(name, "the host is as it was", RECORD_PATH, with_folder=True))
+        steps += brought_along(fleet, facts.hosts[name])
     return make_plan(Stage("what was brought along", tuple(steps)))
+
+
+def brought_along(fleet: Fleet, its: HostFacts) -> list[Step]:
+    """What takes the images from one host that it did not have, and the record of that."""
+    # What a stopped engine still has can't be taken away yet, and must not be forgotten.
+    if its.before is None or (isinstance(its.engine, Engine) and not its.engine.running):
+        return []
+    steps: list[Step] = []
+    if isinstance(its.engine, Engine):
+        ours: Mapping[str, None] = dict.fromkeys((tagged(fleet.store.image), tagged(fleet.images.probe)))
+        # A user's container may have been made from it since.
+        used = {tagged(c.image) for c in its.engine.containers if not MADE_BY_US & c.labels.keys()}
+        steps += [
+            RemoveImage(its.name, "it was brought along", image)
+            for image in ours
+            if image in its.engine.images and image not in its.before.images | used
+        ]
+    return [*steps, RemoveFile(its.name, "the host is as it was", RECORD_PATH, with_folder=True)]

@@ -14,21 +14,35 @@ from dataclasses import dataclass
 from .command import Change, change_script
 from .facts.record import FOLDER as STATE_FOLDER
 from .facts.record import PATH as RECORD_PATH
+from .facts.store_service import UNIT as STORE
+from .facts.store_service import UNIT_FILE
+from .model import CONTAINER
 from .render import render, script
 from .steps import (
+    RELOAD,
     DisconnectEndpoint,
+    ForgetAgent,
     HoldAddresses,
+    InstallUnit,
+    LeaveNetwork,
     MendRows,
+    MoveStore,
     ProvideImage,
+    PutKeys,
     RecordBefore,
     RejoinNetwork,
     RemoveVxlan,
     RestartEngine,
     RunContainer,
+    RunService,
     StartContainer,
+    StartService,
     Step,
+    TellLeft,
     WriteFile,
+    WriteSecret,
 )
+from .stores import consul
 
 NOTES = f"{STATE_FOLDER}/undo"
 UNIT = "/etc/systemd/system/overweave-take-back.service"
@@ -40,12 +54,36 @@ docker container inspect "$1" > /dev/null 2>&1 || exit 0
 docker rm -fv "$2" > /dev/null 2>&1
 docker update --restart no "$1" > /dev/null && docker stop -t 5 "$1" > /dev/null && docker rename "$1" "$2"
 """
+_COPY_ASIDE = '[ ! -e "$1" ] || [ -e "$2" ] || cp -p "$1" "$2"'
 _BRING_BACK = """\
 docker container inspect {aside} > /dev/null 2>&1 || exit 0
 docker rm -fv {name} > /dev/null 2>&1
 docker rename {aside} {name} && docker update --restart always {name} > /dev/null || exit
 docker start {name} > /dev/null
 """
+_NO_UNIT = """\
+systemctl --quiet disable {unit} 2> /dev/null
+systemctl --no-block --quiet stop {unit} 2> /dev/null
+rm -f {files} /var/lib/systemd/timers/stamp-{unit}
+rmdir {folder} 2> /dev/null
+true
+"""
+_NO_SERVICE = """\
+systemctl --quiet disable {unit} 2> /dev/null
+timeout 60 systemctl stop {unit} 2> /dev/null
+rm -rf {files}
+systemctl daemon-reload
+systemctl reset-failed {unit} 2> /dev/null
+true
+"""
+_OLD_SERVICE = """\
+printf %s {text} > {path}.new && mv {path}.new {path} && systemctl daemon-reload || exit
+systemctl --quiet enable {unit}
+systemctl reset-failed {unit} 2> /dev/null
+# At a boot its engine waits for it, and it for this.
+systemctl --no-block {verb} {unit}
+"""
+_START_SERVICE = "systemctl --quiet enable {0} && systemctl --no-block start {0}\n"
 _START = "! docker container inspect {0} > /dev/null 2>&1 || docker start {0} > /dev/null || failed=1\n"
 _END = "exit ${failed:-0}\n"
 _REMOVE_IMAGE = """\
@@ -65,9 +103,9 @@ TAKE_BACK = (f"{NOTES}/take-back", "now", UNIT, LINK)
 
 @dataclass(frozen=True)
 class Note:
-    """``kind``: ``file`` needs no engine, ``engine`` needs one that runs, ``restart`` says that the engine
-    is to be restarted and what follows that; ``settle`` is for when the changes stay. ``text`` is for a
-    POSIX shell, and may be run twice."""
+    """``kind``: ``file`` needs no engine, ``service`` comes behind those and needs none either, ``engine``
+    needs one that runs, ``restart`` says that the engine is to be restarted and what follows that;
+    ``settle`` is for when the changes stay. ``text`` is for a POSIX shell, and may be run twice."""
 
     kind: str
     text: str
@@ -84,6 +122,22 @@ def note_of(step: Step) -> Note | None:
         case WriteFile():
             path, new = shlex.quote(step.path), shlex.quote(f"{step.path}.new")
             return Note("file", f"printf %s {shlex.quote(step.previous)} > {new} && mv {new} {path}\n")
+        case WriteSecret(there=True):
+            path, aside = shlex.quote(step.path), shlex.quote(step.path + ASIDE)
+            again = f" || exit\n{RELOAD}" if step.reload else "\n"
+            return Note("file", f"[ ! -e {aside} ] || mv {aside} {path}{again}")
+        case WriteSecret():
+            folder = f"rmdir $(dirname {shlex.quote(step.path)}) 2> /dev/null\n" if step.new_folder else ""
+            return Note("file", f"rm -f {shlex.join((step.path, f'{step.path}.new'))}\n{folder}true\n")
+        case InstallUnit(previous=previous) if not previous:
+            files = shlex.join([name for path in step.files for name in (path, f"{path}.new")])
+            return Note("file", _NO_UNIT.format(unit=step.unit, files=files, folder=step.folder))
+        case InstallUnit():
+            back = [
+                f"printf %s {shlex.quote(text)} > {shlex.quote(path)}\n"
+                for path, text in step.previous.items()
+            ]
+            return Note("file", "".join(back) + "true\n")
         case RestartEngine():
             start = "".join(_START.format(shlex.quote(name)) for name in step.stops) + _END * bool(step.stops)
             if step.same:
@@ -92,8 +146,7 @@ def note_of(step: Step) -> Note | None:
         case ProvideImage():
             return Note("engine", _REMOVE_IMAGE.format(shlex.quote(step.image)))
         case RunContainer(replace=True):
-            name, aside = shlex.quote(step.name), shlex.quote(step.name + ASIDE)
-            return Note("engine", _BRING_BACK.format(name=name, aside=aside))
+            return Note("engine", _bring_back(step.name))
         case RunContainer():
             volumes = "".join(
                 _if_there("volume", volume, f"docker volume rm {shlex.quote(volume)}")
@@ -101,12 +154,31 @@ def note_of(step: Step) -> Note | None:
             )
             remove = f"docker rm -fv {shlex.quote(step.name)}"
             return Note("engine", _if_there("container", step.name, remove) + volumes)
+        case RunService(previous=""):
+            files = shlex.join([step.path, f"{step.path}.new", *([step.new_data] if step.new_data else [])])
+            return Note("service", _NO_SERVICE.format(unit=step.unit, files=files))
+        case RunService():
+            path, text = shlex.quote(step.path), shlex.quote(step.previous)
+            verb = "restart" if step.replace else "stop"
+            return Note("service", _OLD_SERVICE.format(unit=step.unit, path=path, text=text, verb=verb))
+        case StartService():
+            return Note("service", f"systemctl --no-block stop {step.unit}\n")
+        case MoveStore(to="service"):
+            return Note("engine", f"rm -rf {consul.DATA}\n" + _bring_back(consul.CONTAINER))
+        case MoveStore():
+            volume = _if_there("volume", consul.VOLUME, f"docker volume rm {consul.VOLUME}")
+            return Note("engine", volume + _START_SERVICE.format(STORE))
         case StartContainer():
             return Note("engine", f"docker stop {shlex.quote(step.name)} > /dev/null\n")
-        case MendRows() | DisconnectEndpoint() | RemoveVxlan() | HoldAddresses() | RejoinNetwork():
+        case (
+            MendRows() | DisconnectEndpoint() | RemoveVxlan() | HoldAddresses() | RejoinNetwork() | PutKeys()
+        ):
             # What they change was a fault, seen twice: to bring it back would help nobody. A container that
             # is taken off a network is put there again by the step itself, also where the step fails; a run
             # that is killed between the two leaves it off.
+            return None
+        case LeaveNetwork() | ForgetAgent() | TellLeft():
+            # They are of a removal, which goes on where it was broken off.
             return None
         case _:
             return None
@@ -115,11 +187,23 @@ def note_of(step: Step) -> Note | None:
 def set_aside(step: Step) -> tuple[Change, Note] | None:
     """The command that puts away what a step replaces, and the note that removes it once all is settled;
     None where a step replaces nothing that could be put back."""
-    if not (isinstance(step, RunContainer) and step.replace):
+    if isinstance(step, WriteSecret) and step.there:
+        # Not in the note: it lies on the disk, and in the memory of this process.
+        aside = step.path + ASIDE
+        return change_script(_COPY_ASIDE, step.path, aside), Note("settle", f"rm -f {shlex.quote(aside)}\n")
+    if isinstance(step, MoveStore) and step.to == CONTAINER:
+        gone = _NO_SERVICE.format(unit=STORE, files=shlex.join([UNIT_FILE, consul.DATA]))
+        return change_script('timeout 60 systemctl stop "$1"', STORE), Note("settle", gone)
+    if not (isinstance(step, MoveStore) or (isinstance(step, RunContainer) and step.replace)):
         return None
-    aside = step.name + ASIDE
-    remove = Note("settle", _if_there("container", aside, f"docker rm -fv {shlex.quote(aside)}"))
-    return change_script(_SET_ASIDE, step.name, aside), remove
+    name = step.name if isinstance(step, RunContainer) else consul.CONTAINER
+    aside = name + ASIDE
+    remove = _if_there("container", aside, f"docker rm -fv {shlex.quote(aside)}")
+    if isinstance(step, MoveStore):
+        remove += _if_there("volume", consul.VOLUME, f"docker volume rm {consul.VOLUME}")
+    if isinstance(step, MoveStore) and step.image:
+        remove += _if_there("image", step.image, f"docker rmi {shlex.quote(step.image)}")
+    return change_script(_SET_ASIDE, name, aside), Note("settle", remove)
 
 
 def write_down(note: Note) -> Change:
@@ -145,6 +229,10 @@ def take_back() -> Change:
 def forget() -> Change:
     """The command that makes the noted changes stay."""
     return change_script(script("forget-undo.sh"), NOTES, UNIT, LINK)
+
+
+def _bring_back(name: str) -> str:
+    return _BRING_BACK.format(name=shlex.quote(name), aside=shlex.quote(name + ASIDE))
 
 
 def _if_there(kind: str, name: str, act: str) -> str:

@@ -15,6 +15,7 @@ from overweave import inventory
 from overweave.adapters.consul_http import ConsulHttp
 from overweave.adapters.engine_api import EngineApi
 from overweave.adapters.ssh import SshHost
+from overweave.command import change_script
 from overweave.fleet import Cancel
 from overweave.model import Access, Archive, Host
 
@@ -96,18 +97,33 @@ class Greeting:
 def lab_store(lab_hosts):
     """A Consul on the host of the lab, with a leader."""
     from overweave.adapters.clock import SystemClock
+    from overweave.certificates import Issuer, Wanted, new_authority, now
+    from overweave.credentials import file_of
+    from overweave.credentials import fresh as fresh_credentials
     from overweave.stores import consul
     from overweave.waiting import wait_until
 
     hosts, fleet = lab_hosts
     host, image = hosts[0], fleet.store.image
     host.engine.load_image(image, fleet.images.archives[image], lambda done, size: None)
-    made = consul.container(fleet.store, interface="eth0", address=host.reached_at)
+    config = consul.config(fleet.store, address=host.reached_at, servers=[host.reached_at], server=True)
+    host.do(change_script('mkdir -p "${1%/*}" && cat > "$1"', consul.CONFIG, stdin=config.encode()))
+    theirs = fresh_credentials()
+    write = 'umask 077 && cat > "$1"'
+    host.do(change_script(write, consul.SECRETS, stdin=file_of(theirs, server=True)))
+    issuer = Issuer(new_authority(now()), {}, now())
+    shown = issuer.file(Wanted(host.host.name, host.reached_at, consul.server_name(fleet.store)))
+    host.do(change_script(write, consul.TLS, stdin=shown))
+    made = consul.container(fleet.store, config)
     host.engine.create_container("consul", made.spec)
-    store = ConsulHttp(lambda: host.stream("127.0.0.1", 8500), "Consul on host1")
+    store = ConsulHttp(
+        lambda: host.stream("127.0.0.1", 8500), "Consul on host1", token=lambda: theirs.management
+    )
     before = store.leader()
     host.engine.start_container("consul")
-    wait_until(store.leader, what="no leader", seconds=30, clock=SystemClock(Cancel()))
+    clock = SystemClock(Cancel())
+    wait_until(store.leader, what="no leader", seconds=30, clock=clock)
+    wait_until(lambda: store.admits(theirs.management), what="no access", seconds=30, clock=clock)
     yield store, before
     host.engine.remove_container("consul")
     host.engine.remove_volume(consul.VOLUME)

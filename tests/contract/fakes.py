@@ -7,6 +7,7 @@ of stubs for systemctl and journalctl. Engines, stores and gossip are kept in me
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shlex
@@ -17,7 +18,9 @@ import tarfile
 import threading
 from contextlib import contextmanager
 
-from overweave.command import Result
+from tests.contract.swarms import NO_SWARM, SwarmPart
+
+from overweave.command import Result, Secret
 from overweave.errors import (
     CommandFailed,
     ConnectionProblem,
@@ -183,20 +186,23 @@ class FakeHost:
         )
 
 
-class FakeEngine:
+class FakeEngine(SwarmPart):
     """An engine's containers, networks, images and volumes. ``registry``: images that can be pulled.
+    ``wire``: where engines that share it find each other's swarms.
 
     After a restart it answers nobody who has not hung up: kept connections are dead.
     """
 
     PREDEFINED = ("bridge", "host", "none")
 
-    def __init__(self, where="h", registry=(), subnet="10.211.0"):
+    def __init__(self, where="h", registry=(), subnet="10.211.0", wire=None):
+        super().__init__(wire)
         self._where, self._registry = where, set(registry)
         self._lock = threading.RLock()
         self._containers, self._images, self._volumes = {}, set(), set()
         self._networks = {n: {"Driver": n, "IPAM": {"Config": []}, "Options": {}} for n in self.PREDEFINED}
         self._stale, self._ids, self._subnet = False, 0, subnet
+        self.left_behind = set()  # (network, name): endpoints in the store that no container has
         self.calls = []
 
     def restart(self):
@@ -234,7 +240,8 @@ class FakeEngine:
 
     def info(self):
         with self._call("asking for its state"):
-            return {"ServerVersion": "20.10.5+dfsg1", "Name": self._where}
+            its = {"ServerVersion": "20.10.5+dfsg1", "Name": self._where}
+            return its | {"Swarm": self._swarm_info()}
 
     def networks(self):
         with self._call("listing networks"):
@@ -251,6 +258,7 @@ class FakeEngine:
         joined = {
             c["id"]: {"Name": n} for n, c in self._containers.items() if c["running"] and name in c["joined"]
         }
+        joined |= {f"ep-{n}": {"Name": n} for on, n in self.left_behind if on == name}
         return {"Name": name, "Id": spec.get("id", name), "Scope": "local", "Containers": joined} | spec
 
     def containers(self):
@@ -339,10 +347,17 @@ class FakeEngine:
             if c["running"]:
                 return
             network = c["spec"].get("HostConfig", {}).get("NetworkMode", "bridge")
-            if network not in self._networks:
+            beside = network.removeprefix("container:")
+            if beside != network:
+                if not self._find(beside, refuse)["running"]:
+                    refuse(409, f"cannot join network of a non running container: {beside}")
+            elif network not in self._networks:
                 refuse(404, f"network {network} not found")
+            elif (network, name) in self.left_behind:
+                refuse(403, f"endpoint with name {name} already exists in network {network}")
+            else:
+                c["joined"] = {network: f"{self._subnet}.{len(self._containers) + 1}"}
             c["running"], c["fresh"] = True, False
-            c["joined"] = {network: f"{self._subnet}.{len(self._containers) + 1}"}
 
     def remove_container(self, name):
         with self._call(f"removing container {name}"):
@@ -358,6 +373,8 @@ class FakeEngine:
     def create_network(self, spec):
         name = spec["Name"]
         with self._call(f"creating network {name}") as refuse:
+            if spec.get("Attachable") and self.swarm is None:
+                refuse(500, NO_SWARM)
             if name in self._networks:
                 refuse(409, f"network with name {name} already exists")
             made = {
@@ -366,6 +383,8 @@ class FakeEngine:
                 "IPAM": spec["IPAM"],
                 "Options": dict(spec.get("Options") or {}),
             }
+            if spec.get("Attachable"):
+                made |= {"Scope": "swarm", "Attachable": True}
             self._networks[name] = made
             return made["id"]
 
@@ -383,7 +402,10 @@ class FakeEngine:
         with self._call(f"disconnecting {endpoint} from network {network}") as refuse:
             if network not in self._networks:
                 refuse(404, f"network {network} not found")
-            self._find(endpoint, refuse)["joined"].pop(network, None)
+            if endpoint not in self._containers and (network, endpoint) in self.left_behind:
+                self.left_behind.remove((network, endpoint))
+            else:
+                self._find(endpoint, refuse)["joined"].pop(network, None)
 
     def connect(self, network, container, settings):
         with self._call(f"connecting {container} to network {network}") as refuse:
@@ -408,11 +430,20 @@ class FakeEngine:
             self._volumes.remove(name)
 
 
+MANAGEMENT = Secret("0d8ef0b2-1cbe-4b2b-9a52-6c2f0a6cf0a0")
+
+
 class FakeStore:
-    """A `KeyValue`. ``up`` False: nobody answers; ``elects_after``: how often it has no leader yet."""
+    """A `ClusterStore` of one server. ``up`` False: nobody answers; ``elects_after``: how often it has no
+    leader yet."""
+
+    ID = "5fcfbcf7-bef0-2087-6aab-dfbfa514a002"
 
     def __init__(self, up=True, elects_after=0):
-        self.up, self._wait, self._kept = up, elects_after, {}
+        self.up, self._wait, self._kept, self._held = up, elects_after, {}, {}
+        self._catalog = {"h": (self.ID, "127.0.0.1")}
+        self._granted, self.key = {"management": MANAGEMENT}, None
+        self._others = {}
 
     def leader(self):
         self._wait -= self.up
@@ -442,8 +473,139 @@ class FakeStore:
         self._answer(f"changing {key}")
         if self._kept.get(key) != old:
             return False
-        self._kept[key] = new
+        if new is None:
+            self._kept.pop(key, None)
+        else:
+            self._kept[key] = new
         return True
+
+    def agent(self):
+        self._answer("asking the agent about itself")
+        config = {"NodeName": "h", "NodeID": self.ID, "Version": "1.8.7", "Server": True}
+        numbers = ("term", "last_log_index", "commit_index", "applied_index")
+        raft = {"state": "Leader", "last_contact": "0", **dict.fromkeys(numbers, "7")}
+        return {"Config": config, "Stats": {"raft": raft}}
+
+    def members(self):
+        self._answer("listing the agents")
+        tags = {"role": "consul", "id": self.ID, "build": "1.8.7:"}
+        return [
+            {"Name": "h", "Addr": "127.0.0.1", "Status": 1, "Tags": tags},
+            *(
+                {"Name": name, "Addr": at, "Status": state, "Tags": {"role": "node", "id": id_}}
+                for name, (id_, at, _, state) in self._others.items()
+            ),
+        ]
+
+    def servers(self):
+        self._answer("asking who votes")
+        return [
+            {"ID": self.ID, "Address": "127.0.0.1:8300", "Leader": True, "Voter": True},
+            *(
+                {"ID": id_, "Address": f"{at}:8300", "Leader": False, "Voter": True}
+                for id_, at, server, _ in self._others.values()
+                if server
+            ),
+        ]
+
+    def servers_as_known(self):
+        self._answer("asking who is to vote")
+        return self.servers()
+
+    def leave(self):
+        self._answer("telling the agent to leave")
+        self.up = False
+
+    def catalog(self):
+        self._answer("listing the catalog's nodes")
+        return [{"ID": id_, "Node": name, "Address": at} for name, (id_, at) in self._catalog.items()]
+
+    def sessions(self):
+        self._answer("listing the sessions")
+        return [{"ID": id_, "Node": "h", "TTL": "10s"} for id_ in self._held.values()]
+
+    def hold(self, key, session):
+        """As an engine's discovery does: the session's key goes with it."""
+        self._kept[key], self._held[key] = b"", session
+
+    def holders(self, prefix):
+        self._answer(f"asking who holds {prefix}")
+        return {key: session for key, session in self._held.items() if key.startswith(prefix)}
+
+    def save(self):
+        self._answer("making a snapshot")
+        kept = {key: value.hex() for key, value in self._kept.items()}
+        return snapshot(json.dumps([kept, self._held, self._catalog]).encode())
+
+    def restore(self, saved):
+        self._answer("restoring a snapshot")
+        try:
+            with tarfile.open(fileobj=io.BytesIO(saved)) as tar:
+                kept, self._held, self._catalog = json.load(tar.extractfile("state.bin"))
+        except tarfile.TarError as e:
+            raise StoreError(f"the store: restoring a snapshot: status 500: {e}") from e
+        self._kept = {key: bytes.fromhex(value) for key, value in kept.items()}
+
+    def admits(self, token):
+        self._answer("asking whether a token is known")
+        return token in self._granted.values()
+
+    def grant(self, name, rules, token):
+        self._answer(f"granting access to {name}")
+        self._granted[name] = token
+
+    def gossip_with(self, key):
+        self._answer("setting the gossip's key")
+        self.key = key
+
+    def register_anew(self, node, id_, address):
+        self._answer(f"registering {node} anew")
+        self._catalog[node] = (id_, address)
+        for key in self._held:
+            self._kept.pop(key)
+        self._held = {}
+
+    def join(self, name, address, *, server=False):
+        """Another agent, of a host that is off."""
+        self._others[name] = (f"id of {name}", address, server, 4)
+        self._catalog[name] = (f"id of {name}", address)
+
+    def force_leave(self, node):
+        doing = f"taking the agent {node} out"
+        self._answer(doing)
+        if node not in self._others:
+            raise StoreError(f"the store: {doing}: 500 agent: No node found with name '{node}'")
+        self._others[node] = (*self._others[node][:3], 3)
+        self._catalog.pop(node, None)
+
+    def remove_server(self, id_):
+        doing = f"taking the server {id_} out of raft"
+        self._answer(doing)
+        name = next((n for n, its in self._others.items() if its[0] == id_ and its[2]), None)
+        if name is None:
+            raise StoreError(f'the store: {doing}: 500 id "{id_}" was not found in the Raft configuration')
+        self._others[name] = (*self._others[name][:2], False, self._others[name][3])
+
+
+def snapshot(state=b"state", *, meta=None, sums=None, more=()):
+    """What Consul's API gives: a gzipped tar of three files."""
+    meta = (
+        json.dumps({"Version": 1, "ID": "2-7-1", "Index": 7, "Term": 2, "Size": len(state)}).encode()
+        if meta is None
+        else meta
+    )
+    files = {"meta.json": meta, "state.bin": state}
+    if sums is None:
+        sums = "".join(
+            f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items()
+        ).encode()
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as tar:
+        for name, data in (*files.items(), ("SHA256SUMS", sums), *more):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return made.getvalue()
 
 
 def saved_image(path, *tags):

@@ -7,7 +7,9 @@ import tarfile
 
 import pytest
 
+from overweave.command import Secret
 from overweave.errors import EngineError, UsageError
+from overweave.facts.swarm import Member, look, parse_member
 from overweave.model import Archive
 
 IDLE = ["sh", "-c", "exec sleep 600"]
@@ -55,7 +57,7 @@ def listed(engine, name):
 @contextlib.contextmanager
 def refused(status, begin):
     with pytest.raises(EngineError) as caught:
-        yield
+        yield caught
     assert caught.value.status == status
     assert caught.value.message.startswith(begin)
     assert caught.value.host
@@ -154,6 +156,17 @@ def test_a_container_that_removes_itself_is_gone_when_its_end_was_asked_for(plac
         assert "one" not in names(engine)
 
 
+def test_one_in_the_network_namespace_of_another_is_on_no_network_itself(place, engine):
+    engine.create_container("one", spec(place))
+    engine.create_container("two", spec(place, NetworkMode="container:one"))
+    with refused(409, "starting container two: cannot join network of a non running container: "):
+        engine.start_container("two")
+    engine.start_container("one")
+    engine.start_container("two")
+    assert engine.container("two")["NetworkSettings"]["Networks"] == {}
+    assert engine.container("two")["State"]["Running"]
+
+
 def test_the_end_of_a_container_that_never_started(place, engine):
     engine.create_container("one", spec(place, AutoRemove=True))
     engine.end_container("one")
@@ -246,3 +259,98 @@ def test_a_way_that_was_prepared_is_used_and_one_that_ended_is_made_anew(place):
     engine.prepare()
     engine.hang_up()
     assert engine.version()["ApiVersion"]
+
+
+NO_SWARM = (
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node'
+)
+IN_ONE = "This node is already part of a swarm. "
+
+
+@pytest.fixture
+def swarm(place):
+    """An engine that is in no swarm, and the address that it would have there; left as it was."""
+    yield place.engine, place.writer.reached_at
+    place.engine.leave_swarm()
+    with contextlib.suppress(EngineError):
+        place.engine.remove_network("docker_gwbridge")
+
+
+def test_an_engine_without_a_swarm_manages_none(swarm):
+    engine, _ = swarm
+    assert parse_member(engine.info()) == Member()
+    with refused(503, f"listing the swarm's nodes: {NO_SWARM}"):
+        engine.nodes()
+    with refused(503, f"asking for a join token: {NO_SWARM}"):
+        engine.join_token(manager=True)
+    with refused(503, f"changing the node abc: {NO_SWARM}"):
+        engine.change_node("abc", 1, {})
+    with refused(503, f"removing the node abc: {NO_SWARM}"):
+        engine.remove_node("abc")
+    with refused(500, f"creating network blue: {NO_SWARM}"):
+        engine.create_network(BLUE | {"Driver": "overlay", "Attachable": True})
+
+
+def test_who_begins_a_swarm_is_its_first_manager_and_leads_it(swarm):
+    engine, address = swarm
+    engine.init_swarm(address, port=4790, pool="10.60.0.0/16")
+    member = parse_member(engine.info())
+    assert (member.state, member.manager, member.address, member.port) == ("active", True, address, 4790)
+    assert member.remotes == (f"{address}:2377",)
+    assert member.cluster
+    found = look(engine)
+    node = found.nodes[member.node]
+    assert list(found.nodes) == [member.node]
+    assert (node.role, node.availability, node.ready, node.address) == ("manager", "active", True, address)
+    assert node.leader
+    assert found.leader == node.name
+    with refused(503, f"beginning a swarm: {IN_ONE}"):
+        engine.init_swarm(address, port=4789)
+    with refused(503, f"joining the swarm: {IN_ONE}"):
+        engine.join_swarm(address, [f"{address}:2377"], engine.join_token(manager=False))
+    engine.create_network(BLUE | {"Driver": "overlay", "Attachable": True})
+    made = engine.network("blue")
+    assert (made["Scope"], made["Attachable"]) == ("swarm", True)
+    for _ in range(2):  # what is left already is no error
+        engine.leave_swarm()
+        assert parse_member(engine.info()) == Member()
+    assert "blue" not in {n["Name"] for n in engine.networks()}
+
+
+def test_a_token_that_is_none_lets_nobody_in(swarm):
+    engine, address = swarm
+    with refused(500, "joining the swarm: invalid join token") as caught:
+        engine.join_swarm(address, [f"{address}:2377"], Secret("nonsense"))
+    assert "nonsense" not in str(caught.value)
+    assert parse_member(engine.info()) == Member()
+
+
+def test_a_manager_tells_tokens_changes_nodes_and_removes_them(swarm):
+    """In one, as an engine takes seconds to leave a swarm."""
+    engine, address = swarm
+    engine.init_swarm(address, port=4789)
+    manager, worker = (engine.join_token(manager=which) for which in (True, False))
+    assert manager.reveal() != worker.reveal()
+    for token in (manager, worker):
+        assert token.reveal().startswith("SWMTKN-1-")
+        assert "SWMTKN" not in f"{token} {token!r} {[token]}"
+    (node,) = look(engine).nodes.values()
+    engine.change_node(node.id, node.version, {**node.spec, "Availability": "drain"})
+    (now,) = look(engine).nodes.values()
+    assert (now.availability, now.role) == ("drain", "manager")
+    assert now.version > node.version
+    with refused(
+        500, f"changing the node {node.id}: rpc error: code = Unknown desc = update out of sequence"
+    ):
+        engine.change_node(node.id, node.version, {**node.spec, "Availability": "active"})
+    last = "rpc error: code = FailedPrecondition desc = attempting to demote the last manager of the swarm"
+    with refused(400, f"changing the node {node.id}: {last}"):
+        engine.change_node(node.id, now.version, {**now.spec, "Role": "worker"})
+    with refused(404, "changing the node abc: node abc not found"):
+        engine.change_node("abc", 1, node.spec)
+    engine.remove_node("abc")
+    said = (
+        f"rpc error: code = FailedPrecondition desc = node {node.id} is a cluster manager and is a member of"
+    )
+    with refused(400, f"removing the node {node.id}: {said}"):
+        engine.remove_node(node.id)

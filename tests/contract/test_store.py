@@ -35,6 +35,20 @@ def test_a_value_is_swapped_only_for_the_one_that_it_was_made_from(store):
     assert store.keys("s/") == ["s/value"]
 
 
+def test_a_key_is_made_only_where_there_is_none_and_deleted_only_as_it_was_seen(store):
+    assert store.swap("m/key", None, b"1")
+    assert not store.swap("m/key", None, b"2")
+    assert store.get("m/key") == b"1"
+    assert not store.swap("m/key", b"2", None)
+    assert store.swap("m/key", b"1", None)
+    assert store.get("m/key") is None
+    assert not store.swap("m/key", b"1", None)
+    assert store.swap("m/key", None, None)
+    assert store.swap("m/key", None, b"")
+    assert store.get("m/key") == b""
+    assert not store.swap("m/key", None, b"3")
+
+
 def test_what_is_not_there_is_none_and_no_keys(store):
     assert store.get("nothing/here") is None
     assert store.keys("nothing/") == []

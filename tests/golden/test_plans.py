@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overweave import pipeline
 from overweave.errors import FleetError, OverweaveError
 from overweave.plan import plan
 from overweave.preflight import store
 from overweave.preflight.finding import refusals
+from overweave.steps import RestartEngine
 from overweave.teardown import forget, teardown
 
 from .site import Site, inventory_of, lines
@@ -28,8 +31,16 @@ ROUNDS = 3
 
 def deployed(wanted=None):
     site = Site(wanted)
-    site.carry_out(plan(site.fleet, site.facts()))
+    deploy(site)
     return site
+
+
+def deploy(site, hosts=None):
+    """On all of a site's hosts, or on the first of them."""
+    wanted = site.wanted
+    site.wanted = wanted | {"hosts": dict(list(wanted["hosts"].items())[:hosts])}
+    site.carry_out(plan(site.fleet, site.facts()))
+    site.wanted = wanted
 
 
 def change(site, changes):
@@ -53,7 +64,10 @@ def change(site, changes):
 
 def outcome(scenario):
     base = inventory_of(scenario.get("hosts", 3), **scenario.get("inventory", {}))
-    site = (deployed if scenario["start"] == "deployed" else Site)(base)
+    site = Site(base)
+    change(site, scenario.get("before", {}))
+    if scenario["start"] == "deployed":
+        deploy(site, scenario.get("deployed_hosts"))
     change(site, scenario.get("changes", {}))
     fleet, facts = site.fleet, site.facts()
     task = scenario.get("task", "deploy")
@@ -61,6 +75,8 @@ def outcome(scenario):
         if task == "deploy":
             return list(lines(plan(fleet, facts, replace_network=scenario.get("replace_network", False))))
         assert task == "destroy"
+        if fleet.in_swarm:
+            return list(lines(destruction(site)))
         return [*lines(teardown(fleet, facts)), *lines(forget(fleet, facts))]
     except FleetError as e:
         return [f"refused: {line}" for error in e.failures for line in str(error).splitlines()]
@@ -87,10 +103,111 @@ def settle(site):
     return plans
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 25])
-def test_one_plan_deploys_a_clean_site_and_nothing_is_left_to_do(count):
-    site = Site(inventory_of(count))
+@pytest.mark.parametrize(("count", "servers"), [(1, 1), (2, 1), (3, None), (3, 3), (5, 3), (25, 5)])
+def test_one_plan_deploys_a_clean_site_and_nothing_is_left_to_do(count, servers):
+    site = Site(with_servers(count, servers))
     assert len(settle(site)) == 1
+
+
+def test_files_that_let_agents_and_engines_in_are_there_before_who_reads_them():
+    site = deployed()
+    for box in site.boxes.values():
+        box.secret_files = {}
+        box.containers["app"] = ["busybox:1.36", True, {}]
+    site.granted, site.issued = False, {}
+    settle(site)
+
+
+@pytest.mark.parametrize(("count", "servers"), [(1, 1), (3, 1), (3, 3), (5, 3)])
+def test_one_plan_deploys_a_store_that_runs_as_services(count, servers):
+    site = Site(inventory_of(count, store={"run_as": "service", "servers": servers}))
+    assert len(settle(site)) == 1
+
+
+@pytest.mark.parametrize("servers", [1, 3])
+def test_one_plan_moves_a_store_to_its_other_form_and_back(servers):
+    forms = ({"image": "consul:1.8.7", "servers": servers}, {"run_as": "service", "servers": servers})
+    site = deployed(inventory_of(5, store=forms[0]))
+    for wanted in reversed(forms):
+        site.wanted = site.wanted | {"store": wanted}
+        (made,) = settle(site)
+        assert not any(isinstance(step, RestartEngine) for step in made.steps)
+        assert ("consul:1.8.7" in site.boxes["host1"].images) == ("image" in wanted)
+
+
+IN_A_SWARM = {"backend": "swarm", "store": {}}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 11])
+def test_one_plan_deploys_a_swarm_on_a_clean_site_and_restarts_no_engine(count):
+    site = Site(inventory_of(count, **IN_A_SWARM))
+    (made,) = settle(site)
+    assert not any(isinstance(step, RestartEngine) for step in made.steps)
+
+
+def begun(site, host):
+    """A swarm that somebody else has begun on one host, as it was before any deployment."""
+    box = site.boxes[host]
+    site.nodes = {"n1": {"name": box.hostname, "role": "manager"}}
+    box.member = {"state": "active", "node": "n1", "address": box.address, "manager": True}
+    box.networks |= {"docker_gwbridge": []}
+    site.shared = {"ingress": ["overlay", "swarm", ["10.0.0.0/24"], {}, False]}
+
+
+@pytest.mark.parametrize("count", [1, 3, 4])
+@pytest.mark.parametrize("of", ["", "host1", "last"])
+def test_a_teardown_leaves_hosts_as_they_were_in_a_swarm_or_without_one(count, of):
+    site = Site(inventory_of(count, **IN_A_SWARM))
+    if of:
+        begun(site, f"host{count}" if of == "last" else of)
+    before, nodes = site.facts(), dict(site.nodes)
+    settle(site)
+    assert site.facts() != before
+    site.carry_out(destruction(site))
+    assert (site.facts(), site.nodes) == (before, nodes)
+    assert not destruction(site)
+
+
+def destruction(site):
+    return pipeline.make_teardown(SimpleNamespace(fleet=site.fleet), site.facts())
+
+
+@pytest.mark.parametrize(("first", "then"), [(1, 3), (1, 5), (3, 1), (3, 5), (5, 3)])
+def test_managers_are_added_and_taken_away_and_the_swarm_has_a_majority_all_the_time(first, then):
+    site = deployed(inventory_of(6, **IN_A_SWARM, swarm={"managers": first}))
+    site.wanted = site.wanted | {"swarm": {"managers": then}}
+    settle(site)
+    assert [its["role"] for its in site.nodes.values()].count("manager") == then
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["down", "no images", "no anchor", "anchor stopped", "probe left", "user container"]),
+        st.sets(st.sampled_from(["host1", "host2", "host3"]), min_size=1, max_size=2),
+    ),
+    st.sampled_from(["", "network gone", "network differs", "clean"]),
+    st.sampled_from([1, 3]),
+)
+def test_a_few_plans_mend_a_swarm_and_then_nothing_is_left_to_do(damages, more, managers):
+    wanted = inventory_of(3, **IN_A_SWARM, swarm={"managers": managers})
+    site = Site(wanted) if more == "clean" else deployed(wanted)
+    for what, hosts in damages.items():
+        # While no manager runs, nobody knows what to do.
+        few = hosts - {"host1"} if managers == 1 else sorted(hosts)[:1]
+        for name in sorted(few if what == "down" and more != "clean" else hosts):
+            damage(site, what, site.boxes[name])
+    if more == "network gone":
+        site.shared = {n: its for n, its in site.shared.items() if n != "overweave"}
+    elif more == "network differs":
+        site.shared["overweave"] = ["overlay", "swarm", ["10.99.0.0/16"], {}]
+    settle(site)
+    users = [name for box in site.boxes.values() for name in box.containers if name == "web"]
+    assert len(users) == len(damages.get("user container", ())), "what users run is never removed"
+
+
+def with_servers(hosts, servers):
+    wanted = inventory_of(hosts)
+    return wanted | {"store": wanted["store"] | {"servers": servers}}
 
 
 DAMAGE = st.dictionaries(
@@ -141,9 +258,13 @@ def damage(site, what, box):
     st.sampled_from(
         [[["host1", "host2", "host3"]], [["host1"], ["host2", "host3"]], [["host1"], ["host2"], ["host3"]]]
     ),
+    st.sampled_from([1, 3]),
 )
-def test_whatever_was_broken_a_few_plans_mend_it_and_then_nothing_is_left_to_do(damages, more, islands):
-    site = Site() if more == "clean" else deployed()
+def test_whatever_was_broken_a_few_plans_mend_it_and_then_nothing_is_left_to_do(
+    damages, more, islands, servers
+):
+    wanted = with_servers(3, servers)
+    site = Site(wanted) if more == "clean" else deployed(wanted)
     site.islands = islands
     for what, hosts in damages.items():
         for name in sorted(hosts):
@@ -198,14 +319,15 @@ def test_a_folder_that_the_first_of_two_plans_made_is_not_noted_as_the_hosts_own
 
 def test_several_refusals_are_one_error_that_says_all_of_them():
     site = Site()
-    site.boxes["host2"].swarm = True
+    site.boxes["host2"].member = {"state": "active"}
+    site.wanted["backend"] = "consul"
     site.boxes["host2"].hostname = site.boxes["host1"].hostname
     with pytest.raises(FleetError) as caught:
         plan(site.fleet, site.facts())
     assert caught.value.exit_code == 4
     assert str(caught.value) == (
         "host2: the engine is in swarm mode, which forbids a cluster store\n"
-        "  -> `docker swarm leave` if the swarm is not needed\n"
+        "  -> `--backend swarm` uses it; `docker swarm leave` if it is not needed\n"
         "host1 and host2 both call themselves 'host1': gossip goes by host names\n"
         "  -> give each its own with `hostnamectl set-hostname NAME` (docker/classicswarm#1573)"
     )

@@ -17,6 +17,7 @@ from tests.unit.facts.test_host import TOLD, Asked
 from overweave.adapters import http_stream
 from overweave.adapters.consul_http import ConsulHttp
 from overweave.adapters.engine_api import EngineApi
+from overweave.command import Secret
 from overweave.errors import ConnectionProblem, EngineError, OverweaveError, StoreError
 from overweave.facts.fleet import FleetFacts
 from overweave.facts.host import look
@@ -95,6 +96,13 @@ CALLS = {
     "create_container": lambda e: e.create_container("n", {"Image": "x"}),
     "create_network": lambda e: e.create_network({"Name": "n"}),
     "remove_container": lambda e: e.remove_container("n"),
+    "nodes": lambda e: e.nodes(),
+    "init_swarm": lambda e: e.init_swarm("10.0.0.1", port=4789),
+    "join_token": lambda e: e.join_token(manager=True),
+    "join_swarm": lambda e: e.join_swarm("10.0.0.1", ["10.0.0.2:2377"], Secret("s3cret")),
+    "leave_swarm": lambda e: e.leave_swarm(),
+    "change_node": lambda e: e.change_node("n", 1, {"Role": "worker"}),
+    "remove_node": lambda e: e.remove_node("n"),
 }
 GARBAGE = {
     "no HTTP": b"\x00\xff\x1b[31m garbage\r\n\r\n",

@@ -6,6 +6,7 @@ past ssh: through the lab, and through the engines' own sockets.
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -23,7 +24,9 @@ from typing import Any
 import docker
 import docker.errors
 import yaml
+from tests.lab.preloaded import Preloaded
 
+from overweave.credentials import OPERATOR
 from overweave.lab import Lab, LabHost, faults
 
 
@@ -84,16 +87,26 @@ NOTHING_TO_DO = "nothing to do: everything is as wanted, and proven since the en
 GREEN = "6 of 6 directed pairs green on overweave"
 
 FILES = """\
-cd / && find etc/systemd/system etc/docker etc/default var/lib/overweave run/systemd/system \
-    -printf '%p %y %m %l ' \\( -type f -exec md5sum {} \\; -o -print \\) 2>/dev/null | sort
+cd / && find etc/systemd/system etc/docker etc/default etc/overweave var/lib/overweave run/systemd/system \
+    -printf '%p %y %m %l\\n' -type f -exec md5sum {} + 2>/dev/null | sort
 """
-ENGINE = """\
+CUT = "-- 8< --\n"
+STATE = f"""\
+{FILES}
+echo '{CUT.strip()}'
 pid=$(systemctl show -p MainPID --value docker.service)
 echo "$pid"
 tr '\\0' ' ' < /proc/$pid/cmdline
 echo
 ip -o link show | sed -n 's/^[0-9]*: \\([^:@]*\\).*/\\1/p' | grep -v '^veth' | sort | tr '\\n' ' '
+echo
+echo '{CUT.strip()}'
+systemctl cat docker.service
 """
+
+
+CURL = f'curl -sf -H "X-Consul-Token: $(cat {OPERATOR})"'
+"""With the token that opens all of the store, on a host with a server."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +192,11 @@ class Bed:
         path.write_text(yaml.safe_dump(dict(inventory), sort_keys=False))
         return path
 
+    def write_inventory(self, **store: Any) -> None:
+        """Let the store of the inventory have other settings, from here on."""
+        wanted = self.wanted()
+        self.write(self.inventory.name, wanted | {"store": wanted["store"] | store})
+
     def start(
         self,
         *words: str,
@@ -188,13 +206,17 @@ class Bed:
         environment: Mapping[str, str] | None = None,
         **more: Any,
     ) -> subprocess.Popen[str]:
-        """Start a command. ``inventory`` is told by the environment; None for none."""
+        """Start a command. ``inventory`` is told by the environment; None for none.
+
+        With something special about its start, such as words ``before`` it, it has an interpreter of its own.
+        """
         variables = {key: os.environ[key] for key in ("PATH", "LANG", "TERM") if key in os.environ}
         variables |= {"HOME": str(self.home), **(environment or {})}
         if inventory is not None:
             variables["OVERWEAVE_INVENTORY"] = str(inventory)
         streams = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE) | {"stdin": subprocess.DEVNULL}
-        return subprocess.Popen(
+        usual = program == FAB and cwd == CHECKOUT and not more
+        return (Preloaded if usual else subprocess.Popen)(
             (*more.pop("before", ()), str(program), *words),
             cwd=cwd,
             env=variables,
@@ -262,8 +284,8 @@ class Bed:
             return dict(zip((h.name for h in self.hosts), pool.map(self._state, self.hosts), strict=True))
 
     def _state(self, host: LabHost) -> HostState:
-        files = host.run(("sh", "-c", FILES)).stdout
-        pid, arguments, links = host.run(("sh", "-c", ENGINE)).stdout.split("\n", 2)
+        files, engine_is, unit = host.run(("sh", "-c", STATE)).stdout.split(CUT)
+        pid, arguments, links = engine_is.split("\n", 2)
         with closing(self.at(host.name)) as engine:
             containers = [engine.inspect_container(c["Id"]) for c in engine.containers(all=True)]
             networks = engine.networks()
@@ -272,7 +294,7 @@ class Bed:
         return HostState(
             as_made={
                 "files": files.splitlines(),
-                "unit": host.run(("systemctl", "cat", "docker.service")).stdout,
+                "unit": unit,
                 "arguments": arguments,
                 "links": links.split(),
                 "containers": {
@@ -305,6 +327,17 @@ class Bed:
             found += [name for container in mine for name in container["Names"]]
         return found
 
+    def leave_endpoint(self, name: str) -> None:
+        """Write a container's endpoint into the store a second time, as one that nobody has any more: an
+        engine whose containers end while the store has no leader leaves such."""
+        url = "http://127.0.0.1:8500/v1/kv/"
+        for row in json.loads(self.do("host1", f"{CURL} '{url}docker/network/v1.0/endpoint/?recurse'")):
+            value = base64.b64decode(row["Value"] or "").decode()
+            if f'"{name}"' in value:
+                old = row["Key"].rstrip("/").rsplit("/", 1)[-1]
+                key, value = (text.replace(old, old[::-1]) for text in (row["Key"], value))
+                self.do("host1", f"{CURL} -X PUT -d @- '{url}{key}' <<'END'\n{value}\nEND")
+
     def make_clean(self) -> None:
         """The hosts as they were after their first boot, and the pristine state from then on."""
         if not self.pristine:
@@ -316,10 +349,11 @@ class Bed:
             # What one test has killed must not fail the next.
             self._wipe(host.name for host in self.hosts)
             as_it_is = self.state()
-        if as_made(as_it_is) != as_made(self.pristine):
-            self.fab("destroy-overlay", "--yes")
-            now = self.state()
-            self._wipe(name for name in now if now[name].as_made != self.pristine[name].as_made)
+        if as_made(as_it_is) == as_made(self.pristine):
+            return
+        self.fab("destroy-overlay", "--yes")
+        now = self.state()
+        self._wipe(name for name in now if now[name].as_made != self.pristine[name].as_made)
         left = differences(self.pristine, self.state())
         assert not left, left
 
@@ -352,11 +386,17 @@ class Bed:
 
 # First an engine without a store: one whose store is gone can't remove its networks.
 WIPE = """\
-rm -rf /etc/systemd/system/docker.service.d /var/lib/overweave /etc/docker/daemon.json
+systemctl --quiet disable --now overweave-boot.service overweave-backup.timer 2>/dev/null
+systemctl --quiet disable --now overweave-consul.service 2>/dev/null
+rm -rf /var/backups/overweave /var/lib/systemd/timers/stamp-overweave-backup.timer
+rm -rf /etc/systemd/system/docker.service.d /etc/overweave /var/lib/overweave /etc/docker/daemon.json
+rm -f /etc/systemd/system/overweave-boot.service /etc/systemd/system/overweave-backup.*
+rm -f /etc/systemd/system/overweave-consul.service
 systemctl daemon-reload
 systemctl reset-failed docker docker.socket
 systemctl stop docker.socket docker
 systemctl start docker || exit
+docker swarm leave --force > /dev/null 2>&1
 docker ps -aq | xargs -r docker rm -fv
 docker network ls -q --filter type=custom | xargs -r docker network rm
 ! ip link show docker_gwbridge > /dev/null 2>&1 || ip link delete docker_gwbridge

@@ -22,8 +22,22 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
     ran = bed.run("--list", **elsewhere)
     assert ran.status == 0
     names = re.findall(r"^  ([a-z][a-z.-]+)  ", ran.out, re.MULTILINE)
-    tasks = ["audit", "bench-overlay", "consul-ui", "deploy-overlay", "destroy-overlay", "doctor"]
-    tasks += ["plan-overlay", "preflight", "repair", "status", "trace", "validate-overlay"]
+    tasks = ["add-host", "audit", "backends", "bench-overlay", "consul-ui", "deploy-overlay"]
+    tasks += [
+        "destroy-overlay",
+        "doctor",
+        "networks",
+        "plan-overlay",
+        "preflight",
+        "remove-host",
+        "repair",
+        "replace-host",
+        "rotate-certificates",
+        "rotate-gossip-key",
+    ]
+    tasks += ["status", "store-add-server", "store-backup", "store-backups", "store-rebuild"]
+    tasks += ["store-recover-quorum", "store-remove-server", "store-replace-server", "store-restore"]
+    tasks += ["store-status", "store-token", "store-upgrade", "trace", "validate-overlay"]
     labs = ["lab.down", "lab.fault", "lab.list", "lab.run", "lab.up"]
     books = [name for name in names if name.startswith("runbook.")]
     assert names == [*tasks, *labs, *books]
@@ -32,8 +46,23 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
 
 def test_every_task_tells_its_options(bed):
     for task in (
-        *("audit", "bench-overlay", "deploy-overlay", "destroy-overlay", "doctor", "plan-overlay"),
-        *("preflight", "repair", "status", "trace", "validate-overlay"),
+        *("add-host", "audit", "bench-overlay", "deploy-overlay", "destroy-overlay", "doctor"),
+        *(
+            "backends",
+            "networks",
+            "plan-overlay",
+            "preflight",
+            "remove-host",
+            "repair",
+            "replace-host",
+            "rotate-certificates",
+            "rotate-gossip-key",
+            "status",
+        ),
+        *("store-add-server", "store-backup", "store-backups", "store-rebuild", "store-recover-quorum"),
+        *("store-remove-server", "store-replace-server", "store-restore", "store-status", "store-token"),
+        "store-upgrade",
+        *("trace", "validate-overlay"),
     ):
         ran = bed.run("--help", task).ok()
         assert "--inventory=STRING" in ran.out
@@ -54,7 +83,9 @@ def test_a_plan_on_clean_hosts_writes_nothing(clean):
     assert "all hosts" in ran.out
     # One line of the drop-in is one line, however long.
     assert re.search(
-        rf"^ +\+ExecStart=.* --cluster-advertise={re.escape(NET)}\.12:2376 .*ttl=20$", ran.out, re.MULTILINE
+        rf"^ +\+ExecStart=.* --cluster-advertise={re.escape(NET)}\.12:2376 .*/etc/overweave/tls.pem$",
+        ran.out,
+        re.MULTILINE,
     )
     assert ran.out.endswith(
         "\nengines that restart: host1, host2, host3\n"
@@ -150,7 +181,21 @@ def test_the_way_to_consuls_page(deployed):
         with urllib.request.urlopen(url, timeout=10) as page:
             assert page.status == 200
             assert b"<title>Consul" in page.read()
-        with urllib.request.urlopen(url.replace("/ui/", "/v1/kv/docker/nodes/?keys"), timeout=10) as answer:
+        token = deployed.folder / "consul.token"
+        assert deployed.fab("store-token", str(token)).ok().out == (
+            f"{token}: the token that opens all of the store, readable by its owner alone\n"
+        )
+        assert token.stat().st_mode & 0o777 == 0o600
+        again = deployed.fab("store-token", str(token))
+        assert (again.status, again.said) == (
+            2,
+            f"overweave: {token} is there already\n  -> name another file",
+        )
+        nodes = urllib.request.Request(
+            url.replace("/ui/", "/v1/kv/docker/nodes/?keys"),
+            headers={"X-Consul-Token": token.read_text().strip()},
+        )
+        with urllib.request.urlopen(nodes, timeout=10) as answer:
             assert len(json.load(answer)) == 3
         taken = deployed.fab("consul-ui", "--port", url.split(":")[2].partition("/")[0])
         assert taken.status == 2
@@ -164,6 +209,15 @@ def test_the_way_to_consuls_page(deployed):
     assert err.endswith("Ctrl-C ends it\n")
     with pytest.raises(urllib.error.URLError, match="refused"):
         urllib.request.urlopen(url, timeout=5)
+
+
+def test_hosts_without_a_token_have_none_to_write(clean):
+    ran = clean.fab("store-token", str(clean.folder / "none.token"))
+    assert (ran.status, ran.said) == (
+        4,
+        "overweave: no host here has the store's management token\n"
+        "  -> `fab deploy-overlay` makes one; it is on the hosts with a server",
+    )
 
 
 def test_no_way_to_a_consul_that_is_not_there(clean):
@@ -221,6 +275,14 @@ def test_the_lab_breaks_hosts_and_mends_them(bed):
             2,
             "overweave: '4789' is not a port\n  -> write it as udp/4789 or tcp/7946\n",
         )
+        ran = fault("--cut", "10.98.1")
+        assert (ran.status, ran.err) == (
+            2,
+            "overweave: '10.98.1' is not an address\n  -> `fab lab.list` shows those of the hosts\n",
+        )
+        assert fault("--cut", f"{NET}.11,{NET}.12").out == f"host3: cut off from {NET}.11,{NET}.12\n"
+        assert bed.do("host3", "iptables -S OVERWEAVE-FAULTS").count("-j DROP\n") == 4
+        assert fault("--clear").out == "host3: cleared\n"
         before = bed.pids()[2]
         assert fault("--kill-engine").out == "host3: engine killed\n"
         wait_for(lambda: bed.pids()[2] not in (before, 0), 20, "another engine")

@@ -7,7 +7,7 @@ import re
 from contextlib import closing
 
 import pytest
-from tests.lab.bed import DROP_IN, GREEN, NET, NOTHING_TO_DO, as_made, directed, load
+from tests.lab.bed import CURL, DROP_IN, GREEN, NET, NOTHING_TO_DO, as_made, directed, load
 
 from overweave.lab.waiting import wait_for
 
@@ -16,10 +16,13 @@ pytestmark = pytest.mark.lab
 ADDRESSES = {"host1": f"{NET}.11", "host2": f"{NET}.12", "host3": f"{NET}.13"}
 UNIT = f"""\
 [Service]
+EnvironmentFile=-/etc/overweave/engine.env
 ExecStart=
 ExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS \
---cluster-store=consul://{NET}.11:8500 --cluster-advertise={{address}}:2376 \
---cluster-store-opt=discovery.heartbeat=2 --cluster-store-opt=discovery.ttl=20
+--cluster-store=consul://{NET}.11:8501 --cluster-advertise={{address}}:2376 \
+--cluster-store-opt=discovery.heartbeat=2 --cluster-store-opt=discovery.ttl=20 \
+--cluster-store-opt=kv.cacertfile=/etc/overweave/tls.pem \
+--cluster-store-opt=kv.certfile=/etc/overweave/tls.pem --cluster-store-opt=kv.keyfile=/etc/overweave/tls.pem
 """
 
 
@@ -110,21 +113,23 @@ def test_a_reload_can_not_stop_the_heartbeat(first, bed):
     assert bed.pids() == before
 
 
-def test_consul_runs_as_the_tutorials_run_it(first, bed):
+def test_consul_runs_in_a_container_in_host_network_mode(first, bed):
     with closing(bed.at("host1")) as engine:
         consul = engine.inspect_container("consul")
     assert consul["State"]["Running"]
     assert consul["HostConfig"]["NetworkMode"] == "host"
     assert consul["HostConfig"]["RestartPolicy"]["Name"] == "always"
     assert consul["HostConfig"]["Binds"] == ["overweave-consul:/consul/data"]
-    environment = dict(word.split("=", 1) for word in consul["Config"]["Env"])
-    assert environment["CONSUL_BIND_INTERFACE"] == "eth0"
-    assert json.loads(environment["CONSUL_LOCAL_CONFIG"])["performance"] == {"raft_multiplier": 1}
     assert "-ui" in consul["Args"]
+    config = json.loads(bed.do("host1", "cat /etc/overweave/consul.json"))
+    assert config["performance"] == {"raft_multiplier": 1}
+    # Root inside may do nothing that a container's root usually may.
+    assert bed.do("host1", "grep ^CapEff: /proc/$(pgrep -x consul)/status").split()[1] == f"{2:016x}"
     bound = bed.do("host1", "ss -Hltun | awk '{ print $5 }'").split()
-    consuls = {b for b in bound if b.rpartition(":")[2] in ("8300", "8301", "8302", "8500", "8600")}
+    consuls = {b for b in bound if b.rpartition(":")[2] in ("8300", "8301", "8500", "8501", "8600")}
     assert {b.rpartition(":")[0] for b in consuls} == {"127.0.0.1", f"{NET}.11"}
-    assert {"127.0.0.1:8500", f"{NET}.11:8500"} <= consuls
+    assert {"127.0.0.1:8500", "127.0.0.1:8501", f"{NET}.11:8501"} <= consuls
+    assert f"{NET}.11:8500" not in consuls, "HTTP is for the host itself"
 
 
 def test_the_engine_api_listens_on_no_port(first, bed):
@@ -135,7 +140,7 @@ def test_the_engine_api_listens_on_no_port(first, bed):
 
 def test_every_engine_is_registered_in_the_store(first, bed):
     url = "http://127.0.0.1:8500/v1/kv/docker/nodes/?keys"
-    keys = json.loads(bed.do("host1", f"curl -sf '{url}'"))
+    keys = json.loads(bed.do("host1", f"{CURL} '{url}'"))
     assert sorted(keys) == [f"docker/nodes/{address}:2376" for address in ADDRESSES.values()]
 
 
@@ -144,7 +149,7 @@ def test_nothing_of_the_proof_stays(first, bed):
     url = "http://127.0.0.1:8500/v1/kv/docker/network/v1.0/endpoint/?recurse"
     endpoints = bed.do(
         "host1",
-        f"curl -sf '{url}' | grep -o '\"Value\":\"[^\"]*' | cut -d'\"' -f4 | "
+        f"{CURL} '{url}' | grep -o '\"Value\":\"[^\"]*' | cut -d'\"' -f4 | "
         'while read -r v; do echo "$v" | base64 -d; echo; done',
     )
     names = sorted(json.loads(line)["name"] for line in endpoints.splitlines() if line)

@@ -149,7 +149,7 @@ def test_what_was_stopped_and_what_was_edited_is_set_right(deployed):
         f"host2\n  write {DROP_IN}\n      because the engine needs the cluster flags\n",
         "  restart the engine\n      because its unit changed\n",
         f"host3\n  change {DROP_IN}\n      because the cluster flags differ\n",
-        "ttl=200\n",
+        "ttl=200 ",
         "  restart the engine\n      because the engine is down\n",
         "engines that restart: host2, host3\n",
     )
@@ -188,6 +188,17 @@ def test_a_network_that_was_removed_is_made_again(deployed):
         "  -> `fab deploy-overlay` makes it; --network NAME proves another",
     )
     repaired(deployed, "  create overlay network overweave (10.211.0.0/16)\n")
+
+
+def test_an_endpoint_that_outlived_its_anchor_is_no_hindrance(deployed):
+    """As a killed engine leaves one: it keeps the name, and the network."""
+    deployed.leave_endpoint("overweave-anchor-overweave-host3")
+    deployed.do("host3", "docker rm -f overweave-anchor-overweave-host3")
+    run = "docker run -d --network overweave --name overweave-anchor-overweave-host3 busybox:1.30.1 true"
+    taken = deployed.lab.host("host3").run(("sh", "-c", run))
+    assert "already exists in network overweave" in taken.stderr
+    deployed.do("host3", "docker rm -f overweave-anchor-overweave-host3")
+    repaired(deployed, "  run container overweave-anchor-overweave-host3 from busybox:1.30.1\n")
 
 
 def test_an_anchor_that_was_removed_or_stopped_is_made_again(deployed):

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 from tests.lab.bed import as_made
 
+from overweave.adapters.engine_socket import SOCKET
+
 pytestmark = pytest.mark.lab
 
 ESCAPE = "\x1b"
+LISTEN = (
+    "systemd-run --quiet --unit nonsense --socket-property Accept=yes -p StandardInput=socket"
+    " -p StandardOutput=socket"
+)
+"""A program for each connection, which it has as its standard input and output."""
+STOP_NONSENSE = "systemctl stop nonsense.socket 'nonsense@*'; systemctl reset-failed 'nonsense*'"
 
 
 def is_safe(ran):
@@ -22,8 +31,7 @@ def bin(deployed):
     """Puts a script before the programs of host2, until the end of the test."""
 
     def put(name, script):
-        folder = "/usr/local/sbin" if name == "docker" else "/usr/local/bin"
-        path = f"{folder}/{name}"
+        path = f"/usr/local/bin/{name}"
         deployed.undo.append(lambda: deployed.do("host2", f"rm -f {path}"))
         deployed.do("host2", f"cat > {path} <<'STUB'\n#!/bin/sh\n{script}\nSTUB\nchmod 755 {path}")
 
@@ -74,8 +82,11 @@ def test_labels_options_and_aliases_with_escapes(deployed):
     ],
     ids=["garbage", "endless body", "endless line"],
 )
-def test_an_engine_that_talks_nonsense(deployed, bin, stub):
-    bin("docker", f'case "$*" in *dial-stdio*) {stub} ;; *) exec /usr/bin/docker "$@" ;; esac')
+def test_an_engine_that_talks_nonsense(deployed, stub):
+    deployed.do("host2", f"mv {SOCKET} {SOCKET}.before")
+    deployed.undo.append(lambda: deployed.do("host2", f"mv {SOCKET}.before {SOCKET}"))
+    deployed.undo.append(lambda: deployed.do("host2", STOP_NONSENSE))
+    deployed.do("host2", f"{LISTEN} --socket-property ListenStream={SOCKET} sh -c {shlex.quote(stub)}")
     ran = deployed.fab("status")
     assert is_safe(ran), ran
     assert "\nhost2   DOWN " in ran.out

@@ -105,6 +105,22 @@ def test_a_port_is_dropped_for_one_peer(pair, host):
     assert rules(host) == before
 
 
+def test_a_host_is_cut_off_from_one_peer(pair, host):
+    before = rules(host)
+    faults.cut(host, pair[1].address)
+    faults.cut(host, pair[1].address)
+    assert rules(host).count(f"{pair[1].address}/32 -j DROP\n") == 2
+    assert pinged(host, pair[1].address)[0] == 0
+    assert not connects(pair[1], host.address, 22)
+    assert pinged(host, pair[2].address)[0] == 20
+    faults.clear(host)
+    assert rules(host) == before
+    faults.cut(host, *(peer.address for peer in pair[1:]))
+    assert not connects(host, pair[2].address, 22)
+    faults.clear(host)
+    assert rules(host) == before
+
+
 def test_what_is_no_port_is_refused(host):
     for protocol, port in (("icmp", 1), ("udp", 0), ("tcp", 65536)):
         with pytest.raises(UsageError) as caught:

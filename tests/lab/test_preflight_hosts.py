@@ -14,6 +14,7 @@ from overweave.lab.waiting import wait_for
 
 pytestmark = pytest.mark.lab
 
+HOSTS = ("host1", "host2", "host3")
 RULES = """\
 { iptables-save; iptables-legacy-save; } | grep -v '^[#:]'
 nft list ruleset | sed 's/packets .* bytes [0-9]*//'
@@ -25,14 +26,16 @@ NO_SETTINGS = f"rm -f {DAEMON_JSON}"
 
 @dataclass(frozen=True)
 class Fault:
-    """``broke`` and ``mended`` are shell scripts for host2. ``found`` has the checks that find something
-    there, each with its severity; ``seen`` is a part of what the first of them saw."""
+    """``broke`` and ``mended`` are shell scripts for a host. ``found`` has the checks that find something
+    there, each with its severity; ``seen`` is a part of what the first of them saw. ``alone``: on host2
+    and no other one at the same time, for others notice."""
 
     name: str
     broke: str
     mended: str
     found: tuple[str, ...]
     seen: str
+    alone: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -68,9 +71,9 @@ FAULTS = (
           f"ip neigh replace {NET}.13 lladdr $mac dev other0 nud permanent; "
           f"ip route add {NET}.13/32 dev other0 src {NET}.12",
           "ip link delete other0", ("addresses.interface warning",),
-          f"packets to host3 leave by other0, but {NET}.12 of eth0 is advertised"),
+          f"packets to host3 leave by other0, but {NET}.12 of eth0 is advertised", alone=True),
     Fault("live-restore", settings('{"live-restore": true}') + "; systemctl reload docker",
-          f"{settings('{}')}; systemctl reload docker; {NO_SETTINGS}", ("engine.live-restore warning",),
+          f"{NO_SETTINGS}; {RESTART}", ("engine.live-restore warning",),
           "live-restore is on"),
     Fault("copies of layers in full", settings('{"storage-driver": "vfs"}') + f"; {RESTART}",
           f"{NO_SETTINGS}; {RESTART}; rm -rf /var/lib/docker/vfs /var/lib/docker/image/vfs",
@@ -111,29 +114,30 @@ FAULTS = (
     Fault("a rule of iptables", "iptables -A INPUT -p udp --dport 4789 -j DROP", "iptables -F INPUT",
           ("firewall.input error",),
           "`-A INPUT -p udp -m udp --dport 4789 -j DROP`, table filter (iptables), drops udp 4789 from "
-          "host1, host3"),
+          "host1, host3", alone=True),
     Fault("a rule of iptables for what leaves", "iptables -A OUTPUT -p tcp --dport 7946 -j REJECT",
           "iptables -F OUTPUT", ("firewall.output error",),
           "`-A OUTPUT -p tcp -m tcp --dport 7946 -j REJECT --reject-with icmp-port-unreachable`, "
-          "table filter (iptables), drops tcp 7946 to host1, host3"),
+          "table filter (iptables), drops tcp 7946 to host1, host3", alone=True),
     Fault("a policy of iptables-legacy",
           "iptables-legacy -A INPUT -i lo -j ACCEPT; iptables-legacy -A INPUT -p tcp --dport 22 -j ACCEPT; "
           "iptables-legacy -P INPUT DROP",
           "iptables-legacy -P INPUT ACCEPT; iptables-legacy -F INPUT",
           ("firewall.input error", "firewall.flavours warning"),
           "the policy of INPUT, table filter (iptables-legacy), drops udp 4789, tcp 7946, udp 7946 from "
-          "host1, host3"),
+          "host1, host3", alone=True),
     Fault("a table of nftables",
           "nft add table inet site; "
           "nft add chain inet site incoming \"{ type filter hook input priority 5; }\"; "
           "nft add rule inet site incoming udp dport \"{ 4789, 7946 }\" counter drop",
           "nft delete table inet site", ("firewall.input error",),
-          "drops udp 4789, udp 7946 from host1, host3"),
+          "drops udp 4789, udp 7946 from host1, host3", alone=True),
     Fault("ufw", "ufw allow 22/tcp; ufw --force enable", "ufw --force reset", ("firewall.input error",),
-          "the policy of INPUT, table filter (ufw), drops udp 4789, tcp 7946, udp 7946 from host1, host3"),
+          "the policy of INPUT, table filter (ufw), drops udp 4789, tcp 7946, udp 7946 from host1, host3",
+          alone=True),
     Fault("firewalld", "systemctl start firewalld; systemctl restart docker",
           "systemctl stop firewalld; systemctl restart docker", ("firewall.input error",),
-          "table firewalld (firewalld), drops udp 4789, tcp 7946, udp 7946 from host1, host3"),
+          "table firewalld (firewalld), drops udp 4789, tcp 7946, udp 7946 from host1, host3", alone=True),
     Fault("nothing is forwarded, and the engine leaves that alone",
           settings('{"iptables": false}') + "; iptables -F; iptables -X; iptables -P FORWARD DROP; "
           + RESTART, f"{NO_SETTINGS}; {RESTART}", ("firewall.forward warning",),
@@ -141,7 +145,7 @@ FAULTS = (
     Fault("the engine's rules gone", "iptables -F FORWARD", RESTART, ("firewall.engine-chains warning",),
           "the engine's chains are gone from iptables"),
     Fault("no room for images", *covered("/var/lib/docker", "10m"), ("resources.disk error",),
-          "/var/lib/docker has 10 MB free, and 20 MB are needed"),
+          "/var/lib/docker has 10 MB free, and "),
     Fault("little room for images", *covered("/var/lib/docker", "100m"), ("resources.disk warning",),
           "/var/lib/docker has only 104 MB free"),
     Fault("no room for records", *covered("/var/lib/overweave", "1m"), ("resources.disk error",),
@@ -154,11 +158,11 @@ FAULTS = (
           ("resources.read-only error",), "/etc can't be written to"),
     Fault("a clock that is wrong",
           *wrapped("date", "echo $(($(/bin/date +%s) - 60)).5"), ("resources.clock warning",),
-          "s behind the other hosts'"),
+          "s behind the other hosts'", alone=True),
     Fault("a host that does not know its name",
           "cp /etc/hosts /etc/hosts.was; echo 127.0.0.1 localhost > /etc/hosts",
           "cat /etc/hosts.was > /etc/hosts; rm /etc/hosts.was", ("resources.own-name warning",),
-          "it does not know its own name, host2"),
+          "it does not know its own name, "),
 )  # fmt: skip
 
 
@@ -171,7 +175,7 @@ def saw_nothing(bed):
 
 def state(bed):
     """All that is on the hosts, with their rules; of an engine that is down there is nothing to see."""
-    down = "inactive" in bed.do("host2", "systemctl is-active docker || echo inactive")
+    down = any("inactive" in bed.do(name, "systemctl is-active docker || echo inactive") for name in HOSTS)
     return (None if down else bed.state()), [bed.do(h.name, FILES + RULES) for h in bed.hosts]
 
 
@@ -191,14 +195,38 @@ def short(found):
     return [(f"{f['check']} {f['severity']}", f["host"]) for f in found]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_exactly_that_is_found(clean, saw_nothing, fault):
+SEVERAL = [fault for fault in FAULTS if not fault.alone]
+COMMANDS = ("firewall.input error", "firewall.output error")
+"""What is told with a command that mends it."""
+
+
+@pytest.mark.parametrize("first", range(0, len(SEVERAL), len(HOSTS)), ids=lambda n: str(SEVERAL[n]))
+def test_exactly_that_is_found_on_each_host(clean, saw_nothing, first):
+    here = dict(zip(HOSTS, SEVERAL[first:], strict=False))
+    for host, fault in here.items():
+        clean.do(host, fault.broke)
+        clean.undo.append(lambda host=host, fault=fault: clean.do(host, fault.mended))
+    found = findings(clean)
+    assert sorted(short(found)) == sorted((check, host) for host, its in here.items() for check in its.found)
+    for host, fault in here.items():
+        its = next(f for f in found if (f["host"], f"{f['check']} {f['severity']}") == (host, fault.found[0]))
+        assert fault.seen in its["seen"]
+        assert its["fix"] or its["severity"] == "note"
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.alone], ids=str)
+def test_exactly_that_is_found_and_the_command_that_is_told_mends_it(clean, saw_nothing, fault):
     clean.do("host2", fault.broke)
     clean.undo.append(lambda: clean.do("host2", fault.mended))
     found = findings(clean)
     assert short(found) == [(check, "host2") for check in fault.found]
     assert fault.seen in found[0]["seen"]
-    assert found[0]["fix"] or found[0]["severity"] == "note"
+    assert found[0]["fix"]
+    if fault.found[0] in COMMANDS:
+        clean.do("host2", found[0]["fix"])
+        # Told that firewalld has reloaded, the engine writes its own rules again.
+        after = {f["check"] for f in findings(clean, settled=fault.name != "firewalld")}
+        assert not after & {"firewall.input", "firewall.output"}
 
 
 def test_a_clone_with_the_machine_id_of_another(clean, saw_nothing):
@@ -251,24 +279,3 @@ def test_an_address_of_vagrants_nat(clean, saw_nothing):
 
 def test_a_subnet_without_room(clean, saw_nothing):
     assert short(findings(clean, "--subnet", "10.211.0.0/29")) == [("addresses.room error", "")]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "a rule of iptables",
-        "a rule of iptables for what leaves",
-        "a policy of iptables-legacy",
-        "a table of nftables",
-        "ufw",
-        "firewalld",
-    ],
-)
-def test_the_command_that_is_told_mends_it(clean, saw_nothing, name):
-    (fault,) = [fault for fault in FAULTS if fault.name == name]
-    clean.do("host2", fault.broke)
-    clean.undo.append(lambda: clean.do("host2", fault.mended))
-    clean.do("host2", findings(clean)[0]["fix"])
-    # Told that firewalld has reloaded, the engine writes its own rules again.
-    after = {f["check"] for f in findings(clean, settled=name != "firewalld")}
-    assert not after & {"firewall.input", "firewall.output"}

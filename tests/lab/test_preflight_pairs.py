@@ -16,6 +16,7 @@ from tests.lab.bed import load
 
 from overweave.lab import faults
 from overweave.lab.waiting import wait_for
+from overweave.stores.consul import SECRETS
 
 pytestmark = pytest.mark.lab
 
@@ -42,6 +43,10 @@ def left(bed):
 def kind(request):
     """For the module, so that all tests of one kind come together."""
     return request.param
+
+
+WITHOUT = pytest.mark.parametrize("kind", ["clean"], indirect=True)
+"""What has nothing to do with who has the ports."""
 
 
 @pytest.fixture
@@ -104,7 +109,8 @@ def test_one_way(place, check, protocol, port):
     )
 
 
-@pytest.mark.parametrize(("check", "protocol", "port"), PORTS)
+@WITHOUT
+@pytest.mark.parametrize(("check", "protocol", "port"), PORTS[:1])
 def test_both_ways(place, check, protocol, port):
     for pair in (("host1", "host3"), ("host3", "host1")):
         cut(place, *pair, *to(protocol, port))
@@ -113,7 +119,8 @@ def test_both_ways(place, check, protocol, port):
     assert not any("one way" in f["seen"] for f in found)
 
 
-@pytest.mark.parametrize(("check", "protocol", "port"), PORTS)
+@WITHOUT
+@pytest.mark.parametrize(("check", "protocol", "port"), PORTS[1:2])
 def test_one_host_and_all_others_is_told_once(place, check, protocol, port):
     for other in ("host1", "host3"):
         cut(place, "host2", other, *to(protocol, port))
@@ -123,22 +130,25 @@ def test_one_host_and_all_others_is_told_once(place, check, protocol, port):
 
 def test_the_stores_port(clean):
     """Not where engines use it: they would take a minute to say what they have (moby#29316)."""
-    cut(clean, "host2", "host1", *to("tcp", 8500))
-    assert findings(clean)[0] == [("pairs.tcp-8500", "error", "host2", "host1")]
+    cut(clean, "host2", "host1", *to("tcp", 8501))
+    assert findings(clean)[0] == [("pairs.tcp-8501", "error", "host2", "host1")]
 
 
-def test_the_stores_port_from_everywhere(place):
-    cut(place, "host2", "host1", *to("tcp", 8500))
-    cut(place, "host3", "host1", *to("tcp", 8500))
-    assert findings(place)[0] == [("pairs.tcp-8500", "error", "host1", "")]
+def test_the_stores_port_from_everywhere(clean):
+    cut(clean, "host2", "host1", *to("tcp", 8501))
+    cut(clean, "host3", "host1", *to("tcp", 8501))
+    assert findings(clean)[0] == [("pairs.tcp-8501", "error", "host1", "")]
 
 
 def test_ports_of_the_store_that_one_server_does_not_need(place):
     for protocol in ("tcp", "udp"):
-        cut(place, "host2", "host1", "-p", protocol, "--dport", "8300:8302")
+        cut(place, "host2", "host1", "-p", protocol, "--dport", "8300:8301")
     brief, (found,) = findings(place)
     assert brief == [("pairs.store-peers", "note", "", "")]
-    assert found["seen"] == ("TCP 8300, TCP 8301, TCP 8302, UDP 8301 and UDP 8302 closed: host2 -> host1")
+    # An agent that has the gossip's key answers no ping without it.
+    running = place.lab.host("host1").run(("test", "-e", SECRETS)).ok
+    ports = "TCP 8300 and TCP 8301" if running else "TCP 8300, TCP 8301 and UDP 8301"
+    assert found["seen"] == f"{ports} closed: host2 -> host1"
 
 
 def test_nothing_arrives_at_all(place):
@@ -148,12 +158,14 @@ def test_nothing_arrives_at_all(place):
     assert findings(place)[0] == [("pairs.path", "error", "host3", "host2")]
 
 
+@WITHOUT
 def test_echo_requests_that_do_not_pass_are_but_a_note(place):
     for pair in permutations(HOSTS, 2):
         cut(place, *pair, "-p", "icmp")
     assert findings(place)[0] == [("pairs.icmp", "note", "", "")]
 
 
+@WITHOUT
 def test_packets_that_get_lost(place):
     """Only what is measured: ssh with a third of its packets lost may take any time."""
     rule = "INPUT -i eth0 -p icmp -m statistic --mode nth --every 3 --packet 0 -j DROP"
@@ -163,6 +175,7 @@ def test_packets_that_get_lost(place):
     assert ("pairs.loss", "warning", "host3") in found
 
 
+@WITHOUT
 def test_a_long_way(place):
     host3 = place.lab.host("host3")
     place.undo.append(lambda: faults.clear(host3))
@@ -178,6 +191,7 @@ def shrink(bed):
             cut(bed, *pair, "-m", "length", "--length", "1401:")
 
 
+@WITHOUT
 def test_a_path_that_is_too_small(place):
     shrink(place)
     brief, (found,) = findings(place)
@@ -213,7 +227,13 @@ def squatter(bed, host, protocol, number):
 
 @pytest.mark.parametrize(
     ("host", "port"),
-    [("host2", "tcp 7946"), ("host3", "udp 7946"), ("host1", "tcp 8500"), ("host1", "udp 8600")],
+    [
+        ("host2", "tcp 7946"),
+        ("host3", "udp 7946"),
+        ("host1", "tcp 8500"),
+        ("host1", "tcp 8501"),
+        ("host1", "udp 8600"),
+    ],
 )
 def test_a_port_of_somebody_else(clean, host, port):
     protocol, number = port.split()
@@ -241,13 +261,29 @@ def test_a_host_without_perl_is_not_measured(clean):
 
 
 def test_engines_and_store_do_not_notice(deployed):
-    def noticed():
-        logs = [deployed.do(host.name, f"journalctl -q -u docker -o cat; {FDB}") for host in deployed.hosts]
-        return [*logs, deployed.do("host1", "docker logs consul 2>&1")]
+    def said():
+        logs = {h.name: deployed.do(h.name, "journalctl -q -u docker -o cat") for h in deployed.hosts}
+        return logs | {"consul": deployed.do("host1", "docker logs consul 2>&1")}
 
-    before = noticed()
+    def rows():
+        return {h.name: set(deployed.do(h.name, FDB).splitlines()) for h in deployed.hosts}
+
+    # Behind a start of the engine it tells all engines of its host's containers, and they write that down.
+    at_work = "systemctl is-active overweave-boot || true"
+    wait_for(
+        lambda: all(deployed.do(h.name, at_work).strip() == "inactive" for h in deployed.hosts),
+        60,
+        "the end of what a deployment gives them to say",
+    )
+    before = said(), rows()
     assert findings(deployed) == ([], [])
-    assert noticed() == before
+    assert {name: now.removeprefix(before[0][name]) for name, now in said().items()} == dict.fromkeys(
+        before[0], ""
+    )
+    # What a bridge has learned by itself it forgets by itself, at any moment.
+    assert {name: now - before[1][name] for name, now in rows().items()} == {
+        name: set() for name in before[1]
+    }
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "Ctrl-C"])

@@ -41,19 +41,17 @@ def test_checks_are_chosen_by_name(deployed):
 def test_without_perl_the_probes_own_tools_check(deployed):
     deployed.do("host2", "mv /usr/bin/perl /usr/bin/perl.away")
     deployed.undo.append(lambda: deployed.do("host2", "mv /usr/bin/perl.away /usr/bin/perl"))
-    # Containers come and go, here as the probes: rows of the former lead the next astray (moby#52661).
-    deployed.fab("repair").ok()
     ran, found = proven(deployed)
-    assert "no perl on host2: the probes' own tools check" in ran.err
+    assert "no perl on host2: the containers' own tools check" in ran.err
+    assert found["between"] == "containers that stand on the network"
     assert {frozenset(p["checks"]) for p in found["pairs"]} == {
         frozenset({"dns", "icmp", "tcp", "mtu", "vxlan"})
     }
     assert deployed.probes() == []
-    deployed.fab("repair").ok()
     deployed.drop("host1", "udp", 4789, "host2")
     _, found = proven(deployed, status=1)
     assert set(red(found)) == {("host1", "host2"), ("host2", "host1")}
-    # The row of a probe that was made just now may not be there yet: then that is all that can be seen.
+    # An engine may make a row only for the first packet that comes through: then its lack is all that shows.
     assert {its["rule"] for its in found["diagnosis"]} <= {"vxlan-lost", "row-missing"}
     blamed = {tuple(pair) for its in found["diagnosis"] for pair in its["pairs"]}
     assert blamed == {("host1", "host2"), ("host2", "host1")}

@@ -264,9 +264,11 @@ def test_an_engine_after_20_10(clean, other_engine):
     refused(
         clean,
         "deploy-overlay",
+        "--backend",
+        "consul",
         status=4,
         said="host3: Docker 26.10.5+dfsg1 has no cluster store: it was removed after 20.10\n"
-        "  -> the backend for this engine is Swarm mode: see `docker swarm init`",
+        "  -> the engines' own swarm carries an overlay there: `--backend swarm`",
     )
     assert clean.state() == before
 
@@ -277,9 +279,11 @@ def test_an_engine_that_was_built_without_consul(clean, other_engine):
     refused(
         clean,
         "deploy-overlay",
+        "--backend",
+        "consul",
         status=4,
         said="host3: this Docker 20.10.5+dfsg1 was built without Consul, as Debian 12's is\n"
-        "  -> the backends for this engine are the stores etcd and ZooKeeper, and Swarm mode",
+        "  -> the engines' own swarm carries an overlay there: `--backend swarm`",
     )
     assert clean.state() == before
 
@@ -296,9 +300,11 @@ def test_an_engine_in_swarm_mode(clean):
     refused(
         clean,
         "deploy-overlay",
+        "--backend",
+        "consul",
         status=4,
         said="host2: the engine is in swarm mode, which forbids a cluster store\n"
-        "  -> `docker swarm leave` if the swarm is not needed",
+        "  -> `--backend swarm` uses it; `docker swarm leave` if it is not needed",
     )
     assert clean.state() == before
 

@@ -125,7 +125,7 @@ def test_another_engine_than_preflight_saw(clean, prepare, run, cause):
 def test_a_port_that_is_taken(clean):
     listener = (
         "use Socket; socket(S,PF_INET,SOCK_STREAM,0); setsockopt(S,SOL_SOCKET,SO_REUSEADDR,1); "
-        "bind(S,sockaddr_in(8500,INADDR_ANY)) or die; listen(S,9); while (accept(C, S)) { close C }"
+        "bind(S,sockaddr_in(8501,INADDR_ANY)) or die; listen(S,9); while (accept(C, S)) { close C }"
     )
     sabotage(
         clean,
@@ -140,28 +140,26 @@ def test_a_port_that_is_taken(clean):
         TAKEN_BACK,
         status=6,
     )
-    works_without(clean)
 
 
 def test_a_store_that_can_not_be_reached(clean):
-    rule = REJECTED.format("{}", 8500)
+    rule = REJECTED.format("{}", 8501)
     sabotage(clean, "host2", rule.format("A"), f"{rule.format('D')} 2>/dev/null; true")
     fails(
         clean,
         "not registered in the store after 20 s: the engine of host2\n"
         "  -> is the store's port open from host2? `fab preflight` measures it\n",
-        f"cause on host2: the engine does not reach the store at {NET}.11:8500 (moby#29316)",
+        f"cause on host2: the engine does not reach the store at {NET}.11:8501 (moby#29316)",
         TAKEN_BACK,
         status=6,
     )
-    works_without(clean)
 
 
 def test_a_store_that_does_not_take_its_new_settings(deployed):
     """The store that worked has been put away, and comes back."""
     before = deployed.state()
     inventory = deployed.wanted()
-    inventory["store"] = {**inventory.get("store", {}), "options": {"encrypt": "no key"}}
+    inventory["store"] = {**inventory.get("store", {}), "options": {"no_such_setting": True}}
     ran = deployed.deploy(inventory=deployed.write("i.yml", inventory))
     assert ran.status == 6, ran
     assert ran.said.startswith("overweave: host1: the store has elected no leader")
@@ -183,7 +181,6 @@ def test_a_disk_that_is_full(clean):
         f"umount {place} 2>/dev/null; true",
     )
     fails(clean, "host1: ", "no space left on device", "cause on host1: a disk is full", TAKEN_BACK)
-    works_without(clean)
 
 
 def test_an_engine_that_is_killed_whenever_it_starts(clean):
@@ -229,7 +226,6 @@ def test_an_ssh_connection_that_is_cut_off(clean):
         "or at its next boot" in ran.said
     )
     wait_for(lambda: are_as_before(clean, ready), 60, "host2 as it was")
-    works_without(clean)
 
 
 def test_the_power_of_a_host_is_lost(clean):

@@ -11,6 +11,7 @@ import pytest
 from tests.contract.fakes import FakeClock, FakeEngine, FakeHost, FakeStore, saved_image
 from tests.contract.gossip import GossipStream, Memberlist
 
+from overweave.apply.forget_agent import GONE_SECONDS
 from overweave.apply.gossip import GOSSIP_SECONDS, view
 from overweave.apply.perform import LEADER_SECONDS
 from overweave.apply.run import apply
@@ -28,6 +29,7 @@ from overweave.facts.address_mask import parse, value_of, with_taken
 from overweave.facts.record import PATH as RECORD_PATH
 from overweave.facts.record import Before
 from overweave.fleet import Cancel
+from overweave.gossip.events import Left
 from overweave.gossip.exchange import PORT
 from overweave.gossip.wire import Member
 from overweave.model import Access, Archive, Host
@@ -35,9 +37,13 @@ from overweave.steps import (
     AwaitLeader,
     CreateNetwork,
     DisconnectEndpoint,
+    ForgetAgent,
     HoldAddresses,
     JoinGossip,
+    KeyWrite,
+    LeaveNetwork,
     ProvideImage,
+    PutKeys,
     RecordBefore,
     RejoinNetwork,
     RemoveContainer,
@@ -49,6 +55,7 @@ from overweave.steps import (
     RunContainer,
     Stage,
     StartContainer,
+    TellLeft,
     WriteFile,
     make_plan,
 )
@@ -240,6 +247,39 @@ def test_containers_run_start_are_replaced_and_go(hosts):
     for _ in range(2):
         hosts.do(RemoveContainer("a", "why", "c"))
         assert engine.containers() == []
+
+
+ANCHOR = "overweave-anchor-n-a"
+
+
+def left_behind(hosts, *names):
+    """A network with endpoints of containers that are gone."""
+    hosts["a"].engine = FakeEngine("a", registry=["x:1"])
+    hosts.do(CreateNetwork("a", "why", "n", NETWORK), ProvideImage("a", "why", "x:1"))
+    hosts["a"].engine.left_behind |= {("n", name) for name in names}
+    return hosts["a"].engine
+
+
+def test_an_endpoint_that_a_container_has_left_does_not_keep_its_name_from_the_next(hosts):
+    engine = left_behind(hosts, ANCHOR, "db")
+    hosts.do(RunContainer("a", "why", ANCHOR, {"Image": "x:1", "HostConfig": {"NetworkMode": "n"}}))
+    assert engine.container(ANCHOR)["State"]["Running"]
+    assert engine.left_behind == {("n", "db")}
+
+
+def test_a_network_goes_with_the_endpoints_that_containers_of_ours_have_left(hosts):
+    engine = left_behind(hosts, ANCHOR, "overweave-probe-0123abcd-b")
+    hosts.do(RemoveNetwork("a", "why", "n"))
+    assert "n" not in [network["Name"] for network in engine.networks()]
+
+
+def test_a_network_stays_while_an_endpoint_of_somebody_else_is_on_it(hosts):
+    engine = left_behind(hosts, "db")
+    assert error_of(lambda: hosts.do(RemoveNetwork("a", "why", "n")), EngineError) == (
+        "a: removing network n: error while removing network: network n has active endpoints\n"
+        "  -> `docker network inspect n` lists the containers on it: disconnect or remove them first"
+    )
+    assert engine.left_behind == {("n", "db")}
 
 
 def test_a_leader_is_awaited(hosts):
@@ -698,4 +738,69 @@ def test_addresses_that_can_not_be_held_are_an_error_with_its_reason(hosts, valu
     assert text == (
         f"a: the addresses of 10.9.0.0/24 can't be noted in the store: {why}\n"
         "  -> see `fab doctor`: containers have these addresses, and others may get them"
+    )
+
+
+KEYS = (KeyWrite("k/new", None, b"1"), KeyWrite("k/old", b"1", b"2"), KeyWrite("k/gone", b"3", None))
+
+
+def test_keys_are_written_in_their_order_and_a_second_time_nothing(hosts):
+    hosts.store.put("k/old", b"1")
+    hosts.store.put("k/gone", b"3")
+    for _ in range(2):
+        hosts.do(PutKeys("a", "why", "write", KEYS))
+        assert hosts.store.tree("k/") == {"k/new": b"1", "k/old": b"2"}
+
+
+@pytest.mark.parametrize("other", [b"7", None])
+def test_a_key_that_somebody_has_changed_meanwhile_stays_as_it_is(hosts, other):
+    if other is not None:
+        hosts.store.put("k/old", other)
+    text = error_of(lambda: hosts.do(PutKeys("a", "why", "write", KEYS)))
+    assert text == (
+        "a: the store's value of k/old was changed while this was done\n"
+        "  -> run the same command again: it goes on with what is missing by then"
+    )
+    assert hosts.store.get("k/old") == other
+    assert hosts.store.get("k/new") == b"1"
+
+
+def test_an_agent_that_is_gone_leaves_the_store_and_a_second_time_nothing(hosts):
+    hosts.store.join("host3", "10.0.0.3", server=True)
+    assert [peer["ID"] for peer in hosts.store.servers()][1:] == ["id of host3"]
+    step = ForgetAgent("a", "why", "host3", "id of host3")
+    hosts.do(step)
+    assert len(hosts.store.servers()) == len(hosts.store.catalog()) == 1
+    assert [m["Status"] for m in hosts.store.members()] == [1, 3]
+    hosts.do(step)
+    hosts.do(ForgetAgent("a", "why", "nobody"))
+
+
+def test_an_agent_that_stays_is_told(hosts):
+    """It answers, and says so at once."""
+    hosts.store.join("host3", "10.0.0.3")
+    hosts.store.force_leave = lambda node: None
+    assert error_of(lambda: hosts.do(ForgetAgent("a", "why", "host3")), DeadlineExceeded) == (
+        f"a: the store still counts on its agent host3: not within {GONE_SECONDS:g} s\n"
+        "  -> does that host still run? `fab store-status` shows it"
+    )
+
+
+def test_a_container_leaves_a_network_for_good(hosts):
+    engine = hosts["a"].engine
+    engine.create_network(NETWORK)
+    engine._images.add("busybox")
+    engine.create_container("web", {"Image": "busybox", "HostConfig": {"NetworkMode": "n"}})
+    engine.start_container("web")
+    step = LeaveNetwork("a", "why", "web", "n", "n")
+    hosts.do(step)
+    assert engine.container("web")["NetworkSettings"]["Networks"] == {}
+    engine.remove_container("web")
+    hosts.do(step)
+
+
+def test_an_engine_that_says_nothing_can_not_be_told_what_is_gone(hosts):
+    gone = (Left("10.0.0.3", "a" * 64, "b" * 64, "10.9.0.2", "255.255.255.0", "02:42:0a:09:00:02"),)
+    assert error_of(lambda: hosts.do(TellLeft("a", "why", "10.0.0.1", gone))).startswith(
+        "a: no connection to 10.0.0.1 port 7946 from the host"
     )

@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from overweave.errors import InventoryError, UsageError
-from overweave.inventory import choose, load, parse, parse_host
-from overweave.model import Access, Archive, Fleet, Host, Images, Network, Store
+from overweave.inventory import choose, lines_of, load, parse, parse_host
+from overweave.model import Access, Archive, Fleet, Host, Images, Network, Schedule, Store, Swarm
 
 EXAMPLE = Path(__file__).parents[2] / "inventory" / "example.yml"
 SEE = "\n  -> see inventory/example.yml"
@@ -23,13 +23,14 @@ def test_the_example_inventory_says_what_its_comments_say():
     key, known = Path("~/.ssh/id_ed25519").expanduser(), Path("~/.ssh/known_hosts").expanduser()
     assert load(EXAMPLE) == Fleet(
         hosts=(
-            Host("web1", Access("10.0.0.11", "ops", 22, key, known), store=True),
+            Host("web1", Access("10.0.0.11", "ops", 22, key, known), store=True, manager=True),
             Host("web2", Access("10.0.0.12", "ops", 22, key, known), advertise="eth1"),
-            Host("web3", Access("10.0.0.13", "admin", 2222, key, known)),
+            Host("web3", Access("10.0.0.13", "admin", 2222, key, known), zone="rack2"),
         ),
         network=Network("overweave", IPv4Network("10.211.0.0/16"), 1500, {}),
-        store=Store("consul", "hashicorp/consul:1.15.4", 8500, {"log_level": "warn"}),
+        store=Store("consul", "hashicorp/consul:1.15.4", 8500, {"log_level": "warn"}, 3),
         images=Images("busybox:1.36", {}),
+        swarm=Swarm(3, 4789, IPv4Network("10.30.0.0/16")),
     )
 
 
@@ -76,7 +77,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         (
             "hosts: {a: {zzz: x}}",
             "hosts.a.zzz: unknown key\n"
-            "  -> known keys: user, port, key, known_hosts, address, advertise, store",
+            "  -> known keys: user, port, key, known_hosts, address, advertise, store, manager, zone",
         ),
         ("host: {a: }", "host: unknown key\n  -> did you mean 'hosts'?"),
         ("{hosts: {a: }, netwrok: {}}", "netwrok: unknown key\n  -> did you mean 'network'?"),
@@ -90,9 +91,12 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ("hosts: {a: {advertise: 'eth 1'}}", "hosts.a.advertise: 'eth 1' is not allowed here" + SEE),
         ("hosts: {a: {store: 1}}", "hosts.a.store: input should be a valid boolean, not 1"),
         (
-            "hosts: {a: {store: true}, b: {store: true}}",
-            "hosts: a and b are both marked 'store: true'\n  -> keep one of them",
+            "hosts: {a: {store: true}, b: {store: true}}\nstore: {servers: 1}",
+            "store.servers: is 1, and 2 hosts are marked with `store: true`: a, b\n"
+            "  -> mark fewer hosts, or leave `servers` out: the marked hosts carry the store then",
         ),
+        ("hosts: {a: , b: }\nstore: {servers: 3}", "store.servers: is 3, and there are 2 hosts"),
+        ("hosts: {a: }\nstore: {servers: 2}", "store.servers: input should be 1, 3 or 5, not 2"),
         (
             "hosts: {a: {address: 10.0.0.1}, b: {address: 10.0.0.1}}",
             "host given twice: a and b (10.0.0.1)\n  -> name each host once",
@@ -153,7 +157,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         (
             "{hosts: {a: }, network: {options: {encrypted: ''}}}",
             "network.options.encrypted: works in Swarm mode only: "
-            "with a cluster store containers fail to join\n  -> remove it",
+            "with a cluster store containers fail to join\n  -> remove it, or say `backend: swarm`",
         ),
         (
             "{hosts: {a: }, images: {archives: {'x:1': {pth: y}}}}",
@@ -315,6 +319,16 @@ KEYS = st.sampled_from(
         "path",
         "entrypoint",
         "command",
+        "external",
+        "backup",
+        "every",
+        "keep",
+        "folder",
+        "swarm",
+        "backend",
+        "manager",
+        "managers",
+        "pool",
     ]
 )
 VALUES = st.recursive(
@@ -325,9 +339,207 @@ VALUES = st.recursive(
 INVENTORIES = st.fixed_dictionaries(
     {"hosts": st.dictionaries(st.sampled_from("ab"), st.dictionaries(KEYS, SCALARS, max_size=4) | SCALARS)},
     optional={
-        key: st.dictionaries(KEYS, VALUES, max_size=4) for key in ("ssh", "network", "store", "images")
-    },
+        key: st.dictionaries(KEYS, VALUES, max_size=4)
+        for key in ("ssh", "network", "store", "swarm", "images")
+    }
+    | {"backend": st.sampled_from(["auto", "consul", "swarm"]) | SCALARS},
 )
+
+
+def test_backups_of_the_store_are_daily_unless_the_inventory_says_otherwise():
+    assert parse("hosts: {a: }").store.backup == Schedule("daily", 7, "/var/backups/overweave")
+    told = "hosts: {a: }\nstore: {backup: {every: 6h, keep: 14, folder: /srv/b-1}}"
+    assert parse(told).store.backup == Schedule("6h", 14, "/srv/b-1")
+    assert not parse("hosts: {a: }\nstore: {backup: {every: never}}").store.backup.on
+
+
+@pytest.mark.parametrize(
+    ("backup", "said"),
+    [
+        (
+            "{every: 5h}",
+            "store.backup.every: '5h' divides no day: take 5m, 15m, 30m, 1h, 6h, 12h, daily or weekly",
+        ),
+        (
+            "{every: 1s}",
+            "store.backup.every: '1s' divides no day: take 5m, 15m, 30m, 1h, 6h, 12h, daily or weekly",
+        ),
+        (
+            "{every: 'daily; reboot'}",
+            "store.backup.every: 'daily; reboot' is no calendar expression such as Mon..Fri 03:00",
+        ),
+        (
+            '{every: "daily\\nUnit=x"}',
+            "store.backup.every: 'daily Unit=x' is no calendar expression such as Mon..Fri 03:00",
+        ),
+        ("{folder: /a/../b}", f"store.backup.folder: '/a/../b' is not allowed here{SEE}"),
+        ("{folder: '/a b'}", f"store.backup.folder: '/a b' is not allowed here{SEE}"),
+        ("{folder: b}", f"store.backup.folder: 'b' is not allowed here{SEE}"),
+        ("{keep: 0}", "store.backup.keep: input should be greater than or equal to 1, not 0"),
+        ("{evry: 6h}", "store.backup.evry: unknown key\n  -> did you mean 'every'?"),
+    ],
+)
+def test_backups_that_can_not_be_made_are_refused(backup, said):
+    with pytest.raises(InventoryError) as caught:
+        parse(f"hosts: {{a: }}\nstore: {{backup: {backup}}}")
+    assert str(caught.value) == said
+
+
+def test_a_store_that_somebody_else_runs():
+    its = parse("hosts: {a: }\nstore: {external: '10.9.9.9:8501'}").store
+    assert (its.external, its.port, its.place) == ("10.9.9.9", 8501, "10.9.9.9:8501")
+    assert parse("hosts: {a: }\nstore: {external: 10.9.9.9}").store.place == "10.9.9.9:8500"
+
+
+@pytest.mark.parametrize(
+    ("store", "said"),
+    [
+        (
+            "{external: consul.example}",
+            "store.external: 'consul.example' is no IPv4 address, with or without a port",
+        ),
+        (
+            "{external: 127.0.0.1}",
+            "store.external: '127.0.0.1' is another machine on each host: give an address that all of them "
+            "reach",
+        ),
+        ("{external: '10.0.0.1:0'}", "store.external: '10.0.0.1:0' has no port from 1 to 65535"),
+        (
+            "{external: 10.0.0.1, servers: 3}",
+            "store.servers: is not for a store that somebody else runs\n  -> remove `servers`, or `external`",
+        ),
+        (
+            "{external: 10.0.0.1, port: 8501}",
+            "store.port: is not for a store that somebody else runs\n  -> give the port behind the address",
+        ),
+    ],
+)
+def test_a_store_of_somebody_else_that_is_none_is_refused(store, said):
+    with pytest.raises(InventoryError) as caught:
+        parse(f"hosts: {{a: , b: , c: }}\nstore: {store}")
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("store", "said"),
+    [
+        ("{run_as: process}", "store.run_as: input should be 'container' or 'service', not 'process'"),
+        (
+            "{run_as: service, image: 'consul:1'}",
+            "store.image: is not for a store that runs as a service: it is the hosts' own program\n"
+            "  -> remove `image`, or `run_as: service`",
+        ),
+        (
+            "{run_as: service, external: 10.0.0.1}",
+            "store.run_as: is not for a store that somebody else runs\n  -> remove `run_as`, or `external`",
+        ),
+    ],
+)
+def test_what_a_service_can_not_be_together_with(store, said):
+    with pytest.raises(InventoryError) as caught:
+        parse(f"hosts: {{a: }}\nstore: {store}")
+    assert str(caught.value) == said
+
+
+def test_a_store_is_run_by_the_engines_unless_it_is_said_otherwise():
+    def store(text):
+        return parse(f"hosts: {{a: }}\nstore: {{{text}}}").store
+
+    assert (store("").run_as, store("").in_engine, store("").logs) == (
+        "container",
+        True,
+        "docker logs consul",
+    )
+    service = store("run_as: service")
+    assert (service.in_engine, service.logs) == (False, "journalctl -u overweave-consul")
+    assert service.start == "systemctl start overweave-consul"
+
+
+def test_no_host_is_marked_for_a_store_of_somebody_else():
+    with pytest.raises(InventoryError) as caught:
+        parse("hosts: {a: {store: true}}\nstore: {external: 10.0.0.1}")
+    assert str(caught.value) == (
+        "hosts.a.store: is not for a store that somebody else runs\n  -> remove `store: true`, or `external`"
+    )
+
+
+def test_what_carries_the_overlay():
+    fleet = parse("hosts: {a: }")
+    assert (fleet.backend, fleet.in_swarm, fleet.swarm) == ("auto", False, Swarm(None, 4789, None))
+    assert fleet.managers == ()
+    fleet = parse(
+        "{backend: swarm, swarm: {managers: 1, port: 4790, pool: 10.60.0.0/16}, "
+        "hosts: {a: , b: {manager: true}}}"
+    )
+    assert fleet.swarm == Swarm(1, 4790, IPv4Network("10.60.0.0/16"))
+    assert (fleet.managers, fleet.servers, fleet.agents) == (("b",), (), ())
+    assert fleet.store_host.name == "b"
+    assert parse("{backend: swarm, hosts: {a: , b: }}").managers == ("a",)
+    assert parse("{backend: consul, hosts: {a: {store: true}}}").backend == "consul"
+
+
+def test_a_network_of_a_swarm_can_be_encrypted():
+    text = "{backend: swarm, hosts: {a: }, network: {options: {encrypted: ''}}}"
+    assert parse(text).network.options == {"encrypted": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("backend: kubernetes", "backend: input should be 'auto', 'consul' or 'swarm', not 'kubernetes'"),
+        (
+            "{backend: swarm, store: {servers: 3}}",
+            "store: a swarm has no store\n  -> remove it, or `backend: swarm`",
+        ),
+        (
+            "{backend: consul, swarm: {managers: 3}}",
+            "swarm: is for a swarm\n  -> remove it, or say `backend: swarm`",
+        ),
+        ("swarm: {managers: 5}", "swarm.managers: is 5, and there are 3 hosts"),
+        (
+            "swarm: {managers: 2}",
+            "swarm.managers: is 2: an even number survives no more losses than one less\n  -> take 1 or 3",
+        ),
+        ("swarm: {managers: 9}", "swarm.managers: input should be less than or equal to 7, not 9"),
+        ("swarm: {managers: 0}", "swarm.managers: input should be greater than or equal to 1, not 0"),
+        ("swarm: {port: 1023}", "swarm.port: input should be greater than or equal to 1024, not 1023"),
+        ("swarm: {port: 49152}", "swarm.port: input should be less than or equal to 49151, not 49152"),
+        (
+            "swarm: {pool: 10.60.0.1/16}",
+            "swarm.pool: '10.60.0.1/16' has host bits set; the subnet is 10.60.0.0/16",
+        ),
+        ("swarm: {manager: 3}", "swarm.manager: unknown key\n  -> did you mean 'managers'?"),
+    ],
+)
+def test_a_swarm_that_can_not_be_is_refused(text, said):
+    with pytest.raises(InventoryError) as caught:
+        parse(yaml.safe_dump({"hosts": {"a": {}, "b": {}, "c": {}}} | yaml.safe_load(text)))
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "{backend: swarm, hosts: {a: {store: true}}}",
+            "hosts.a.store: a swarm has no store\n  -> remove it, or `backend: swarm`",
+        ),
+        (
+            "{backend: consul, hosts: {a: {manager: true}}}",
+            "hosts.a.manager: is for a swarm\n  -> remove it, or say `backend: swarm`",
+        ),
+        (
+            "{swarm: {managers: 1}, hosts: {a: {manager: true}, b: {manager: true}}}",
+            "swarm.managers: is 1, and 2 hosts are marked with `manager: true`: a, b\n"
+            "  -> mark fewer hosts, or leave `managers` out: the marked hosts are the managers then",
+        ),
+        ("hosts: {a: {manager: 1}}", "hosts.a.manager: input should be a valid boolean, not 1"),
+    ],
+)
+def test_hosts_that_are_marked_for_what_is_not_there_are_refused(text, said):
+    with pytest.raises(InventoryError) as caught:
+        parse(text)
+    assert str(caught.value) == said
 
 
 @given(st.text(max_size=60) | st.text("{}[]:,-?!&*<>|'\"%@ \nab1~", max_size=30))
@@ -359,3 +571,25 @@ def test_no_host_of_the_command_line_breaks_the_parser(text):
         return
     assert host.name
     assert host.access.address
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("hosts:\n  a: {address: 1.2.3.4}\n  b:\n", (2, 2)),
+        ("hosts:\n  b:\n  a:\n", (3, 3)),
+        ("hosts:\n  b:\n  a:", (3, 3)),
+        ("hosts:\n  a:\n    address: x\n    zone: y\n\n  # the next\n  b:\n", (2, 4)),
+        ("hosts:\n  a:\n    address: x\n", (2, 3)),
+        ("hosts:\n  a:\n    address: x", (2, 3)),
+        ("hosts:\n  a:\n    address: x\n\nstore: {servers: 1}\n", (2, 3)),
+        ("hosts: {b: , a: {address: x,\n  zone: y}, c: }\n", (1, 2)),
+        ("hosts:\n  b: &b {zone: y}\n  a: *b\n", None),
+        ("hosts:\n  b:\n", None),
+        ("store: {}\n", None),
+        ("[]\n", None),
+        ("", None),
+    ],
+)
+def test_the_lines_of_a_host_are_found(text, lines):
+    assert lines_of(text, "a") == lines

@@ -55,6 +55,17 @@ LINES = {
     "x509: certificate has expired or is not yet valid": (
         "a certificate is not valid at the host's time (moby#24078)"
     ),
+    'Get "https://10.0.0.1:8501/v1/kv": x509: certificate signed by unknown authority': (
+        "the engine and its store do not know each other's certificates: x509: certificate signed by unknown "
+        "authority"
+    ),
+    'Get "https://10.0.0.1:8501/v1/kv": x509: certificate is valid for 127.0.0.1, 10.0.0.9, not 10.0.0.1': (
+        "the engine and its store do not know each other's certificates: x509: certificate is valid for "
+        "127.0.0.1, 10.0.0.9, not 10.0.0.1"
+    ),
+    'Get "https://10.0.0.1:8501/v1/kv": remote error: tls: bad certificate': (
+        "the engine and its store do not know each other's certificates: remote error: tls: bad certificate"
+    ),
     "error initializing graphdriver: driver not supported": (
         "the engine can't use its storage: driver not supported"
     ),

@@ -16,19 +16,26 @@ LAYERS = (
     {"ports", "render"},
     {"fleet", "waiting", "inventory"},
     {"gossip", "audit", "firewall"},
-    {"facts", "stores"},
-    {"steps", "advertise", "store_host", "anchor"},
-    {"undo"},
+    {"stores"},
+    {"credentials", "certificates"},
+    {"facts"},
+    {"steps", "advertise", "store_host", "store_part", "backup"},
+    {"undo", "units", "store_service", "anchor", "images"},
+    {"boot", "backup_unit", "store_form"},
     {"journal"},
     {"overlay"},
-    {"preflight", "backends", "teardown", "state", "trace"},
-    {"plan", "doctor"},
+    {"preflight", "backends", "teardown", "state", "store_state", "trace", "rebuild", "networks"},
+    {"narrow", "doctor", "restore", "servers", "backend"},
+    {"plan", "departure", "whereabouts"},
+    {"departure_swarm"},
     {"apply", "prove", "bench"},
     {"report", "lock", "adapters", "lab"},
     {"session"},
-    {"proving"},
+    {"proving", "kept"},
     {"checkup"},
-    {"pipeline", "tracing"},
+    {"pipeline", "tracing", "networking", "recovery", "rotation"},
+    {"storekeeping", "hosts"},
+    {"store_changes"},
     {"cli"},
 )
 """Bottom to top: a module or package imports from layers below its own, and inside its own package."""
@@ -42,6 +49,8 @@ SHARED = {
     "adapters/ssh_connect",
     "adapters/image_archive",
     "adapters/after_mark",
+    "adapters/engine_socket",
+    "stores/snapshot",
 }
 
 EDGE = {
@@ -53,10 +62,11 @@ EDGE = {
     "fabric": ("adapters/ssh", "adapters/ssh_connect", "adapters/ssh_errors", "cli/", "session"),
     "invoke": ("adapters/ssh", "cli/"),
     "yaml": ("inventory",),
+    "cryptography": ("certificates",),
     "pydantic": ("inventory",),
     "jinja2": ("render",),
     "rich": ("report/", "cli/"),
-    "msgpack": ("gossip/wire",),
+    "msgpack": ("gossip/wire", "gossip/events", "stores/snapshot_contents"),
 }
 """Third parties stay at the edge. `session` names Fabric's configuration, which it only hands on."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
@@ -75,6 +76,40 @@ SWARM = "driver overlay and scope swarm, wanted overlay and global"
 def test_attributes_are_compared_not_names(network, differences):
     made = site()
     assert network_differences(made.fleet, made.facts(), network) == differences
+
+
+NOT_IN_IT = "driver overlay and scope global, wanted overlay and swarm"
+
+
+@pytest.mark.parametrize(
+    ("network", "differences"),
+    [
+        (replace(there(scope="swarm"), attachable=True), []),
+        (there(scope="swarm"), ["not attachable"]),
+        (
+            there(scope="swarm", subnets=("10.51.0.0/24",)),
+            ["not attachable", "subnet 10.51.0.0/24, wanted 10.50.0.0/24"],
+        ),
+        (replace(there(), attachable=True), [NOT_IN_IT]),
+        (there("bridge", "local"), ["driver bridge and scope local, wanted overlay and swarm"]),
+        (
+            replace(there(scope="swarm", encrypted=""), attachable=True),
+            ["option encrypted , wanted unset"],
+        ),
+    ],
+)
+def test_a_network_of_a_swarm_has_to_be_one_that_containers_can_join(network, differences):
+    made = site()
+    made.wanted |= {"backend": "swarm", "store": {}}
+    assert network_differences(made.fleet, made.facts(), network) == differences
+
+
+def test_the_network_of_a_swarm_is_asked_for_as_attachable():
+    made = site()
+    assert "Attachable" not in network_spec(made.fleet, made.facts())
+    plain = network_spec(made.fleet, made.facts())
+    made.wanted |= {"backend": "swarm", "store": {}}
+    assert network_spec(made.fleet, made.facts()) == plain | {"Attachable": True}
 
 
 def test_an_option_that_is_wanted_and_not_there_differs():

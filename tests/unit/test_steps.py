@@ -6,32 +6,60 @@ from pathlib import Path
 
 import pytest
 
+from overweave.command import Secret
+from overweave.credentials import Credentials
 from overweave.facts.record import Before
+from overweave.gossip.events import Left
 from overweave.model import Archive
 from overweave.steps import (
+    AwaitAgent,
     AwaitLeader,
+    ChangeRole,
+    CheckVersion,
     CreateNetwork,
     DisconnectEndpoint,
+    ForgetAgent,
+    ForgetQuorum,
+    GrantAccess,
     HoldAddresses,
+    InitSwarm,
+    InstallUnit,
     JoinGossip,
+    JoinSwarm,
+    KeyWrite,
+    LeaveNetwork,
+    LeaveSwarm,
     MendRows,
+    MoveStore,
     PassGate,
     ProvideImage,
+    PutKeys,
     RecordBefore,
+    RecoverQuorum,
     RejoinNetwork,
     RemoveContainer,
     RemoveFile,
     RemoveImage,
     RemoveNetwork,
+    RemoveNode,
+    RemovePeer,
+    RemoveService,
+    RemoveUnit,
     RemoveVolume,
     RemoveVxlan,
     RestartEngine,
+    RestoreStore,
+    RetireServer,
     Row,
     RunContainer,
+    RunService,
     Stage,
     StartContainer,
+    StartService,
     Step,
+    TellLeft,
     WriteFile,
+    WriteSecret,
     make_plan,
 )
 
@@ -40,11 +68,15 @@ NETWORK = {
     "IPAM": {"Config": [{"Subnet": "10.0.0.0/24"}]},
     "Options": {"b": "2", "a": "1"},
 }
+LEFT = Left("10.0.0.9", "n" * 64, "e" * 64, "10.1.0.2", "255.255.255.0", "02:42:0a:01:00:02")
 STEPS = [
     (RecordBefore("h", "w", Before(frozenset(), frozenset(), False)), None, (), False),
     (WriteFile("h", "w", "/a", "new"), "write /a", (), False),
     (WriteFile("h", "w", "/a", "new", "old"), "change /a", (), False),
     (RemoveFile("h", "w", "/a"), "remove /a", (), False),
+    (InstallUnit("h", "w", "u.service", {"/a": "x"}, {}), "install u.service", (), False),
+    (InstallUnit("h", "w", "u.service", {"/a": "x"}, {"/a": "y"}), "change u.service", (), False),
+    (RemoveUnit("h", "w", "u.service", ("/a",)), "remove u.service", (), False),
     (RestartEngine("h", "w"), "restart the engine", ("engine",), False),
     (
         RestartEngine("h", "w", ("db", "web")),
@@ -57,7 +89,78 @@ STEPS = [
     (RunContainer("h", "w", "c", {"Image": "x:1"}), "run container c from x:1", (), False),
     (RunContainer("h", "w", "c", {"Image": "x:1"}, True), "replace container c from x:1", ("c",), False),
     (StartContainer("h", "w", "c"), "start container c", (), False),
+    (RunService("h", "w", "u.service", "/a", "x"), "run service u.service", (), False),
+    (
+        RunService("h", "w", "u.service", "/a", "x", "y", replace=True),
+        "restart service u.service",
+        ("consul",),
+        False,
+    ),
+    (StartService("h", "w", "u.service"), "start service u.service", (), False),
+    (
+        RemoveService("h", "w", "u.service", "/a", "/data"),
+        "remove service u.service, and its data",
+        ("consul",),
+        True,
+    ),
+    (
+        MoveStore("h", "w", "service"),
+        "stop the store, and copy its data to where a service has them",
+        ("consul",),
+        False,
+    ),
     (AwaitLeader("h", "w"), "wait until the store has elected a leader", (), False),
+    (
+        AwaitAgent("h", "w", ("a",), votes=True),
+        "wait until its server votes, and has all that the leader has",
+        (),
+        False,
+    ),
+    (AwaitAgent("h", "w", ("a",)), "wait until its agent is with the servers", (), False),
+    (
+        RetireServer("h", "w", "1", "n", ("a",)),
+        "take its server out of the quorum, and its copy of the store away",
+        (),
+        False,
+    ),
+    (
+        RemovePeer("h", "w", "1", "", "10.0.0.1:8300"),
+        "take the server ? at 10.0.0.1:8300 out of the quorum",
+        (),
+        False,
+    ),
+    (ForgetQuorum("h", "w"), "stop its server, and remove its copy of the store", ("consul",), True),
+    (
+        RecoverQuorum("h", "w", "1", "10.0.0.1:8300"),
+        "start its server as the only one that votes (raft/peers.json)",
+        ("consul",),
+        True,
+    ),
+    (CheckVersion("h", "w", "x:1", ("1.8.7",)), "ask x:1 for its version", (), False),
+    (
+        WriteSecret("h", "w", "/a/b", Secret("s3cret")),
+        "write /a/b, for root alone",
+        (),
+        False,
+    ),
+    (
+        WriteSecret("h", "w", "/a/b", Secret("s3cret"), there=True),
+        "change /a/b, for root alone",
+        (),
+        False,
+    ),
+    (
+        GrantAccess("h", "w", Credentials(Secret("g"), Secret("a"), Secret("e"))),
+        "let the fleet's agents and engines into the store, and nobody else",
+        (),
+        False,
+    ),
+    (
+        RestoreStore("h", "w", "of 2026-11-22 with n", b"snapshot", {"a": "10.0.0.1:2376"}),
+        "replace all that the store holds by the backup of 2026-11-22 with n",
+        (),
+        True,
+    ),
     (JoinGossip("", "w", {"a": "1", "b": "2"}), "make the gossip whole: 2 engines", (), False),
     (
         PassGate("", "w", ("a", "b"), {"a": "1:2376"}, {"a": "1", "b": "2"}, {"a": ("web",)}, prove=True),
@@ -66,6 +169,29 @@ STEPS = [
         False,
     ),
     (PassGate("", "w", ("a",), {}, {}, {}), "health gate of a: engine active", (), False),
+    (InitSwarm("h", "w", "10.0.0.1", 4789), "begin a swarm at 10.0.0.1 (VXLAN on UDP 4789)", (), False),
+    (
+        InitSwarm("h", "w", "10.0.0.1", 4790, "10.9.0.0/16"),
+        "begin a swarm at 10.0.0.1 (VXLAN on UDP 4790, networks from 10.9.0.0/16)",
+        (),
+        False,
+    ),
+    (
+        JoinSwarm("h", "w", "10.0.0.2", "m", ("10.0.0.1:2377",), True),
+        "join the swarm at 10.0.0.2 as a manager",
+        (),
+        False,
+    ),
+    (
+        JoinSwarm("h", "w", "10.0.0.2", "m", ("10.0.0.1:2377",), False),
+        "join the swarm at 10.0.0.2 as a worker",
+        (),
+        False,
+    ),
+    (ChangeRole("h", "w", "n" * 25, "web2", True), "make web2 a manager of the swarm", (), False),
+    (ChangeRole("h", "w", "n" * 25, "web2", False), "make web2 a worker of the swarm", (), False),
+    (LeaveSwarm("h", "w"), "leave the swarm", (), True),
+    (RemoveNode("h", "w", "n" * 25, "web2"), "remove the node web2 (nnnnnnnnnnnn) from the swarm", (), True),
     (CreateNetwork("h", "w", "n", NETWORK), "create overlay network n (10.0.0.0/24, a=1, b=2)", (), False),
     (RemoveNetwork("h", "w", "n"), "remove network n", (), True),
     (RemoveContainer("h", "w", "c"), "remove container c", ("c",), True),
@@ -109,6 +235,22 @@ STEPS = [
         (),
         False,
     ),
+    (PutKeys("h", "w", "write network n", (KeyWrite("k", None, b"1"),)), "write network n", (), False),
+    (LeaveNetwork("h", "w", "c", "f" * 64, "n"), "disconnect container c from network n", (), True),
+    (ForgetAgent("h", "w", "a"), "take the agent a out of the store", (), True),
+    (ForgetAgent("h", "w", "a", "1"), "take the server a out of the store", (), True),
+    (
+        TellLeft("h", "w", "10.0.0.1", (LEFT,)),
+        "tell the engine that 10.1.0.2 at 10.0.0.9 is gone",
+        (),
+        False,
+    ),
+    (
+        TellLeft("h", "w", "10.0.0.1", (LEFT, LEFT)),
+        "tell the engine that 10.1.0.2, 10.1.0.2 at 10.0.0.9 are gone",
+        (),
+        False,
+    ),
 ]
 
 
@@ -127,3 +269,18 @@ def test_a_plan_without_steps_is_no_plan():
     planned = make_plan(Stage("a", ()), Stage("b", (AwaitLeader("h", "w"),)))
     assert [stage.title for stage in planned.stages] == ["b"]
     assert planned.steps == (AwaitLeader("h", "w"),)
+
+
+def test_a_secret_is_in_no_text_of_a_plan_that_writes_it():
+    planned = make_plan(
+        Stage(
+            "a",
+            (
+                WriteSecret("h", "w", "/a/b", Secret("s3cret")),
+                GrantAccess(
+                    "h", "w", Credentials(*map(Secret, ("s3cret1", "s3cret2", "s3cret3", "s3cret4")))
+                ),
+            ),
+        )
+    )
+    assert "s3cret" not in f"{planned!r} {planned} {[str(step) for step in planned.steps]}"

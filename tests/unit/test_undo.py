@@ -9,18 +9,23 @@ import pytest
 from tests.contract.fakes import FakeHost
 
 from overweave import undo
-from overweave.command import change_script
+from overweave.command import Secret, change_script
 from overweave.facts.record import Before
 from overweave.model import Access, Archive, Host
 from overweave.steps import (
     AwaitLeader,
+    InstallUnit,
+    MoveStore,
     ProvideImage,
     RecordBefore,
     RemoveContainer,
     RestartEngine,
     RunContainer,
+    RunService,
     StartContainer,
+    StartService,
     WriteFile,
+    WriteSecret,
 )
 from overweave.undo import Note, note_of
 
@@ -42,6 +47,77 @@ HOSTILE = 'it\'s $(a) `b`\n"c" \\ ü'
         (
             WriteFile("h", "w", "/a/b", "new", "old\n"),
             Note("file", "printf %s 'old\n' > /a/b.new && mv /a/b.new /a/b\n"),
+        ),
+        (
+            InstallUnit("h", "w", "u.service", {"/a/b": "new", "/c": "u"}, {}, "/a"),
+            Note(
+                "file",
+                "systemctl --quiet disable u.service 2> /dev/null\n"
+                "systemctl --no-block --quiet stop u.service 2> /dev/null\n"
+                "rm -f /a/b /a/b.new /c /c.new /var/lib/systemd/timers/stamp-u.service\n"
+                "rmdir /a 2> /dev/null\ntrue\n",
+            ),
+        ),
+        (
+            InstallUnit("h", "w", "u.service", {"/a/b": "new"}, {"/a/b": "old\n"}, "/a"),
+            Note("file", "printf %s 'old\n' > /a/b\ntrue\n"),
+        ),
+        (
+            RunService("h", "w", "u.service", "/a/u", "new", new_data="/d"),
+            Note(
+                "service",
+                "systemctl --quiet disable u.service 2> /dev/null\n"
+                "timeout 60 systemctl stop u.service 2> /dev/null\n"
+                "rm -rf /a/u /a/u.new /d\n"
+                "systemctl daemon-reload\n"
+                "systemctl reset-failed u.service 2> /dev/null\ntrue\n",
+            ),
+        ),
+        (
+            RunService("h", "w", "u.service", "/a/u", "new", "old\n", replace=True),
+            Note(
+                "service",
+                "printf %s 'old\n' > /a/u.new && mv /a/u.new /a/u && systemctl daemon-reload || exit\n"
+                "systemctl --quiet enable u.service\n"
+                "systemctl reset-failed u.service 2> /dev/null\n"
+                "# At a boot its engine waits for it, and it for this.\n"
+                "systemctl --no-block restart u.service\n",
+            ),
+        ),
+        (
+            StartService("h", "w", "u.service"),
+            Note("service", "systemctl --no-block stop u.service\n"),
+        ),
+        (
+            MoveStore("h", "w", "service"),
+            Note(
+                "engine",
+                "rm -rf /var/lib/overweave/consul\n"
+                "docker container inspect consul.before > /dev/null 2>&1 || exit 0\n"
+                "docker rm -fv consul > /dev/null 2>&1\n"
+                "docker rename consul.before consul && docker update --restart always consul > /dev/null "
+                "|| exit\n"
+                "docker start consul > /dev/null\n",
+            ),
+        ),
+        (
+            MoveStore("h", "w", "container"),
+            Note(
+                "engine",
+                "! docker volume inspect overweave-consul > /dev/null 2>&1 || "
+                "docker volume rm overweave-consul > /dev/null || exit\n"
+                "systemctl --quiet enable overweave-consul.service && "
+                "systemctl --no-block start overweave-consul.service\n",
+            ),
+        ),
+        (
+            WriteSecret("h", "w", "/a/b", Secret("s"), new_folder=True),
+            Note("file", "rm -f /a/b /a/b.new\nrmdir $(dirname /a/b) 2> /dev/null\ntrue\n"),
+        ),
+        (WriteSecret("h", "w", "/a/b", Secret("s")), Note("file", "rm -f /a/b /a/b.new\ntrue\n")),
+        (
+            WriteSecret("h", "w", "/a/b", Secret("s"), there=True),
+            Note("file", "[ ! -e /a/b.before ] || mv /a/b.before /a/b\n"),
         ),
         (RestartEngine("h", "w"), Note("restart", "")),
         (RestartEngine("h", "w", same=True), Note("engine", "true\n")),
@@ -145,7 +221,7 @@ def test_the_engine_is_restarted_only_where_that_was_tried(host):
     note(host, WriteFile("h", "w", str(path), "new"))
     host.do(undo.take_back())
     log = host.root / "systemctl.log"
-    assert not log.exists()
+    assert log.read_text() == "daemon-reload\n", "systemd may have read the unit with the file"
     note(host, RestartEngine("h", "w"))
     host.do(undo.take_back())
     assert [line for line in log.read_text().splitlines() if line.startswith("st")] == [
@@ -196,6 +272,37 @@ def test_what_was_set_aside_goes_when_all_is_settled(host):
     host.do(undo.take_back())
     assert (host.root / "said").read_text() == "removed\n"
     assert not host.path(undo.NOTES).exists()
+
+
+def test_what_a_store_ran_in_goes_when_its_move_is_settled():
+    def settled(step):
+        _, note = undo.set_aside(step)
+        assert note.kind == "settle"
+        return [line.partition(" || ")[2].partition(" > ")[0] for line in note.text.splitlines()]
+
+    assert settled(MoveStore("h", "w", "service", "consul:1")) == [
+        "docker rm -fv consul.before",
+        "docker volume rm overweave-consul",
+        "docker rmi consul:1",
+    ]
+    assert len(settled(MoveStore("h", "w", "service"))) == 2, "an image that was there before stays"
+    _, note = undo.set_aside(MoveStore("h", "w", "container"))
+    assert "rm -rf /etc/systemd/system/overweave-consul.service /var/lib/overweave/consul\n" in note.text
+
+
+def test_an_earlier_secret_is_set_aside_beside_itself_and_is_in_no_note(host, tmp_path):
+    path = tmp_path / "secret"
+    path.write_text("old")
+    step = WriteSecret("h", "w", str(path), Secret("new"), there=True)
+    put_away, settle = undo.set_aside(step)
+    assert settle == Note("settle", f"rm -f {path}.before\n")
+    for _ in range(2):
+        # A second time, as after an interruption: what is there by then is not the earlier one.
+        assert subprocess.run(put_away.words, check=False).returncode == 0
+        path.write_text("new")
+    assert (tmp_path / "secret.before").read_text() == "old"
+    assert subprocess.run(["sh", "-c", note_of(step).text], check=False).returncode == 0
+    assert (path.read_text(), (tmp_path / "secret.before").exists()) == ("old", False)
 
 
 def test_notes_that_lost_their_script_get_it_again(host):

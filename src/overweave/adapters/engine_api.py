@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import docker
 import docker.errors
 import requests.exceptions
 
+from overweave.command import Secret
 from overweave.errors import ConnectionProblem, EngineError
 from overweave.model import Archive, Host
 from overweave.ports import Json, Recorder, unrecorded
@@ -23,6 +24,8 @@ from .http_stream import EndlessAnswer, OpenStream, StreamAdapter, recorded
 SECONDS = 120
 """The longest that one call may stay silent: pulling, loading or unpacking an image on a slow disk."""
 CHUNK = 1 << 18
+LISTEN = "0.0.0.0:2377"
+VXLAN = 4789
 
 
 class _Client(docker.APIClient):  # type: ignore[misc]
@@ -202,6 +205,54 @@ class EngineApi:
     def remove_volume(self, name: str) -> None:
         with self._call(f"removing volume {name}") as client:
             client.remove_volume(name)
+
+    def nodes(self) -> list[Json]:
+        with self._call("listing the swarm's nodes") as client:
+            return list(client.nodes())
+
+    def init_swarm(self, address: str, *, port: int, pool: str = "") -> None:
+        body = {"ListenAddr": LISTEN, "AdvertiseAddr": address, "DataPathAddr": address}
+        # Engines before 19.03 know neither, and refuse what they don't know.
+        more: dict[str, Json] = {"DataPathPort": port} if port != VXLAN else {}
+        if pool:
+            more |= {"DefaultAddrPool": [pool], "SubnetSize": 24}
+        with self._call("beginning a swarm") as client:
+            client.send_json("/swarm/init", body | more)
+
+    def join_token(self, *, manager: bool) -> Secret:
+        with self._call("asking for a join token") as client:
+            return Secret(client.inspect_swarm()["JoinTokens"]["Manager" if manager else "Worker"])
+
+    def join_swarm(self, address: str, remotes: Sequence[str], token: Secret) -> None:
+        body = {
+            "ListenAddr": LISTEN,
+            "AdvertiseAddr": address,
+            "DataPathAddr": address,
+            "RemoteAddrs": list(remotes),
+            "JoinToken": token.reveal(),
+        }
+        with self._call("joining the swarm") as client:
+            client.send_json("/swarm/join", body)
+
+    def leave_swarm(self) -> None:
+        try:
+            with self._call("leaving the swarm") as client:
+                client.leave_swarm(force=True)
+        except EngineError as e:
+            if e.status != 503:  # "This node is not part of a swarm"
+                raise
+
+    def change_node(self, node: str, version: int, spec: Mapping[str, Json]) -> None:
+        with self._call(f"changing the node {node}") as client:
+            client.send_json(f"/nodes/{node}/update", spec, version=version)
+
+    def remove_node(self, node: str) -> None:
+        try:
+            with self._call(f"removing the node {node}") as client:
+                client.remove_node(node, force=True)
+        except EngineError as e:
+            if e.status != 404:
+                raise
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -80,7 +80,7 @@ class _Connection(urllib3.connection.HTTPConnection):
 
     @property
     def dropped(self) -> bool:
-        """The other end hung up, as `dial-stdio` does when its engine stops."""
+        """The other end hung up, as what carries a stream does when its engine stops."""
         return self.sock is not None and (
             getattr(self.sock, "closed", False) or getattr(self.sock, "eof_received", False)
         )

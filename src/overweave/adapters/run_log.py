@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from overweave.files import state_folder
 from overweave.ports import Record
 from overweave.printable import escaped
 
@@ -21,14 +22,8 @@ NAME = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[\w.-]+-\d+\.log")
 
 
 def folder() -> Path:
-    """Where the XDG base directory specification puts it. Raises `OSError` where there is no home."""
-    given = os.environ.get("XDG_STATE_HOME", "")
-    try:
-        # The specification: a path that is not absolute is to be ignored.
-        base = Path(given) if given.startswith("/") else Path.home() / ".local" / "state"
-    except RuntimeError as e:
-        raise OSError(str(e)) from e
-    return base / "overweave" / "runs"
+    """Raises `OSError` where there is no home."""
+    return state_folder() / "runs"
 
 
 class RunLog:

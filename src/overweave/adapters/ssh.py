@@ -12,12 +12,13 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from secrets import token_hex
 
 import fabric
 import paramiko
 
-from overweave.command import Change, Command, Query, Result, Secret
+from overweave.command import REDACTED, Change, Command, Query, Result, Secret
 from overweave.errors import (
     CommandFailed,
     ConnectionProblem,
@@ -31,6 +32,7 @@ from overweave.ports import Engine, Record, Recorder, Stream, unrecorded
 from overweave.printable import one_line
 
 from .after_mark import AfterMark, before_mark, make_mark
+from .engine_socket import SOCKET, dial_line
 from .ssh_connect import CONNECT_SECONDS, connection_to, tune, verify_keys
 from .ssh_errors import connection_problem
 
@@ -144,7 +146,8 @@ class SshHost:
             for query in queries
         )
         shown = "\n".join(query.shell() for query in queries)
-        whole = self._run(Command(("sh", "-c", script)), shown=shown, mark=mark)
+        private = [number for number, query in enumerate(queries) if query.private]
+        whole = self._run(Command(("sh", "-c", script)), shown=shown, mark=mark, private=private)
         results = []
         stdout, stderr = whole.stdout, whole.stderr
         for query in queries:
@@ -152,7 +155,8 @@ class SshHost:
             err, _, stderr = stderr.partition(f"{mark}\n")
             status, _, stdout = stdout.partition("\n")
             if not found or not status.isdigit():
-                raise CommandFailed(str(query), whole.status, whole.output, host=self._host.name)
+                said = whole.stderr if private else whole.output
+                raise CommandFailed(str(query), whole.status, said, host=self._host.name)
             results.append(Result(query, int(status), out, err))
         return tuple(results)
 
@@ -214,10 +218,13 @@ class SshHost:
 
     def _channel(self, words: Sequence[str], *, as_user: bool = False) -> paramiko.Channel:
         command = Command((*(() if as_user else self._sudo), *words))
-        line, told = command.shell(), str(command)
+        return self._session(f"exec {command.shell()}", str(command), as_user=as_user)
+
+    def _session(self, line: str, told: str, *, as_user: bool = False) -> paramiko.Channel:
+        """A line for the login shell that begins with ``sudo``'s words, unless ``as_user``."""
         try:
             # The login shell says the mark first: whatever its start-up files print comes before.
-            whole = f"{Command(('printf', MARKED, self._mark)).shell()}; exec {line}".encode()
+            whole = f"{Command(('printf', MARKED, self._mark)).shell()}; {line}".encode()
         except UnicodeEncodeError as e:
             raise CommandFailed(told, 126, "it is no text", host=self._host.name) from e
         if b"\0" in whole:
@@ -235,7 +242,7 @@ class SshHost:
         return channel
 
     def _dial_engine(self) -> Stream:
-        channel = self._channel(("docker", "-H", "unix:///var/run/docker.sock", "system", "dial-stdio"))
+        channel = self._session(dial_line(self._sudo), f"dial {SOCKET}")
         self._dialed = [*(c for c in self._dialed if not c.closed), channel]
         return AfterMark(channel, self._mark, self._odd_shell)
 
@@ -244,13 +251,23 @@ class SshHost:
         for channel in self._dialed:
             channel.close()
 
-    def _run(self, command: Command, *, as_user: bool = False, shown: str = "", mark: str = "") -> Result:
-        """``shown`` is what the record tells instead of the command, and ``mark`` what it leaves out."""
+    def _run(
+        self,
+        command: Command,
+        *,
+        as_user: bool = False,
+        shown: str = "",
+        mark: str = "",
+        private: Sequence[int] = (),
+    ) -> Result:
+        """``shown`` is what the record tells instead of the command, and ``mark`` what it leaves out, and the
+        outputs of the ``private`` queries of several."""
         started = time.monotonic()
         outcome, output = "broke off", ""
         try:
             result = self._exchange(command, as_user=as_user)
-            outcome, output = f"exit code {result.status}", result.output
+            told = replace(result, stdout=_redacted(result.stdout, mark, private))
+            outcome, output = f"exit code {result.status}", told.output
         except OverweaveError as e:
             outcome = e.message
             raise
@@ -343,6 +360,19 @@ class SshHost:
                 host=self._host.name,
                 hint=f"try `sudo -v` as {user} on the host",
             )
+
+
+def _redacted(stdout: str, mark: str, private: Sequence[int]) -> str:
+    """The outputs of several queries, as they come with their marks, without those of some."""
+    if not private:
+        return stdout
+    first, *others = stdout.split(f"\n{mark} ")
+    pieces = [first, *others]
+    for number in private:
+        if number < len(pieces):
+            status, end, output = pieces[number].partition("\n") if number else ("", "", first)
+            pieces[number] = f"{status}{end}{REDACTED}" if output else pieces[number]
+    return f"\n{mark} ".join(pieces)
 
 
 def _drained(channel: paramiko.Channel) -> bool:

@@ -7,26 +7,31 @@ from dataclasses import dataclass, field
 
 from overweave.audit import Audit, Silent
 from overweave.fleet import Cancel
-from overweave.ports import Clock, KeyValue, Progress, Writer
+from overweave.model import Store
+from overweave.ports import Clock, ClusterStore, Progress, Writer
 from overweave.steps import Step
 
 
 @dataclass
 class World:
-    """What apply works on. ``store`` talks to the store through its host.
+    """What apply works on. ``store`` talks to the store through a host that runs it, ``agent`` through the
+    host that is named, which must run it, too; without it, ``store`` is the only way.
 
     ``lock`` raises where the host's lock is not held any more; ``prove`` proves the pairs of some hosts,
-    and raises where they are not green.
+    and raises where they are not green. ``logs``: the command that shows what a host's part of the store has
+    said.
     """
 
     writers: Mapping[str, Writer]
-    store: KeyValue
+    store: ClusterStore
     clock: Clock
     cancel: Cancel
     progress: Progress
     audit: Audit = field(default_factory=Silent)
     lock: Callable[[str], None] = lambda host: None
     prove: Callable[[Sequence[str]], None] = lambda hosts: None
+    agent: Callable[[str], ClusterStore] | None = None
+    logs: str = Store().logs
 
 
 @dataclass

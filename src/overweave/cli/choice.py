@@ -10,7 +10,7 @@ from typing import Any
 
 from overweave import inventory
 from overweave.errors import UsageError
-from overweave.model import ALL_AT_ONCE, Batch, Fleet
+from overweave.model import ALL_AT_ONCE, AUTO, CONSUL, SWARM, Batch, Fleet, Host
 
 VARIABLE = "OVERWEAVE_INVENTORY"
 LAB = Path("inventory/lab.yml")
@@ -24,11 +24,14 @@ def fleet(
     network: str | None = None,
     subnet: str | None = None,
     mtu: int = 0,
+    backend: str = "",
+    without: str = "",
 ) -> Fleet:
     """The fleet that a command is about.
 
     The inventory is ``file``, else the one that ``OVERWEAVE_INVENTORY`` names, else that of a running
-    lab, if ``may_be_lab`` and ``hosts`` has one of its hosts or none at all.
+    lab, if ``may_be_lab`` and ``hosts`` has one of its hosts or none at all. ``without``: name or address
+    of a host that is left out.
 
     Raises `UsageError` and `InventoryError`.
     """
@@ -38,6 +41,11 @@ def fleet(
     if known and lab and hosts and not _any_known(hosts, known):
         known = None
     chosen = inventory.choose(hosts, known)
+    if without:
+        left = tuple(host for host in chosen.hosts if without not in (host.name, host.access.address))
+        if not left:
+            raise UsageError(f"there is no host but {without}", hint="name those that are left, too")
+        chosen = replace(chosen, hosts=left)
     changes: dict[str, Any] = {}
     if network is not None:
         changes["name"] = network
@@ -48,7 +56,25 @@ def fleet(
             raise UsageError(f"--subnet: {e}") from e
     if mtu:
         changes["mtu"] = inventory.parse_mtu(mtu)
-    return replace(chosen, network=replace(chosen.network, **changes))
+    if backend not in ("", AUTO, CONSUL, SWARM):
+        raise UsageError(f"--backend: there is no '{backend}'", hint=f"take {AUTO}, {CONSUL} or {SWARM}")
+    return replace(chosen, network=replace(chosen.network, **changes), backend=backend or chosen.backend)
+
+
+def with_host(
+    hosts: Sequence[str], name: str, file: str | None = None, *, may_be_lab: bool = True, **changes: Any
+) -> tuple[Fleet, Host | None]:
+    """`fleet`, and the host of it that has a name or an address; None where there is none."""
+    found = fleet(hosts, file, may_be_lab=may_be_lab, **changes)
+    return found, next((host for host in found.hosts if name in (host.name, host.access.address)), None)
+
+
+def file_of(hosts: Sequence[str], file: str | None = None, *, may_be_lab: bool = True) -> Path | None:
+    """The inventory that `fleet` reads, None where it needs none."""
+    given = file or os.environ.get(VARIABLE)
+    if given:
+        return Path(given).expanduser()
+    return _lab_inventory() if may_be_lab and not hosts else None
 
 
 def batch(text: str) -> Batch:

@@ -6,9 +6,23 @@ from pathlib import Path
 
 from invoke.collection import Collection
 
-from . import bench, doctor, lab, playbooks, tasks, trace
+from . import (
+    backends,
+    bench,
+    doctor,
+    hosts,
+    lab,
+    networks,
+    playbooks,
+    rebuild,
+    secrets,
+    store,
+    store_servers,
+    tasks,
+    trace,
+)
 
-AT_ROOT = (tasks, doctor, trace, bench)
+AT_ROOT = (tasks, hosts, doctor, store, store_servers, secrets, rebuild, networks, backends, trace, bench)
 """Modules whose tasks have no prefix."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from invoke.exceptions import Exit
@@ -107,6 +108,15 @@ def _port(text: str) -> tuple[str, int]:
     return protocol, int(port)
 
 
+def _address(text: str) -> str:
+    try:
+        return str(IPv4Address(text.strip()))
+    except ValueError:
+        raise UsageError(
+            f"'{text}' is not an address", hint="`fab lab.list` shows those of the hosts"
+        ) from None
+
+
 @cluster_task(
     name="fault",
     help=NAME
@@ -116,10 +126,11 @@ def _port(text: str) -> tuple[str, int]:
         "power-on": "boot it again",
         "drop": "a port, as in udp/4789",
         "peer": "with --drop: only from and to this address",
+        "cut": "off from this address, or several with commas: all that goes there or comes from there",
         "loss": "per cent of packets",
         "delay": "milliseconds",
         "mtu": "of the host's eth0, in bytes",
-        "clear": "undo drops, loss, delay and MTU",
+        "clear": "undo drops, cuts, loss, delay and MTU",
     },
     positional=["host"],
 )
@@ -132,6 +143,7 @@ def fault(
     power_on: bool = False,
     drop: str | None = None,
     peer: str | None = None,
+    cut: str | None = None,
     loss: float = 0.0,
     delay: float = 0.0,
     mtu: int = 0,
@@ -156,6 +168,9 @@ def fault(
     if drop:
         protocol, port = _port(drop)
         do(True, f"{drop} dropped", lambda it: faults.drop(it, protocol, port, peer))
+    if cut:
+        peers = [_address(word) for word in cut.split(",")]
+        do(True, f"cut off from {cut}", lambda it: faults.cut(it, *peers))
     slow = bool(loss or delay)
     do(slow, "link degraded", lambda it: faults.netem(it, loss_percent=loss, delay_ms=delay))
     do(bool(mtu), f"MTU {mtu}", lambda it: faults.mtu(it, mtu))

@@ -19,7 +19,8 @@ from rich.text import Text
 
 from overweave import __version__
 from overweave.audit import Run
-from overweave.errors import UsageError
+from overweave.errors import OverweaveError, UsageError
+from overweave.model import Fleet
 from overweave.printable import lines, one_line
 from overweave.report import text
 from overweave.session import Session, connect
@@ -29,6 +30,7 @@ from .choice import fleet
 from .executor import FleetContext
 from .story import story
 
+ANSWER_SECONDS = 4
 LINE = 2000
 """Characters of one line of progress."""
 
@@ -78,6 +80,30 @@ def session(
     changes nothing."""
     # Names of an ssh configuration that was given must not be taken for those of a lab: host1, host2, …
     wanted = fleet(c.host_names, inventory, may_be_lab=not c.own_ssh_config, **changes)
+    with session_of(
+        c,
+        wanted,
+        accept_new_host_keys=accept_new_host_keys,
+        progress=progress,
+        task=task,
+        wait_lock=wait_lock,
+        only_looks=only_looks,
+    ) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def session_of(
+    c: FleetContext,
+    wanted: Fleet,
+    *,
+    accept_new_host_keys: bool = False,
+    progress: Progress | None = None,
+    task: str = "",
+    wait_lock: float = 0,
+    only_looks: bool = False,
+) -> Iterator[Session]:
+    """`session` with the hosts of a fleet."""
     config: fabric.Config = c.config
     progress = progress or Progress()
     with contextlib.ExitStack() as stack:
@@ -91,6 +117,17 @@ def session(
                 yield opened
         else:
             yield opened
+
+
+def answers(c: FleetContext, wanted: Fleet) -> bool:
+    """Whether all hosts of a fleet let us in by ssh."""
+    config: fabric.Config = c.config.clone()
+    config.timeouts.connect = min(config.timeouts.connect or ANSWER_SECONDS, ANSWER_SECONDS)
+    try:
+        with connect(wanted, config):
+            return True
+    except OverweaveError:
+        return False
 
 
 def this_run(task: str) -> Run:

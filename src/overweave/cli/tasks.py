@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +17,7 @@ from overweave.model import Batch, Fleet
 from overweave.prove.choice import NAMES, PATIENCE, choose
 from overweave.prove.matrix import Matrix
 from overweave.report import data, text
-from overweave.session import Session, look
+from overweave.session import Session, look, look_for_store
 from overweave.state import summarize
 from overweave.steps import Plan, RestartEngine
 from overweave.waiting import wait_until
@@ -38,6 +39,7 @@ WANTED = NETWORK | {
     "subnet": "its IPv4 subnet, as in 10.211.0.0/16",
     "mtu": "MTU of the underlay in bytes; containers get 50 less",
     "replace-network": "remove a network of that name whose attributes differ, and make it anew",
+    "backend": "what carries the overlay: consul, swarm, or auto, which every engine can do (default: auto)",
 }
 ALONE = {"wait-lock": "seconds to wait for another run on these hosts (default: don't wait)"}
 BATCH = {"batch": "how many engines restart at once, as in 1 or 25%, with a health gate behind each batch"}
@@ -66,6 +68,7 @@ def deploy_overlay(
     network: str | None = None,
     subnet: str | None = None,
     mtu: int = 0,  # invoke takes an option's type from its default
+    backend: str = "",
     replace_network: bool = False,
     batch: str = "",
     dry_run: bool = False,
@@ -102,21 +105,18 @@ def deploy_overlay(
         network=network,
         subnet=subnet,
         mtu=mtu,
+        backend=backend,
     ) as session:
         if dry_run:
-            _show_plan(session, json, replace_network=replace_network, batch=batches)
+            show_plan(session, json, replace_network=replace_network, batch=batches)
             return
 
-        def ask(plan: Plan) -> None:
-            if plan:
-                text.console(stderr=files.on_stdout).print(text.plan(plan, session.fleet.names))
-            stops = [
-                f"{name} on {s.host}" for s in plan.steps if isinstance(s, RestartEngine) for name in s.stops
-            ]
-            if stops:
-                run.confirm(f"Engines restart, and these containers with them: {', '.join(stops)}.", yes=yes)
-
-        deployment = pipeline.deploy(session, replace_network=replace_network, batch=batches, before=ask)
+        deployment = pipeline.deploy(
+            session,
+            replace_network=replace_network,
+            batch=batches,
+            before=asking(session, yes=yes, stderr=files.on_stdout),
+        )
         if deployment.done.islands and deployment.matrix and deployment.matrix.green:
             progress("", f"{len(deployment.done.islands)} gossip islands were healed, without a restart")
         if deployment.matrix is None:
@@ -124,7 +124,7 @@ def deploy_overlay(
             told = {"version": data.VERSION, "kind": "deployment", "changed": False}
             files.show_no_proof(note, told, progress)
             return
-        _conclude(
+        conclude(
             deployment.matrix,
             files,
             progress,
@@ -133,7 +133,23 @@ def deploy_overlay(
         )
 
 
-def _show_plan(session: Session, json: str | None, *, replace_network: bool, batch: Batch) -> None:
+def asking(session: Session, *, yes: bool, stderr: bool) -> Callable[[Plan], None]:
+    """What shows a plan, and asks before containers stop."""
+
+    def ask(plan: Plan) -> None:
+        if plan:
+            text.console(stderr=stderr).print(text.plan(plan, session.fleet.names))
+        stops = [
+            f"{name} on {s.host}" for s in plan.steps if isinstance(s, RestartEngine) for name in s.stops
+        ]
+        if stops:
+            run.confirm(f"Engines restart, and these containers with them: {', '.join(stops)}.", yes=yes)
+
+    return ask
+
+
+def show_plan(session: Session, json: str | None, *, replace_network: bool = False, batch: Batch) -> None:
+    """What a deployment would do, and no more."""
     checked, facts = pipeline.preflight(session, replace_network=replace_network)
     if json and not checked.passed:
         run.write(data.preflight(checked), json)
@@ -145,7 +161,8 @@ def _show_plan(session: Session, json: str | None, *, replace_network: bool, bat
     )
 
 
-def _conclude(matrix: Matrix, files: reports.Reports, progress: run.Progress, **more: Any) -> None:
+def conclude(matrix: Matrix, files: reports.Reports, progress: run.Progress, **more: Any) -> None:
+    """Show a proof. Raises `Exit` where it is red."""
     files.show(matrix, **more)
     progress("", "proven" if matrix.green else "NOT proven")
     if not matrix.green:
@@ -159,6 +176,7 @@ def preflight(
     network: str | None = None,
     subnet: str | None = None,
     mtu: int = 0,  # invoke takes an option's type from its default
+    backend: str = "",
     replace_network: bool = False,
     wait_lock: float = 0.0,
     json: str | None = None,
@@ -184,6 +202,7 @@ def preflight(
         network=network,
         subnet=subnet,
         mtu=mtu,
+        backend=backend,
     ) as session:
         result, _ = pipeline.preflight(session, replace_network=replace_network)
         run.show(text.preflight(result), data.preflight(result), json)
@@ -230,7 +249,7 @@ def validate_overlay(
         only_looks=True,
         network=network,
     ) as session:
-        _conclude(pipeline.validate(session, chosen), files, progress)
+        conclude(pipeline.validate(session, chosen), files, progress)
 
 
 @cluster_task(name="plan-overlay", help=HOSTS | WANTED | BATCH | ALONE | JSON)
@@ -240,6 +259,7 @@ def plan_overlay(
     network: str | None = None,
     subnet: str | None = None,
     mtu: int = 0,  # invoke takes an option's type from its default
+    backend: str = "",
     replace_network: bool = False,
     batch: str = "",
     wait_lock: float = 0.0,
@@ -262,8 +282,9 @@ def plan_overlay(
         network=network,
         subnet=subnet,
         mtu=mtu,
+        backend=backend,
     ) as session:
-        _show_plan(session, json, replace_network=replace_network, batch=batches)
+        show_plan(session, json, replace_network=replace_network, batch=batches)
 
 
 @cluster_task(help=HOSTS | JSON)
@@ -279,7 +300,8 @@ def status(
     Example: fab status -H host1,host2
     """
     with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
-        state = summarize(session.fleet, look(session))
+        facts = look(session)
+        state = summarize(session.fleet, facts)
         run.show(text.state(state), data.state(state), json)
 
 
@@ -340,8 +362,14 @@ def consul_ui(
     Example: fab consul-ui -H host1
     """
     with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
-        facts = look(session)
+        facts = look_for_store(session)
         host = session.hosts[session.fleet.store_host.name]
+        its = session.fleet.store
+        if its.external:
+            raise Refused(
+                "somebody else runs the store, and Overweave opens no way to it",
+                hint=f"its page may be at http://{its.place}/ui/",
+            )
         if not facts.store or not facts.store.leader:
             raise Refused(
                 "no Consul answers here", host=host.host.name, hint="`fab status` shows where the store is"
@@ -350,7 +378,8 @@ def consul_ui(
             # Fabric opens the local port in a thread of its own.
             wait_until(lambda: answers(local), what="the forward", seconds=5, clock=session.clock)
             text.console().print(f"http://127.0.0.1:{local}/ui/")
-            text.console(stderr=True).print("Ctrl-C ends it", style="dim")
+            log_in = "log in with the token that `fab store-token FILE` writes"
+            text.console(stderr=True).print(f"{log_in}; Ctrl-C ends it", style="dim")
             with suppress(KeyboardInterrupt):
                 session.wait_for_ever()
 
@@ -390,6 +419,11 @@ def destroy_overlay(
         run.confirm(f"This takes the overlay away from {_names(session.fleet)}.", yes=yes)
         pipeline.tear_down(session, plan)
         text.console().print(f"the overlay is gone from {_names(session.fleet)}")
+        if (its := session.fleet.store).external:
+            text.console().print(
+                f"what engines have written under docker/ stays in the Consul at {its.place}: "
+                "others may use it"
+            )
 
 
 def _names(fleet: Fleet) -> str:

@@ -136,7 +136,7 @@ def gateways(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     for place in places.live.values():
         its = place.attachment
         network = live.records.networks.get(its.network) if live.records else None
-        if network is None or its.address not in {s.gateway for s in network.subnets}:
+        if network is None or its.address not in {s.gateway for s in network.subnets if s.gateway}:
             continue
         seen = f"container {its.container} has the address of the gateway of {network.name}, {its.address}"
         step = _rejoin(place, seen, holding(fleet, live, network.id, (its.address,), seen))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from overweave.facts.boot import UNIT
 from overweave.facts.engine import Engine
 from overweave.facts.live import Live
 from overweave.facts.namespaces import belongs
-from overweave.facts.unit import Unit
+from overweave.facts.unit import STORE_FLAG, Unit
 from overweave.journal import causes
 from overweave.model import Fleet
 from overweave.overlay import users_containers
@@ -17,7 +18,6 @@ from overweave.steps import RestartEngine, Step
 from .fault import Fault
 from .places import Places
 
-STORE = "--cluster-store="
 DEPLOY = "`fab deploy-overlay` sets that right"
 
 
@@ -30,8 +30,8 @@ def running(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
         elif not engine.running:
             seen = f"the engine is down: {engine.reason}"
             found.append(Fault(error("engines.running", seen, fix=DEPLOY, host=host)))
-        elif host not in live.carrying:
-            seen = "the running engine has no cluster store"
+        elif host not in live.carrying and live.fleet.swarm is None:
+            seen = "the running engine " + ("is in no swarm" if fleet.in_swarm else "has no cluster store")
             found.append(Fault(error("engines.store", seen, fix=DEPLOY, host=host)))
     return found
 
@@ -59,7 +59,7 @@ def forgotten(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
         matters = (
             "nobody else can join it, and its VNI is given to the next network: the store's data were lost"
         )
-        fix = "put the store's data back; or deploy, and start its containers anew on the new network"
+        fix = "`fab store-rebuild` writes what the hosts know, or `fab store-restore FILE` puts a backup back"
         found.append(Fault(error("store.forgotten", seen, matters=matters, fix=fix)))
     return found
 
@@ -94,6 +94,9 @@ def store(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     if its is not None and its.leader:
         return []
     seen, fix = "the store has no leader" if its else "no store runs on any of these hosts", DEPLOY
+    if fleet.store.external:
+        seen = f"the Consul at {fleet.store.place} does not answer, or has no leader"
+        fix = "who runs it has to see to it: Overweave does not change it"
     away = _elsewhere(live)
     if its is None and away:
         fix = f"their engines use {away}: name its host, too, or deploy if it is gone"
@@ -106,9 +109,9 @@ def _elsewhere(live: Live) -> str:
     own = {str(a.ip) for its in live.fleet.hosts.values() for i in its.interfaces.all for a in i.addresses}
     for its in live.fleet.hosts.values():
         for argument in its.unit.arguments if isinstance(its.unit, Unit) else ():
-            if argument.startswith(STORE):
-                address = urlsplit(argument.removeprefix(STORE)).hostname or ""
-                return argument.removeprefix(STORE) if address and address not in own else ""
+            if argument.startswith(STORE_FLAG):
+                address = urlsplit(argument.removeprefix(STORE_FLAG)).hostname or ""
+                return argument.removeprefix(STORE_FLAG) if address and address not in own else ""
     return ""
 
 
@@ -127,9 +130,9 @@ def registered(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
             found.append(Fault(error("nodes.missing", seen, matters=matters, fix=fix, host=host), steps))
     for stranger in sorted(known - {*live.vteps.values(), *live.chosen.values()}):
         seen = f"an engine at {stranger} is registered in the store and not in the inventory"
-        found.append(
-            Fault(warning("nodes.strangers", seen, fix="name it in the inventory, or see what it is"))
-        )
+        fix = "name it in the inventory; one that was removed while it was off, and is back, leaves by "
+        fix += f"`fab remove-host {stranger}`"
+        found.append(Fault(warning("nodes.strangers", seen, fix=fix)))
     return found
 
 
@@ -142,6 +145,24 @@ def advertised(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
             seen = f"the engine advertises {vtep}, and a deployment would choose {wanted} now"
             fix = "name the inventory with the host's `advertise:`; if it is right, `fab deploy-overlay`"
             found.append(Fault(warning("engines.advertise", seen, fix=fix, host=host)))
+    return found
+
+
+def booting(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
+    """The unit that finishes a boot: without it an engine may come back alone, or without its containers."""
+    found = []
+    for host, its in live.fleet.hosts.items():
+        ours = its.before if fleet.in_swarm else isinstance(its.unit, Unit) and its.unit.drop_in
+        if host not in live.carrying or not ours:
+            continue
+        if its.boot.failed:
+            seen, fix = f"{UNIT} gave up", f"`journalctl -u {UNIT}` tells what did not come back"
+        elif not its.boot.enabled:
+            seen, fix = f"{UNIT} is not enabled", DEPLOY
+        else:
+            continue
+        matters = "what Docker gives up when it starts stays away"
+        found.append(Fault(warning("boot.unit", seen, matters=matters, fix=fix, host=host)))
     return found
 
 

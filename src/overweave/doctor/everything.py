@@ -8,7 +8,7 @@ from overweave.facts.live import Live
 from overweave.model import Fleet
 from overweave.preflight.finding import Severity
 
-from . import endpoints, engines, gossip, leaks, room, rows
+from . import backups, certificates, endpoints, engines, gossip, leaks, room, rows, swarm
 from .fault import Fault
 from .places import Places, find
 
@@ -38,12 +38,39 @@ CHECKS: tuple[Check, ...] = (
     room.values,
     room.unreadable,
     endpoints.unseen,
+    engines.booting,
+    backups.scheduled,
+    certificates.ending,
     engines.journals,
 )
+
+
+OF_A_STORE = frozenset(
+    {
+        engines.store,
+        engines.registered,
+        engines.advertised,
+        engines.forgotten,
+        gossip.whole,
+        gossip.silent,
+        endpoints.stale,
+        endpoints.unrecorded,
+        endpoints.unheld,
+        endpoints.unseen,
+        room.addresses,
+        room.values,
+        room.unreadable,
+        backups.scheduled,
+        certificates.ending,
+    }
+)
+"""Checks that say nothing of a swarm: it keeps these things itself, and tells nobody."""
+OF_A_SWARM: tuple[Check, ...] = (swarm.managers, swarm.nodes, swarm.gossip)
 
 
 def faults(fleet: Fleet, live: Live) -> list[Fault]:
     """Everything that is wrong, the gravest first, and else in the order of the checks."""
     places = find(live)
-    found = [fault for check in CHECKS for fault in check(fleet, live, places)]
+    checks = (*OF_A_SWARM, *(c for c in CHECKS if c not in OF_A_STORE)) if fleet.in_swarm else CHECKS
+    found = [fault for check in checks for fault in check(fleet, live, places)]
     return sorted(found, key=lambda fault: list(Severity).index(fault.finding.severity))

@@ -148,21 +148,22 @@ def _staying(
 
 
 def _restarts(fleet: Fleet, live: Live, steps: Sequence[RestartEngine]) -> list[Stage]:
-    """Each behind the gate of the one before, the store's host last: Consul restarts with its engine."""
+    """Each behind the gate of the one before, the store's hosts last: Consul restarts with its engine."""
     # Those that are still to be restarted may be missing from the gossip.
     gossiping = [name for name in live.carrying if name in live.vteps and name in live.fleet.views]
     stages = []
-    for step in sorted(steps, key=lambda s: s.host == fleet.store_host.name):
+    for step in sorted(steps, key=lambda s: s.host in fleet.servers):
         engine = live.fleet.hosts[step.host].engine
-        of_store = step.host == fleet.store_host.name
+        of_store = step.host in fleet.servers
         leader = (AwaitLeader(step.host, "Consul restarts with its engine"),) if of_store else ()
-        if step.host in live.vteps:
+        vtep = "" if fleet.in_swarm else live.vteps.get(step.host, "")
+        if vtep:
             gossiping = list(dict.fromkeys([*gossiping, step.host]))
         gate = PassGate(
             "",
             "an engine restarts",
             (step.host,),
-            {step.host: f"{live.vteps[step.host]}:{ENGINE_PORT}"} if step.host in live.vteps else {},
+            {step.host: f"{vtep}:{ENGINE_PORT}"} if vtep else {},
             {name: live.vteps[name] for name in gossiping},
             {step.host: users_containers(engine) if isinstance(engine, Engine) else ()},
             started=True,

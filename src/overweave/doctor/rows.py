@@ -2,9 +2,13 @@
 
 Measured on engines of 20.10. An engine makes both rows of a container, a neighbour and a forwarding row, when
 the container joins, and else when the first packet to it finds no neighbour: an address without any row is no
-fault while the gossip is whole. An address with a neighbour row alone is dead for ever, because nothing is
-asked then. Rows that were made at the first packet stay when the container goes (it is another entry in the
-engine's books), and while they are there the engine does not take the address's next place from the gossip.
+fault while the gossip is whole. But an engine that was not in the gossip yet when a container joined, as
+after a boot, never tells where that container is (measured), and nobody sees that from outside: so rows that
+are not there are a note, and are written. An address with a neighbour row alone is dead for ever, because
+nothing is asked then. Rows that were made at the first packet stay when the container goes (it is another
+entry in the engine's books), and the engine does not take the address's next place from the gossip then. They
+are told and left alone: who deletes them leaves the entry, and of the next container on the host that they
+lead to, which was reached with them, the engine makes the neighbour row alone.
 """
 
 from __future__ import annotations
@@ -16,8 +20,9 @@ from ipaddress import IPv4Address, IPv4Network
 from overweave.facts.libnetwork import Network
 from overweave.facts.live import Live
 from overweave.facts.namespaces import FOLDER, Link, Namespace, newest
+from overweave.gossip.islands import unseen
 from overweave.model import Fleet
-from overweave.preflight.finding import error, warning
+from overweave.preflight.finding import error, note
 from overweave.steps import MendRows, Row
 
 from .fault import Fault
@@ -27,12 +32,16 @@ DOWN = "its containers reach no other host"
 NOBODYS = "00:00:00:00:00:00"
 NOWHERE = "packets for it go nowhere (moby#35807)"
 ELSEWHERE = "packets for it go to another host, and those that come from it are dropped (moby#52661)"
+ASKS = "its engine asks the others at the first packet, and one that was late in the gossip does not answer"
 STALE = "a container that gets this address on another host is dead to this one (moby#52661)"
+KEEP = "leave it, the engine has it in its books; `fab repair` mends it once a container has the address"
 
 
 def rows(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     """One fault for each row of each host's namespace of an overlay."""
     found = []
+    # Rows to these come with the gossip.
+    missing = unseen(live.fleet.views)
     for network in live.records.networks.values() if live.records else ():
         there = _alone(places.on(network.id))
         known = _known(network.id, places)
@@ -42,7 +51,10 @@ def rows(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
                     # The kernel has rows of its own there, so these were not read.
                     continue
                 its = tuple(p for p in there if _of(p, subnet))
-                found += _Look(host, network.name, space, device, its).faults(known, places.others)
+                look = _Look(host, network.name, space, device, its)
+                found += look.faults(known, places.others)
+                if device.up:
+                    found += look.not_there(without=missing.get(host, ()))
     return found
 
 
@@ -59,10 +71,10 @@ def devices(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     return found
 
 
-def lacking(live: Live, places: Places, unseen: Mapping[str, Iterable[str]]) -> list[MendRows]:
+def lacking(live: Live, places: Places, without: Mapping[str, Iterable[str]]) -> list[MendRows]:
     """Rows that hosts lack for containers on hosts that their engine did not see while these joined."""
     steps = []
-    for host, others in unseen.items():
+    for host, others in without.items():
         for network in live.records.networks.values() if live.records else ():
             for space, device, subnet in _devices(network, live, host):
                 write = tuple(
@@ -139,6 +151,19 @@ class _Look:
             found += self._of_local(place) if place.host == self._host else self._of_remote(place)
         return [*found, *self._of_nobody(known, others)]
 
+    def not_there(self, *, without: Iterable[str]) -> Iterable[Fault]:
+        """Containers on other hosts, but for those ``without``, that have no neighbour row."""
+        others = {self._host, *without}
+        places = [
+            p for p in self._there if p.host not in others and p.attachment.address not in self._neighbours
+        ]
+        write = tuple(Row(p.attachment.address, p.attachment.mac, p.vtep) for p in places)
+        if write:
+            which = f"{places[0].attachment.container} on {places[0].host} ({write[0].address})"
+            more = f" and {len(write) - 1} more" if len(write) > 1 else ""
+            seen = f"no neighbour row yet on {self._network} for {which}{more}"
+            yield self._fault("rows.neighbour", seen, ASKS, write=write)
+
     def _of_remote(self, place: Place) -> Iterable[Fault]:
         its = place.attachment
         what = f"{its.container} on {place.host} ({its.address} on {self._network})"
@@ -170,26 +195,25 @@ class _Look:
             yield self._fault("rows.vtep", seen, matters, drop_neighbours=neighbour, drop_forwarding=away)
 
     def _of_nobody(self, known: frozenset[str], others: frozenset[str]) -> Iterable[Fault]:
-        """A warning: nothing is broken until somebody gets the address."""
+        """Notes: nothing is broken until somebody gets the address, and nothing but that can be mended."""
         away = {mac for mac, leads in self._forwarding.items() if not others.isdisjoint(leads)}
         nobodys = {
-            mac: tuple((mac, vtep) for vtep, permanent in leads.items() if permanent)
+            mac: tuple(vtep for vtep, permanent in leads.items() if permanent)
             for mac, leads in self._forwarding.items()
             if mac not in known | away and any(leads.values())
         }
 
-        def told(what: str, address: str, leads: tuple[tuple[str, str], ...]) -> Fault:
-            to = f" to {', '.join(vtep for _, vtep in leads)}" if leads else ""
+        def told(what: str, leads: tuple[str, ...]) -> Fault:
+            to = f" to {', '.join(leads)}" if leads else ""
             seen = f"{what}{to} on {self._network}, which no container has"
-            drop = (address,) if address else ()
-            return self._fault("rows.stale", seen, STALE, drop_neighbours=drop, drop_forwarding=leads)
+            return Fault(note("rows.stale", seen, matters=STALE, fix=KEEP, host=self._host))
 
         for address, neighbour in self._neighbours.items():
             if neighbour.permanent and address not in known and neighbour.mac not in away:
                 rows = nobodys.pop(neighbour.mac, ())
-                yield told(f"{'rows' if rows else 'a neighbour row'} for {address}", address, rows)
+                yield told(f"{'rows' if rows else 'a neighbour row'} for {address}", rows)
         for mac, rows in nobodys.items():
-            yield told(f"a forwarding row for {mac}", "", rows)
+            yield told(f"a forwarding row for {mac}", rows)
 
     def _fault(
         self,
@@ -211,6 +235,6 @@ class _Look:
             drop_neighbours,
             drop_forwarding,
         )
-        tell = warning if check == "rows.stale" else error
+        tell = note if check == "rows.neighbour" else error
         fix = "`fab repair` writes it anew" if write else "`fab repair` deletes it"
         return Fault(tell(check, seen, matters=matters, fix=fix, host=self._host), (step,))

@@ -44,7 +44,9 @@ class Endpoint:
 @dataclass(frozen=True)
 class ContainerFact:
     """``mode`` is its network mode: ``host``, ``none``, ``container:ID``, or a network's name. ``pid`` is 0
-    where it does not run. ``shares`` is the name of the container whose sandbox it uses, "" for its own."""
+    where it does not run. ``shares`` is the name of the container whose sandbox it uses, "" for its own.
+    ``key`` is the name of its sandbox in Docker's folder of namespaces, and ``resolv`` the file on the host
+    that it has as /etc/resolv.conf."""
 
     host: str
     name: str
@@ -55,6 +57,8 @@ class ContainerFact:
     mode: str
     endpoints: tuple[Endpoint, ...]
     shares: str = ""
+    key: str = ""
+    resolv: str = ""
 
     @property
     def sandbox(self) -> str:
@@ -79,22 +83,40 @@ def inspect(engine: EngineReader, host: str, id: str) -> ContainerFact:
     """A container, with the endpoints of the one whose sandbox it uses. Raises `EngineError`."""
     with _sense(f"looking at container {id[:12]}", host):
         raw = engine.container(id)
-        mode = text((raw.get("HostConfig") or {}).get("NetworkMode") or "")
-        owner = engine.container(mode.removeprefix(SHARES)) if mode.startswith(SHARES) else raw
-        networks = (owner.get("NetworkSettings") or {}).get("Networks") or {}
-        state = raw.get("State") or {}
-        running = state.get("Running") is True
-        return ContainerFact(
-            host=host,
-            name=text(raw["Name"]).lstrip("/"),
-            id=text(raw["Id"]),
-            image=text((raw.get("Config") or {}).get("Image") or ""),
-            running=running,
-            pid=whole(state.get("Pid") or 0) if running else 0,
-            mode=mode,
-            endpoints=tuple(_endpoint(name, its) for name, its in sorted(networks.items())),
-            shares="" if owner is raw else text(owner["Name"]).lstrip("/"),
-        )
+        owner = engine.container(owner_of(raw)) if owner_of(raw) else raw
+        return fact(raw, owner, host)
+
+
+def owner_of(raw: Json) -> str:
+    """Id or name of the container whose sandbox it uses, "" where it has one of its own."""
+    mode = text((raw.get("HostConfig") or {}).get("NetworkMode") or "")
+    return mode.removeprefix(SHARES) if mode.startswith(SHARES) else ""
+
+
+def fact(raw: Json, owner: Json, host: str) -> ContainerFact:
+    """From two answers of ``GET /containers/ID/json``, the second of the container whose sandbox it uses.
+
+    Raises `ValueError`, `LookupError`, `TypeError` or `AttributeError` where they are not what the engine
+    documents.
+    """
+    settings = owner.get("NetworkSettings") or {}
+    state = raw.get("State") or {}
+    running = state.get("Running") is True
+    return ContainerFact(
+        host=host,
+        name=text(raw["Name"]).lstrip("/"),
+        id=text(raw["Id"]),
+        image=text((raw.get("Config") or {}).get("Image") or ""),
+        running=running,
+        pid=whole(state.get("Pid") or 0) if running else 0,
+        mode=text((raw.get("HostConfig") or {}).get("NetworkMode") or ""),
+        endpoints=tuple(
+            _endpoint(name, its) for name, its in sorted((settings.get("Networks") or {}).items())
+        ),
+        shares="" if owner is raw else text(owner["Name"]).lstrip("/"),
+        key=text(settings.get("SandboxKey") or "").rpartition("/")[2] if running else "",
+        resolv=text(raw.get("ResolvConfPath") or ""),
+    )
 
 
 def swarm_address(engine: EngineReader, host: str) -> str:

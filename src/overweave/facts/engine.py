@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from overweave.command import Result, query_script
 from overweave.errors import EngineError
 from overweave.ports import EngineReader, Json
 
+from . import attachments
 from .absent import Absent
+from .attachments import Attachment
+from .swarm import Member, parse_member
 from .typed import objects, text, text_map, texts
 
 QUERIES = (
@@ -50,7 +53,6 @@ class Engine:
     version: str
     speaks_consul: bool
     reason: str
-    swarm: bool
     containers: tuple[Container, ...]
     images: frozenset[str]
     volumes: frozenset[str]
@@ -61,6 +63,12 @@ class Engine:
     root: str = ""
     live_restore: bool = False
     warnings: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    member: Member = field(default_factory=Member)
+
+    @property
+    def swarm(self) -> bool:
+        return self.member.there
 
     def network(self, name: str) -> NetworkFact | None:
         return next((n for n in self.networks if n.name == name), None)
@@ -71,7 +79,8 @@ class Engine:
 
 @dataclass(frozen=True)
 class NetworkFact:
-    """A network as one engine shows it. ``options`` are the driver's; ``internal``: without a way out."""
+    """A network as one engine shows it. ``options`` are the driver's; ``internal``: without a way out;
+    ``attachable``: containers may join it by themselves, which is of swarm networks, as ``ingress`` is."""
 
     id: str
     name: str
@@ -80,6 +89,8 @@ class NetworkFact:
     subnets: tuple[str, ...]
     options: dict[str, str]
     internal: bool = False
+    attachable: bool = False
+    ingress: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,14 +122,14 @@ def look(engine: EngineReader, results: Sequence[Result]) -> Engine | Absent:
         info = engine.info()
     except EngineError as e:
         nothing: frozenset[str] = frozenset()
-        return Engine(False, version, consul.ok, e.message, False, (), nothing, nothing, ())
+        return Engine(False, version, consul.ok, e.message, (), nothing, nothing, ())
+    containers = engine.containers()
     return Engine(
         running=True,
         version=text(info.get("ServerVersion") or version),
         speaks_consul=consul.ok,
         reason="",
-        swarm=(info.get("Swarm") or {}).get("LocalNodeState", "inactive") not in ("inactive", ""),
-        containers=tuple(_container(c) for c in engine.containers()),
+        containers=tuple(_container(c) for c in containers),
         images=frozenset(tag for image in engine.images() for tag in texts(image.get("RepoTags"))),
         volumes=frozenset(text(volume["Name"]) for volume in engine.volumes()),
         networks=tuple(parse_network(n) for n in engine.networks()),
@@ -128,6 +139,8 @@ def look(engine: EngineReader, results: Sequence[Result]) -> Engine | Absent:
         root=str(info.get("DockerRootDir") or ""),
         live_restore=info.get("LiveRestoreEnabled") is True,
         warnings=tuple(str(w) for w in info.get("Warnings") or ()),
+        attachments=attachments.parse(containers),
+        member=parse_member(info),
     )
 
 
@@ -151,4 +164,6 @@ def parse_network(raw: Json) -> NetworkFact:
         subnets=tuple(text(c["Subnet"]) for c in configs if c.get("Subnet")),
         options=text_map(raw.get("Options")),
         internal=raw.get("Internal") is True,
+        attachable=raw.get("Attachable") is True,
+        ingress=raw.get("Ingress") is True,
     )

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from overweave.command import query_script
 from overweave.errors import OverweaveError
 from overweave.ports import Reader
 from overweave.printable import one_line
+from overweave.stores.consul import CONFIG
 
-from . import engine, identity, interfaces, record, unit
+from . import backup_unit, boot, credentials, engine, identity, interfaces, record, store_service, unit
 from .absent import Absent
+from .backup_unit import BackupUnit
+from .boot import BootUnit
+from .credentials import HostCredentials
 from .engine import DaemonJson, Engine
 from .identity import Identity
 from .interfaces import Interfaces
 from .record import Before
+from .store_service import StoreService
 from .typed import ipv4
 from .unit import Unit
 
+CONFIG_QUERY = query_script('test ! -e "$1" || head -c 65536 "$1"', CONFIG)
 FOLDER_QUERY = query_script(
     'test -d "$1" && { test ! -e "$2" || ls -A "$1" | grep -qvxF "${2##*/}"; }',
     unit.DROP_IN_FOLDER,
@@ -31,7 +37,7 @@ ADVERTISE = "--cluster-advertise="
 @dataclass(frozen=True)
 class HostFacts:
     """``drop_in_folder``: whether docker.service has a folder for drop-ins in /etc that is not there for
-    Overweave's own alone."""
+    Overweave's own alone. ``store_config``: the text of the store's configuration file, "" without one."""
 
     name: str
     reached_at: str
@@ -42,11 +48,19 @@ class HostFacts:
     daemon_json: DaemonJson
     before: Before | None
     drop_in_folder: bool
+    store_config: str = ""
+    boot: BootUnit = field(default_factory=BootUnit)
+    credentials: HostCredentials = field(default_factory=HostCredentials)
+    backup: BackupUnit = field(default_factory=BackupUnit)
+    service: StoreService = field(default_factory=StoreService)
 
     @property
     def advertised(self) -> str:
         """The underlay address that the running engine was told to announce, "" without one: its gossip
-        listens there and its containers are behind it, whatever a deployment would choose now."""
+        listens there and its containers are behind it, whatever a deployment would choose now. In a
+        swarm: the address that the engine has joined with."""
+        if isinstance(self.engine, Engine) and self.engine.member.active:
+            return ipv4(self.engine.member.address)
         flags = self.unit.arguments if isinstance(self.unit, Unit) else ()
         told = next((a.partition("=")[2] for a in flags if a.startswith(ADVERTISE)), "")
         place = told.rpartition(":")[0] or told
@@ -64,14 +78,27 @@ def look(reader: Reader) -> HostFacts:
         interfaces.QUERIES,
         engine.QUERIES,
         record.QUERIES,
-        (FOLDER_QUERY,),
+        (FOLDER_QUERY, CONFIG_QUERY),
+        boot.QUERIES,
+        credentials.QUERIES,
+        backup_unit.QUERIES,
+        store_service.QUERIES,
     )
     # The way to the engine takes about as long as the commands: a program of Docker's has to start.
     reader.engine.prepare()
     answers = iter(reader.ask(*(query for part in parts for query in part)))
-    of_unit, of_identity, of_interfaces, of_engine, of_record, of_folder = (
-        [next(answers) for _ in part] for part in parts
-    )
+    (
+        of_unit,
+        of_identity,
+        of_interfaces,
+        of_engine,
+        of_record,
+        of_folder,
+        of_boot,
+        of_credentials,
+        of_backup,
+        of_service,
+    ) = ([next(answers) for _ in part] for part in parts)
     name = reader.host.name
     try:
         its_unit = unit.parse(of_unit)
@@ -89,6 +116,11 @@ def look(reader: Reader) -> HostFacts:
             daemon_json=engine.parse_daemon_json(of_engine[-1]),
             before=record.parse(of_record[0]),
             drop_in_folder=of_folder[0].ok,
+            store_config=of_folder[1].stdout,
+            boot=boot.parse(of_boot),
+            credentials=credentials.look(of_credentials),
+            backup=backup_unit.parse(of_backup),
+            service=store_service.parse(of_service),
         )
     except OverweaveError as e:
         e.host = e.host or name

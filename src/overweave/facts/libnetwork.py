@@ -7,7 +7,7 @@ anybody's who reaches the store: a value that is not as it should be is left out
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
@@ -125,13 +125,14 @@ def parse(tree: Mapping[str, bytes]) -> Records:
         pools=tuple(_pools(tree, unreadable)),
         sizes={one_line(key, 200): len(value) for key, value in tree.items()},
         unreadable=tuple(unreadable),
-        recorded=frozenset(
-            one_line(parts[1], 100)
-            for key in tree
-            if key.startswith(ENDPOINTS)
-            and len(parts := key.removeprefix(ENDPOINTS).strip("/").split("/")) == 2
-        ),
+        recorded=ids(tree, ENDPOINTS, 2),
     )
+
+
+def ids(keys: Iterable[str], prefix: str, depth: int) -> frozenset[str]:
+    """The last parts of the keys that are ``depth`` parts below a prefix: ids of networks or endpoints."""
+    found = (key.removeprefix(prefix).strip("/").split("/") for key in keys if key.startswith(prefix))
+    return frozenset(one_line(parts[-1], 100) for parts in found if len(parts) == depth and parts[-1])
 
 
 def _network(parts: list[str], raw: Any) -> tuple[str, str, str]:

@@ -13,6 +13,7 @@ from overweave.printable import one_line
 
 from . import attachments, containers, namespaces
 from .attachments import Attachment
+from .engine import Engine
 from .fleet import FleetFacts
 from .libnetwork import Records
 from .namespaces import Namespace
@@ -32,7 +33,8 @@ JOURNAL = query_script(
 class HostLive:
     """``attachments`` is None where the engine does not answer. ``host`` is the host's own namespace,
     ``docker`` those in Docker's folder by name, ``named`` those under `NAMED` by path. ``inspected``
-    are the endpoints of those containers that were asked for by name."""
+    are the endpoints of those containers that were asked for by name. ``peers``, of a swarm alone: the
+    addresses that its engine sees in the gossip of each network, by the network's id."""
 
     attachments: tuple[Attachment, ...] | None
     host: Namespace | None
@@ -40,6 +42,7 @@ class HostLive:
     named: Mapping[str, Namespace]
     journal: str = ""
     inspected: frozenset[str] = frozenset()
+    peers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,12 @@ class Live:
 
     @property
     def carrying(self) -> tuple[str, ...]:
-        """Hosts whose running engine has a cluster store."""
+        """Hosts whose running engine has a cluster store, or is in a swarm."""
         return tuple(
             name
             for name, its in self.fleet.hosts.items()
-            if isinstance(its.unit, Unit)
-            and any(a.startswith("--cluster-store=") for a in its.unit.arguments)
+            if (isinstance(its.engine, Engine) and its.engine.member.active)
+            or (isinstance(its.unit, Unit) and its.unit.uses_store)
         )
 
 

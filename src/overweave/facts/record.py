@@ -15,12 +15,13 @@ QUERIES = (query_script('test ! -e "$1" || cat "$1"', PATH),)
 
 @dataclass(frozen=True)
 class Before:
-    """Names of the networks and tags of the images that were there, and whether the folder of
-    docker.service's drop-ins was."""
+    """Names of the networks and tags of the images that were there, whether the folder of docker.service's
+    drop-ins was, and whether the engine was in a swarm."""
 
     networks: frozenset[str]
     images: frozenset[str]
     drop_in_folder: bool
+    swarm: bool = False
 
     def text(self) -> str:
         return json.dumps(
@@ -29,6 +30,7 @@ class Before:
                 "images": sorted(self.images),
                 "drop_in_folder": self.drop_in_folder,
             }
+            | ({"swarm": True} if self.swarm else {})
         )
 
 
@@ -38,7 +40,7 @@ def parse(result: Result) -> Before | None:
         raw = json.loads(result.stdout)
         networks, images = frozenset(raw["networks"]), frozenset(raw["images"])
         if all(isinstance(name, str) for name in networks | images):
-            return Before(networks, images, bool(raw["drop_in_folder"]))
+            return Before(networks, images, bool(raw["drop_in_folder"]), raw.get("swarm") is True)
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     return None

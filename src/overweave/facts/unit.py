@@ -39,6 +39,8 @@ QUERIES = (
     query_script('cat /etc/default/docker /etc/sysconfig/docker 2>/dev/null | grep -v "^ *#"; true'),
 )
 
+STORE_FLAG = "--cluster-store="
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -60,6 +62,16 @@ class Unit:
     arguments: tuple[str, ...]
     environment: str
     stray_threads: int = 0
+
+    @property
+    def uses_store(self) -> bool:
+        """Whether the running engine has a cluster store."""
+        return any(flag.startswith(STORE_FLAG) for flag in self.arguments)
+
+    @property
+    def told_store(self) -> bool:
+        """The same, or it is to have one from its next start on, by Overweave's drop-in."""
+        return self.uses_store or STORE_FLAG in self.drop_in
 
 
 def parse(results: Sequence[Result]) -> Unit | Absent:

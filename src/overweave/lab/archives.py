@@ -129,6 +129,10 @@ def make(rootfs: Path, folder: Path) -> dict[str, str]:
         name = _name(rootfs, "consul", "consul")
         made[name] = "consul.tar"
         (folder / "consul.tar").write_bytes(archive(name, consul(rootfs), CONSUL_CONFIG))
+    if (rootfs / "usr/bin/redis-cli").exists():
+        name = _name(rootfs, "redis-tools", "redis")
+        made[name] = "redis.tar"
+        (folder / "redis.tar").write_bytes(archive(name, redis(rootfs), REDIS_CONFIG))
     return made
 
 
@@ -149,6 +153,13 @@ CONSUL_CONFIG: Mapping[str, object] = {
             "8600/udp",
         )
     },
+}
+
+
+REDIS_CONFIG: Mapping[str, object] = {
+    "Cmd": ["redis-server", "--dir", "/data", "--protected-mode", "no"],
+    "Volumes": {"/data": {}},
+    "ExposedPorts": {"6379/tcp": {}},
 }
 
 
@@ -177,6 +188,20 @@ def consul(rootfs: Path) -> Layer:
     layer.file("usr/local/bin/docker-entrypoint.sh", CONSUL_ENTRYPOINT.encode(), 0o755)
     for name in ("consul", "consul/config", "consul/data"):
         layer.folder(name)
+    return layer
+
+
+def redis(rootfs: Path) -> Layer:
+    """Debian's Redis, and its perl-base as in the official image, on top of busybox."""
+    layer = busybox(rootfs)
+    # The server is the same program under another name, and Debian has it in the package of the client.
+    for program in ("/usr/bin/redis-check-rdb", "/usr/bin/redis-cli", "/usr/bin/perl"):
+        _add_with_libraries(layer, rootfs, program)
+    layer.link("usr/bin/redis-server", "redis-check-rdb")
+    for path in sorted(next(rootfs.glob("usr/lib/*/perl-base")).rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            layer.file(str(path.relative_to(rootfs)), path.read_bytes())
+    layer.folder("data")
     return layer
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from overweave.errors import CommandFailed, UsageError
@@ -19,7 +20,7 @@ from .shell import must
 from .waiting import wait_for
 
 CHAIN = "OVERWEAVE-FAULTS"
-"""Holds the rules of `drop` and nothing else, so that `clear` removes exactly those."""
+"""Holds the rules of `drop` and `cut`, and nothing else, so that `clear` removes exactly those."""
 
 _OFFLOADS = ("tx", "tso", "gso")
 
@@ -58,15 +59,7 @@ def drop(host: LabHost, protocol: str, port: int, peer: str | None = None) -> No
 
     Raises `UsageError` for another protocol or an impossible port. Dropping twice is dropping once.
     """
-    rules = _rules(protocol, port, peer)
-    if not host.run(("iptables", "-w", "-n", "-L", CHAIN)).ok:
-        _inside(host, "iptables", "-w", "-N", CHAIN)
-    for hook in ("INPUT", "OUTPUT"):
-        if not host.run(("iptables", "-w", "-C", hook, "-j", CHAIN)).ok:
-            _inside(host, "iptables", "-w", "-I", hook, "-j", CHAIN)
-    for rule in rules:
-        if not host.run(("iptables", "-w", "-C", CHAIN, *rule)).ok:
-            _inside(host, "iptables", "-w", "-A", CHAIN, *rule)
+    _add(host, _rules(protocol, port, peer))
 
 
 def undrop(host: LabHost, protocol: str, port: int, peer: str | None = None) -> None:
@@ -75,6 +68,11 @@ def undrop(host: LabHost, protocol: str, port: int, peer: str | None = None) -> 
         host.run(("iptables", "-w", "-D", CHAIN, *rule))
     if "-A" not in host.run(("iptables", "-w", "-S", CHAIN)).stdout:
         _undrop_all(host)
+
+
+def cut(host: LabHost, *peers: str) -> None:
+    """Drop all that goes between the host and the addresses ``peers``, until `clear`."""
+    _add(host, [(way, peer, "-j", "DROP") for peer in peers for way in ("-s", "-d")])
 
 
 def netem(host: LabHost, *, loss_percent: float = 0, delay_ms: float = 0) -> None:
@@ -118,7 +116,7 @@ def undo_mtu(host: LabHost) -> None:
 
 
 def clear(host: LabHost) -> None:
-    """Undo every `drop`, `netem` and `mtu` of a running host."""
+    """Undo every `drop`, `cut`, `netem` and `mtu` of a running host."""
     _undrop_all(host)
     undo_netem(host)
     undo_mtu(host)
@@ -136,6 +134,17 @@ def _rules(protocol: str, port: int, peer: str | None) -> list[tuple[str, ...]]:
         raise UsageError(f"{protocol} {port} is not a port", hint="as in: udp 4789")
     to_port = ("-p", protocol, "--dport", str(port), "-j", "DROP")
     return [to_port] if peer is None else [("-s", peer, *to_port), ("-d", peer, *to_port)]
+
+
+def _add(host: LabHost, rules: Iterable[tuple[str, ...]]) -> None:
+    if not host.run(("iptables", "-w", "-n", "-L", CHAIN)).ok:
+        _inside(host, "iptables", "-w", "-N", CHAIN)
+    for hook in ("INPUT", "OUTPUT"):
+        if not host.run(("iptables", "-w", "-C", hook, "-j", CHAIN)).ok:
+            _inside(host, "iptables", "-w", "-I", hook, "-j", CHAIN)
+    for rule in rules:
+        if not host.run(("iptables", "-w", "-C", CHAIN, *rule)).ok:
+            _inside(host, "iptables", "-w", "-A", CHAIN, *rule)
 
 
 def _undrop_all(host: LabHost) -> None:

@@ -40,6 +40,12 @@ MASKED = (
     *("systemd-modules-load.service", "modprobe@.service"),
 )
 
+# systemd runs each of them whenever it reads its units, and here none finds anything.
+GENERATORS = (
+    *("bless-boot", "cryptsetup", "debug", "fstab", "getty", "gpt-auto", "hibernate-resume", "rc-local"),
+    *("run", "system-update", "sysv", "veritysetup"),
+)
+
 CGROUPS_UNIT = """\
 [Unit]
 Description=Make version 1 control groups writable, which containers need
@@ -89,6 +95,11 @@ systemctl set-default multi-user.target
 systemctl enable docker.service containerd.service ssh.service
 systemctl disable {" ".join(DISABLED)}
 systemctl mask {" ".join(MASKED)}
+mkdir -p /etc/systemd/system-generators
+for name in {" ".join(GENERATORS)}; do
+    ln -s /dev/null "/etc/systemd/system-generators/systemd-$name-generator"
+done
+rm -f /etc/update-motd.d/*
 ln -s ../lab-cgroups.service /etc/systemd/system/multi-user.target.wants/lab-cgroups.service
 """
 
@@ -113,7 +124,8 @@ _FILES: Mapping[str, tuple[int, str]] = {
 }
 
 RECIPES: Mapping[str, Recipe] = {
-    "bullseye": Recipe("bullseye", (*PACKAGES, "consul"), CUSTOMIZE, _FILES),
+    # The client's package has the server's program too, and no service that would start.
+    "bullseye": Recipe("bullseye", (*PACKAGES, "consul", "redis-tools"), CUSTOMIZE, _FILES),
 }
 """Suites that a lab can be made of."""
 

@@ -1,4 +1,5 @@
-"""The lab's only waiting loop: its conditions are local and cost microseconds, so it polls often."""
+"""The lab's only waiting loop: most of its conditions are local and cost microseconds, so it polls often; one
+that costs more is looked at less often, for the hosts share the processors with whoever looks."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ from collections.abc import Callable
 
 from overweave.errors import DeadlineExceeded
 
-INTERVAL = 0.05
-"""Seconds between two looks."""
+INTERVAL, LONGEST = 0.05, 1.0
+"""Seconds between two looks: as long as a look takes, within these."""
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str, *, host: str = "") -> None:
@@ -17,7 +18,10 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str, *, host: 
     Raises `DeadlineExceeded` saying that ``what`` did not happen within ``seconds``.
     """
     end = time.monotonic() + seconds
+    begun = time.monotonic()
     while not condition():
-        if time.monotonic() >= end:
+        now = time.monotonic()
+        if now >= end:
             raise DeadlineExceeded(f"{what}: not within {seconds:g} s", host=host)
-        time.sleep(INTERVAL)
+        time.sleep(min(max(now - begun, INTERVAL), LONGEST))
+        begun = time.monotonic()

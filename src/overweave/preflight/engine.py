@@ -18,11 +18,46 @@ def engines(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
 
 def _of_engine(its: HostFacts) -> list[Finding]:
     engine = its.engine
-    if isinstance(engine, Absent):
+    if isinstance(engine, Absent) or isinstance(its.unit, Absent):
+        return missing(its)
+    if version(engine.version) >= (22, 6):
+        return [
+            error(
+                "engine.version",
+                f"Docker {engine.version} has no cluster store",
+                matters="it was removed after 20.10",
+                host=its.name,
+                fix="the engines' own swarm carries an overlay there: `--backend swarm`",
+            )
+        ]
+    if not engine.speaks_consul:
+        return [
+            error(
+                "engine.consul",
+                f"this Docker {engine.version} was built without Consul, as Debian 12's is",
+                host=its.name,
+                fix="the engines' own swarm carries an overlay there: `--backend swarm`",
+            )
+        ]
+    if engine.swarm:
+        return [
+            error(
+                "engine.swarm",
+                "the engine is in swarm mode, which forbids a cluster store",
+                host=its.name,
+                fix="`--backend swarm` uses it; `docker swarm leave` if it is not needed",
+            )
+        ]
+    return []
+
+
+def missing(its: HostFacts) -> list[Finding]:
+    """An engine that is not there, or is run by something that can't be asked."""
+    if isinstance(its.engine, Absent):
         return [
             error(
                 "engine.installed",
-                engine.why,
+                its.engine.why,
                 host=its.name,
                 fix="install it, as with `apt-get install docker.io` on Debian",
             )
@@ -34,34 +69,6 @@ def _of_engine(its: HostFacts) -> list[Finding]:
                 f"Docker is not run by docker.service: {its.unit.why}",
                 host=its.name,
                 fix="install Docker from a package that brings the unit; snap's does not",
-            )
-        ]
-    if version(engine.version) >= (22, 6):
-        return [
-            error(
-                "engine.version",
-                f"Docker {engine.version} has no cluster store",
-                matters="it was removed after 20.10",
-                host=its.name,
-                fix="the backend for this engine is Swarm mode: see `docker swarm init`",
-            )
-        ]
-    if not engine.speaks_consul:
-        return [
-            error(
-                "engine.consul",
-                f"this Docker {engine.version} was built without Consul, as Debian 12's is",
-                host=its.name,
-                fix="the backends for this engine are the stores etcd and ZooKeeper, and Swarm mode",
-            )
-        ]
-    if engine.swarm:
-        return [
-            error(
-                "engine.swarm",
-                "the engine is in swarm mode, which forbids a cluster store",
-                host=its.name,
-                fix="`docker swarm leave` if the swarm is not needed",
             )
         ]
     return []

@@ -10,7 +10,9 @@ from overweave.model import Fleet
 from . import (
     addresses,
     configuration,
+    data_lost,
     engine,
+    external,
     firewall,
     identity,
     kernel,
@@ -19,6 +21,8 @@ from . import (
     resources,
     running,
     store,
+    store_program,
+    swarm,
     travel,
 )
 from .finding import Finding, Severity
@@ -31,8 +35,12 @@ CHECKS: tuple[Check, ...] = (
     configuration.configurations,
     addresses.subnets,
     store.strangers,
+    external.ours,
+    external.reached,
+    data_lost.records,
     identity.host_names,
     store.place,
+    store_program.programs,
     addresses.nat,
     addresses.ways,
     addresses.resolvers,
@@ -62,8 +70,26 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+OF_A_STORE = frozenset(
+    {
+        engine.engines,
+        configuration.configurations,
+        store.strangers,
+        external.ours,
+        external.reached,
+        data_lost.records,
+        store.place,
+        store_program.programs,
+        store.servers,
+    }
+)
+"""Checks that say nothing of a swarm, which needs no change of an engine's configuration."""
+OF_A_SWARM: tuple[Check, ...] = (swarm.engines, swarm.members)
+
+
 def findings(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False) -> list[Finding]:
     """Everything that was found, the gravest first, and else in the order of the checks."""
-    checks = (*CHECKS, network.in_use if replace_network else network.attributes)
+    chosen = (*OF_A_SWARM, *(c for c in CHECKS if c not in OF_A_STORE)) if fleet.in_swarm else CHECKS
+    checks = (*chosen, network.in_use if replace_network else network.attributes)
     found = [finding for check in checks for finding in check(fleet, facts)]
     return sorted(found, key=lambda finding: list(Severity).index(finding.severity))

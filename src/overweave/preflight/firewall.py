@@ -139,8 +139,8 @@ def _needed(fleet: Fleet, name: str, advertise: dict[str, Advertise], *, outgoin
         if other == name or other not in advertise:
             continue
         peer = IPv4Address(advertise[other].address)
-        of_store = fleet.store_host.name == (other if outgoing else name)
-        vital = [its.port for its in needs(fleet.store) if its.vital and (its.everywhere or of_store)]
+        of_store = (other if outgoing else name) in fleet.servers
+        vital = [its.port for its in needs(fleet) if its.vital and (its.everywhere or of_store)]
         for port in (VXLAN, *vital):
             ends = (own, peer) if outgoing else (peer, own)
             yield Packet(port.protocol, *ends, port.number, interface, outgoing)

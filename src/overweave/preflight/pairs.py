@@ -5,33 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from overweave import store_part
 from overweave.facts.engine import Engine
 from overweave.facts.fleet import FleetFacts
 from overweave.facts.pair_report import Port
 from overweave.facts.paths import PairFacts, Path
 from overweave.model import Fleet
-from overweave.stores import consul
 
 from .directions import Direction, Group, arrows, groups, names
 from .finding import Finding, error, note, warning
 from .firewall import explained
-from .ports import CONSUL, GOSSIP_ISSUES, VXLAN, needs
+from .ports import CONSUL, GOSSIP_ISSUES, VXLAN, Need, needs
 
 
 def ports(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
     """Ports of a host that somebody else has: free or ours, they must be."""
     if facts.pairs is None:
         return []
-    wanted = {need.port: need for need in needs(fleet.store)}
-    engine = facts.hosts[fleet.store_host.name].engine
-    store = engine.container(consul.CONTAINER) if isinstance(engine, Engine) else None
-    # Where the engine is down, nobody can say whose Consul it is.
-    ours = (store is not None and store.running) or not isinstance(engine, Engine) or not engine.running
+    wanted = {need.port: need for need in needs(fleet)}
     found: dict[tuple[str, Port], Finding] = {}
     for name, end in facts.pairs.ends.items():
         for taken in end.taken:
             need = wanted.get(taken.port)
-            if need is None or (taken.process in need.owners and (ours or need.owners != CONSUL)):
+            if need is None or _ours(facts, name, taken.process, need):
                 continue
             who = f"{taken.process} (pid {taken.pid})" if taken.process else "something that has no process"
             if taken.errno != "EADDRINUSE":
@@ -48,6 +44,15 @@ def ports(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
                 ),
             )
     return list(found.values())
+
+
+def _ours(facts: FleetFacts, host: str, process: str, need: Need) -> bool:
+    if process not in need.owners or need.owners != CONSUL:
+        return process in need.owners
+    engine = facts.hosts[host].engine
+    store = store_part.there(facts.hosts[host])
+    # Where the engine is down, nobody can say whose Consul it is.
+    return (store is not None and store.running) or not isinstance(engine, Engine) or not engine.running
 
 
 def measured(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
@@ -111,7 +116,7 @@ def paths(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
         return []
     # Where all arrives there is nothing to explain, and judging rules takes the longest of all checks.
     told = cache(lambda: explained(fleet, facts))
-    vital = {VXLAN, *(need.port for need in needs(fleet.store) if need.vital)}
+    vital = {VXLAN, *(need.port for need in needs(fleet) if need.vital)}
     nothing = {d for d, path in its.paths.items() if nothing_arrives(path)}
     # A rule that drops all that is needed, told with the rule.
     without = {
@@ -130,14 +135,14 @@ def paths(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
 
     of(VXLAN, f"names resolve and nothing answers ({GOSSIP_ISSUES})")
     spare: dict[Direction, list[Port]] = {}
-    for need in needs(fleet.store):
+    for need in needs(fleet):
         if need.vital:
             of(need.port, need.matters)
         else:
             for direction in [d for d, path in there_and_back.items() if _passes(path, need.port) is False]:
                 spare.setdefault(direction, []).append(need.port)
     if spare:
-        found.append(_spare(spare))
+        found.append(_spare(fleet, spare))
     return found
 
 
@@ -218,10 +223,12 @@ def _open(its: PairFacts, group: Group, port: Port, forbidden: bool) -> str:
     return f"open {port} from {a} to {b}: `iptables -I {command} -j ACCEPT` on {at}"
 
 
-def _spare(spare: Mapping[Direction, list[Port]]) -> Finding:
+def _spare(fleet: Fleet, spare: Mapping[Direction, list[Port]]) -> Finding:
     found = sorted({port for its in spare.values() for port in its})
     return note(
         "pairs.store-peers",
         f"{names([str(port) for port in found])} closed: {arrows(spare)}",
-        matters="nothing needs them while the store has one server; three or more need them between them",
+        matters="nothing needs them while the store has one server; three or more need them between them"
+        if len(fleet.servers) == 1
+        else "nothing needs them while the store is in one place",
     )

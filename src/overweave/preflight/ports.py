@@ -8,7 +8,7 @@ from overweave.facts.engine import Engine
 from overweave.facts.fleet import FleetFacts
 from overweave.facts.pair_report import Port
 from overweave.facts.paths import Listen
-from overweave.model import Fleet, Store
+from overweave.model import Fleet
 from overweave.stores import consul
 
 ENGINE = frozenset({"dockerd", "dockerd-current", "docker"})
@@ -19,7 +19,7 @@ GOSSIP_ISSUES = "moby#33416, moby#29979, swarmkit#1434"
 
 @dataclass(frozen=True)
 class Need:
-    """A port that has to be reached from all other hosts: ``everywhere`` on every host, else on the one with
+    """A port that has to be reached from all other hosts: ``everywhere`` on every host, else on those with
     the store or the manager. ``matters`` says what is broken without it; not ``vital``: nothing yet.
 
     ``local``: at loopback too. ``reached``: False where only the host itself uses it.
@@ -47,10 +47,12 @@ GOSSIP = tuple(
 SWARM = (*GOSSIP, Need(Port("tcp", 2377), ENGINE, "no node joins a swarm without it (swarmkit#1434)"))
 
 
-def needs(store: Store) -> tuple[Need, ...]:
-    """What an overlay with this store needs, apart from VXLAN, whose port is the kernel's."""
-    if store.kind == "swarm":
+def needs(fleet: Fleet) -> tuple[Need, ...]:
+    """What this overlay needs, apart from VXLAN, whose port is the kernel's."""
+    if fleet.in_swarm:
         return SWARM
+    if fleet.store.external:
+        return GOSSIP
     return (
         *GOSSIP,
         *(
@@ -58,30 +60,34 @@ def needs(store: Store) -> tuple[Need, ...]:
                 Port(its.protocol, its.number),
                 CONSUL,
                 "an engine without its store has no overlay networks (moby#18841)"
-                if its.engines
+                if its.vital
                 else "Consul does not start without it",
-                vital=its.engines,
+                everywhere=its.everywhere,
+                vital=its.vital,
                 local=its.local,
-                reached=its.engines or not its.local,
+                reached=its.reached,
             )
-            for its in consul.listeners(store)
+            for its in consul.listeners(fleet.store, len(fleet.servers))
         ),
     )
 
 
 def listens(fleet: Fleet, facts: FleetFacts) -> dict[str, tuple[Listen, ...]]:
     """What is to be measured, by the host that listens."""
-    quiet = "encrypt" in fleet.store.options
     found = {}
     for name in fleet.names:
+        # An agent that has the gossip's key takes a ping without it for an attack.
+        quiet = consul.SECRETS in facts.hosts[name].credentials.files
         engine = facts.hosts[name].engine
         # A swarm encrypts its gossip, and would log a ping that is not.
         swarm = isinstance(engine, Engine) and engine.swarm
         its: list[Listen] = []
-        for need in needs(fleet.store):
-            if need.everywhere or name == fleet.store_host.name:
+        for need in needs(fleet):
+            carrier = name in fleet.servers or name in fleet.managers
+            if need.everywhere or carrier:
                 ping = not (swarm if need.owners == ENGINE else quiet)
-                its.append(Listen(need.port, need.owners, ping=ping, reached=need.reached))
+                if need.reached or carrier:
+                    its.append(Listen(need.port, need.owners, ping=ping, reached=need.reached))
                 if need.local:
                     its.append(Listen(need.port, need.owners, "127.0.0.1"))
         found[name] = tuple(its)

@@ -36,7 +36,7 @@ def _of_disks(fleet: Fleet, facts: FleetFacts, name: str) -> list[Finding]:
     need = 0
     if tagged(fleet.images.probe) not in there:
         need += PROBE_IMAGE
-    if name == fleet.store_host.name and tagged(fleet.store.image) not in there:
+    if name in fleet.agents and tagged(fleet.store.image) not in there:
         need += STORE_IMAGE
     found = []
     for path, least in ((root, need), (CONFIGURATION, FILES), (RECORDS, FILES), (LOGS, FILES)):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from overweave import store_part
 from overweave.advertise import ENGINE_PORT
-from overweave.facts.engine import Engine
 from overweave.facts.fleet import FleetFacts
-from overweave.model import SPEC_LABEL, Fleet
+from overweave.model import Fleet
 from overweave.store_host import told_store
 from overweave.stores import consul
 
@@ -15,16 +15,23 @@ from .finding import Finding, error, warning
 def strangers(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
     """Hosts that belong to an overlay whose store is none of these hosts: only a part of it was named."""
     owned = {str(a.ip) for its in facts.hosts.values() for i in its.interfaces.all for a in i.addresses}
-    return [
-        error(
-            "store.elsewhere",
-            f"it is in an overlay whose store is at {told}, which is none of the hosts given",
-            host=name,
-            fix="name all hosts of that overlay, the one with the store too",
-        )
-        for name in fleet.names
-        if (told := told_store(facts.hosts[name])) and told not in owned
-    ]
+    found = []
+    for name in fleet.names:
+        told = told_store(facts.hosts[name])
+        if missing := [a for a in told if a not in owned and a != fleet.store.external]:
+            which = "which is none" if len(missing) == 1 else "which are none"
+            found.append(
+                error(
+                    "store.elsewhere",
+                    f"it is in an overlay whose store is at {', '.join(missing)}, {which} of the hosts given",
+                    host=name,
+                    fix=f"`fab destroy-overlay` with `store: external: {missing[0]}` first"
+                    if fleet.store.external
+                    else "name all hosts of that overlay, those with the store too; where somebody else runs "
+                    "it, give `store: external:`",
+                )
+            )
+    return found
 
 
 def others(facts: FleetFacts, nodes: frozenset[str]) -> list[Finding]:
@@ -45,36 +52,49 @@ def others(facts: FleetFacts, nodes: frozenset[str]) -> list[Finding]:
 
 
 def place(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
-    name = fleet.store_host.name
-    for other in fleet.names:
-        its = facts.hosts[other].engine
-        container = its.container(consul.CONTAINER) if isinstance(its, Engine) else None
-        if other != name and container and SPEC_LABEL in container.labels:
-            return [
+    found: list[Finding] = []
+    if fleet.store.external:
+        return found
+    for name in fleet.names:
+        there = store_part.there(facts.hosts[name])
+        if there is None:
+            continue
+        if not there.ours:
+            if name in fleet.agents and fleet.store.in_engine:
+                found.append(_strange(name, several=len(fleet.agents) > 1))
+        elif name not in fleet.servers and _carries(facts, name):
+            found.append(
                 error(
                     "store.place",
                     "the store is there already, and two would part the fleet",
-                    matters=f"{name} was asked to carry it",
-                    host=other,
-                    fix=f"mark {other} with `store: true` in the inventory, or destroy-overlay first",
+                    matters=f"asked to carry it: {', '.join(fleet.servers)}",
+                    host=name,
+                    fix=f"mark {name} with `store: true` in the inventory; one of several servers is taken "
+                    f"away by `fab store-remove-server {name}`, the only one by destroy-overlay",
                 )
-            ]
-    engine = facts.hosts[name].engine
-    there = engine.container(consul.CONTAINER) if isinstance(engine, Engine) else None
-    if there and SPEC_LABEL not in there.labels:
-        return [
-            error(
-                "store.name",
-                f"a container named {consul.CONTAINER} is there that Overweave did not make",
-                host=name,
-                fix=f"rename it with `docker rename {consul.CONTAINER} other`, or choose another store host",
             )
-        ]
-    return []
+    return found
+
+
+def _carries(facts: FleetFacts, name: str) -> bool:
+    """Whether its store container, which is ours, is a server. One without a file is of an earlier version,
+    which had servers only."""
+    config = facts.hosts[name].store_config
+    return consul.is_server(config) or not config
+
+
+def _strange(name: str, *, several: bool) -> Finding:
+    rename = f"rename it with `docker rename {consul.CONTAINER} other`"
+    return error(
+        "store.name",
+        f"a container named {consul.CONTAINER} is there that Overweave did not make",
+        host=name,
+        fix=rename if several else f"{rename}, or choose another store host",
+    )
 
 
 def servers(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
-    return quorum(sum(host.store for host in fleet.hosts) or 1)
+    return [] if fleet.store.external else quorum(len(fleet.servers))
 
 
 def quorum(count: int) -> list[Finding]:

@@ -17,9 +17,8 @@ from overweave.render import script
 from .agents import PAYLOAD, Stand
 from .matrix import Verdict
 
-ECHO_PORT = 7070
-SERVER = f"nc -ll -p {ECHO_PORT} -e cat"
-"""What a probe has to run for its peers."""
+PORTS = range(20000, 30000)
+"""Of echo servers: below those that kernels give out."""
 CLIENT = script("probe-checks.sh")
 """Runs in the probe: what each check does is told there."""
 EXEC = 'container=$1 script=$2; shift 2; docker exec "$container" sh -c "$script" sh "$@"'
@@ -31,17 +30,19 @@ def ask(
     stands: Mapping[str, Stand],
     wanted: Mapping[tuple[str, str], tuple[str, ...]],
     *,
+    port: int,
     mtu: int,
     cancel: Cancel,
 ) -> dict[tuple[str, str], dict[str, Verdict]]:
-    """The ``wanted`` checks of each pair, as far as this way has them, between probes that run `SERVER`."""
+    """The ``wanted`` checks of each pair, as far as this way has them, between containers at whose addresses
+    `server` runs."""
 
     def check(own: str) -> dict[str, dict[str, Verdict]]:
         names = list(stands)
         # Each host begins with the one after it, so that they don't all load the first one at once.
         at = names.index(own)
         peers = [stands[name] for name in names[at + 1 :] + names[:at] if (own, name) in wanted]
-        arguments = client_arguments(mtu, [(peer.name, peer.address) for peer in peers])
+        arguments = client_arguments(port, mtu, [(peer.name, peer.address) for peer in peers])
         # Its exit code is that of the last check.
         done = writers[own].do(change_script(f"{EXEC} || :", stands[own].name, CLIENT, *arguments))
         return parse_verdicts(done.stdout)
@@ -53,9 +54,14 @@ def ask(
     }
 
 
-def client_arguments(mtu: int, peers: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """Arguments of `CLIENT`: ``mtu`` in bytes, and name and address of each peer."""
-    return (str(ECHO_PORT), str(PAYLOAD), str(mtu), *(word for peer in peers for word in peer))
+def server(port: int) -> str:
+    """A shell's words for what has to run for the peers."""
+    return f"nc -ll -p {port} -e cat"
+
+
+def client_arguments(port: int, mtu: int, peers: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Arguments of `CLIENT`: ``port`` of `server`, ``mtu`` in bytes, and name and address of each peer."""
+    return (str(port), str(PAYLOAD), str(mtu), *(word for peer in peers for word in peer))
 
 
 def parse_verdicts(text: str) -> dict[str, dict[str, Verdict]]:

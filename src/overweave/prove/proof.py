@@ -13,7 +13,6 @@ from overweave.fleet import Cancel, each
 from overweave.ports import Clock, Progress, Reader, Writer
 
 from . import agents, busybox, probes
-from .agents import Stand
 from .choice import Choice
 from .diagnose import causes
 from .matrix import HEAVY, Evidence, Isolation, Matrix, Pair, Verdict, neighbours
@@ -43,6 +42,7 @@ class Seen:
     rows: Mapping[tuple[str, str], str]
     lost: Mapping[str, str]
     down: frozenset[str]
+    unknown: frozenset[tuple[str, str]] = frozenset()
 
 
 def prove(
@@ -61,23 +61,19 @@ def prove(
     """
     started = clock.monotonic()
     with contextlib.ExitStack() as stack:
-
-        def start_probes() -> dict[str, Stand]:
-            progress("", f"proof: a probe container on each of {len(writers)} hosts")
-            return stack.enter_context(
-                probes.running(writers, image=place.image, network=place.network, cancel=cancel)
-            )
-
+        port = probes.any_port()
         standing = not choice.fresh and place.stands.keys() == writers.keys()
-        stands = (
-            each(
+        if standing:
+            stands = each(
                 writers,
                 lambda name: probes.stand(writers[name].engine, name, place.stands[name], place.network),
                 cancel=cancel,
             ).all()
-            if standing
-            else start_probes()
-        )
+        else:
+            progress("", f"proof: a probe container on each of {len(writers)} hosts")
+            stands = stack.enter_context(
+                probes.running(writers, image=place.image, network=place.network, port=port, cancel=cancel)
+            )
         progress("", f"proof: {len(writers) * (len(writers) - 1)} directed pairs")
         ring = wanted = wanted_checks(tuple(writers), choice)
         before = look(writers, place, cancel)
@@ -93,9 +89,7 @@ def prove(
         )
         verdicts, lost = answers.verdicts, answers.lost
         if answers.no_perl:
-            progress("", f"no perl on {', '.join(sorted(answers.no_perl))}: the probes' own tools check")
-            stands = start_probes() if standing else stands
-            standing = False
+            progress("", f"no perl on {', '.join(sorted(answers.no_perl))}: the containers' own tools check")
             wanted = {
                 pair: tuple(c for c in checks if c in (*busybox.BUSYBOX_CHECKS, "vxlan"))
                 for pair, checks in wanted.items()
@@ -106,7 +100,11 @@ def prove(
                     f"none of the chosen checks can be made without perl, which is not on {lacking}",
                     hint=f"install perl there, or choose of {', '.join((*busybox.BUSYBOX_CHECKS, 'vxlan'))}",
                 )
-            verdicts = busybox.ask(writers, stands, wanted, mtu=place.mtu, cancel=cancel)
+            if standing:
+                stack.enter_context(
+                    probes.serving(writers, stands, image=place.image, port=port, cancel=cancel)
+                )
+            verdicts = busybox.ask(writers, stands, wanted, port=port, mtu=place.mtu, cancel=cancel)
             lost = {}
         after = look(writers, place, cancel)
     rows = {
@@ -137,7 +135,8 @@ def prove(
         ),
     )
     down = frozenset(name for name, its in after.items() if any(not link.up for link in its.vxlans()))
-    return Seen(replace(matrix, seconds=clock.monotonic() - started), rows, lost, down)
+    unknown = frozenset((a, b) for a, b in rows if after[a].bridged and not after[a].knows(stands[b].address))
+    return Seen(replace(matrix, seconds=clock.monotonic() - started), rows, lost, down, unknown)
 
 
 def explained(
@@ -150,9 +149,8 @@ def explained(
             replace(pair, underlay=underlay.get((pair.source, pair.target), {})) for pair in seen.matrix.pairs
         ),
     )
-    return replace(
-        matrix, causes=causes(matrix, replace(context, rows=seen.rows, lost=seen.lost, down=seen.down))
-    )
+    known = replace(context, rows=seen.rows, lost=seen.lost, down=seen.down, unknown=seen.unknown)
+    return replace(matrix, causes=causes(matrix, known))
 
 
 def wanted_checks(hosts: tuple[str, ...], choice: Choice) -> dict[tuple[str, str], tuple[str, ...]]:

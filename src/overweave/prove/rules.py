@@ -12,6 +12,7 @@ from .signs import (
     BACK_ROW_WRONG,
     DEVICE_DOWN,
     LOSSY,
+    NO_NEIGHBOUR,
     ROW_MISSING,
     ROW_RIGHT,
     ROW_WRONG,
@@ -127,6 +128,14 @@ RULES = (
         seen="the forwarding row is missing",
         fix="`fab repair` writes it; if names are missing too, `fab doctor` looks at the gossip",
         issues=("moby#35807", "moby#52661"),
+    ),
+    rule(
+        "row-missing",
+        {"-udp", NO_NEIGHBOUR},
+        but={BACK_ROW_WRONG, "-back u:udp-4789"},
+        seen="the neighbour row is missing, and the engine finds nobody who knows the address",
+        fix="`fab repair` writes it",
+        issues=("moby#35807",),
     ),
     rule(
         "vxlan-swallowed",

@@ -13,6 +13,8 @@ LOSSY = "lossy"
 UNSEEN = "unseen"
 """In the gossip, one of the two engines does not see the other alive."""
 ROW_MISSING, ROW_WRONG, ROW_RIGHT = "row missing", "row wrong", "row right"
+NO_NEIGHBOUR = "no neighbour"
+"""Packets were sent, and there is still no neighbour row: the engine asked its peers, and none knew."""
 BACK_ROW_WRONG = "back row wrong"
 """The kernel drops what comes from a container by another way than its own permanent row for it leads
 (vxlan_snoop in drivers/net/vxlan: static entries don't migrate), so such a row is deadly both ways."""
@@ -26,12 +28,14 @@ UNDERLAY_DEAD = "underlay dead"
 class Context:
     """What is known beside the verdicts. ``vteps``: the hosts' underlay addresses; ``rows``: where a host's
     overlay sends packets for the container of another, "" for nowhere, missing if it was not looked at;
+    ``unknown``: pairs of which the first had no neighbour row for the container of the second in the end;
     ``unseen``: for a host, those that its engine does not see in the gossip; ``lost``: why a host took no
     part; ``down``: hosts whose vxlan device is down; ``largest``: bytes of the largest packet that the
     underlay carries, where it is not enough."""
 
     vteps: Mapping[str, str]
     rows: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    unknown: frozenset[tuple[str, str]] = frozenset()
     unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lost: Mapping[str, str] = field(default_factory=dict)
     down: frozenset[str] = frozenset()
@@ -54,6 +58,8 @@ def of_pair(pair: Pair, matrix: Matrix, context: Context) -> frozenset[str]:
         signs.add(UNSEEN)
     if (a, b) in context.rows:
         signs.add(_row((a, b), context))
+    if (a, b) in context.unknown:
+        signs.add(NO_NEIGHBOUR)
     if {a, b} & context.down:
         signs.add(DEVICE_DOWN)
     for check, verdict in pair.underlay.items():

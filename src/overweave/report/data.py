@@ -8,12 +8,13 @@ from typing import Any
 
 from overweave.apply.world import Done
 from overweave.audit import stamp
+from overweave.backend import Abilities
 from overweave.doctor.fault import Checkup
 from overweave.facts.audit_log import AuditLog, Entry
 from overweave.preflight.finding import Finding, Preflight
 from overweave.prove.matrix import Matrix, Verdict
 from overweave.state import State
-from overweave.steps import Plan, WriteFile
+from overweave.steps import Plan, PutKeys, WriteFile
 
 from .measured import finite
 
@@ -99,12 +100,35 @@ def plan(result: Plan) -> dict[str, Any]:
                             if isinstance(step, WriteFile)
                             else {}
                         ),
+                        **({"keys": _keys(step)} if isinstance(step, PutKeys) else {}),
                     }
                     for step in stage.steps
                 ],
             }
             for stage in result.stages
         ],
+    }
+
+
+def _keys(step: PutKeys) -> list[dict[str, str | None]]:
+    """``old`` and ``new`` are null where there is no such key."""
+
+    def told(value: bytes | None) -> str | None:
+        return None if value is None else value.decode(errors="replace")
+
+    return [{"key": write.key, "old": told(write.old), "new": told(write.new)} for write in step.writes]
+
+
+def rebuilt(written: Plan, seconds: float, proof: Matrix | None = None) -> dict[str, Any]:
+    """``seconds`` are those of the whole run; ``proof`` is null where nothing was written, and where the
+    inventory's network is not there."""
+    return {
+        "version": VERSION,
+        "kind": "store-rebuild",
+        "changed": bool(written),
+        "seconds": round(seconds, 3),
+        "stages": plan(written)["stages"],
+        "proof": None if proof is None else matrix(proof),
     }
 
 
@@ -115,11 +139,12 @@ def preflight(result: Preflight) -> dict[str, Any]:
         "passed": result.passed,
         "seconds": round(result.seconds, 3),
         "hosts": list(result.hosts),
-        "findings": [_finding(found) for found in result.findings],
+        "findings": [finding(its) for its in result.findings],
     }
 
 
-def _finding(found: Finding) -> dict[str, Any]:
+def finding(found: Finding) -> dict[str, Any]:
+    """``peer`` is "" where it is about no direction."""
     return {
         "check": found.check,
         "severity": found.severity.value,
@@ -140,7 +165,7 @@ def checkup(result: Checkup) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "hosts": list(result.hosts),
         "findings": [
-            _finding(fault.finding) | {"repair": [str(step) for step in fault.remedies]}
+            finding(fault.finding) | {"repair": [str(step) for step in fault.remedies]}
             for fault in result.faults
         ],
     }
@@ -192,6 +217,10 @@ def audit(entries: Sequence[Entry], logs: Mapping[str, AuditLog]) -> dict[str, A
         "unreadable": {host: list(log.broken) for host, log in logs.items() if log.broken},
         "older_left_out": [host for host, log in logs.items() if log.cut],
     }
+
+
+def backends(result: Abilities) -> dict[str, Any]:
+    return {"version": VERSION, "kind": "backends", "fits": result.fits, **asdict(result)}
 
 
 def state(result: State) -> dict[str, Any]:

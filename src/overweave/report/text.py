@@ -13,10 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from overweave import audit as audit_lines
+from overweave.backend import Abilities
 from overweave.doctor.fault import Checkup
 from overweave.facts.audit_log import AuditLog, Entry
+from overweave.model import CONSUL, SWARM
 from overweave.preflight.finding import Finding, Preflight, Severity
-from overweave.printable import lines
+from overweave.printable import lines, one_line
 from overweave.state import State
 from overweave.steps import Plan, Step, WriteFile
 
@@ -89,10 +91,11 @@ def preflight(result: Preflight) -> RenderableType:
             f" on {_counted(result.hosts, result.findings, result.seconds)}",
         )
     ]
-    return Group(*parts, *_findings(result.findings))
+    return Group(*parts, *findings(result.findings))
 
 
-def _findings(found: Iterable[Finding]) -> list[RenderableType]:
+def findings(found: Iterable[Finding]) -> list[RenderableType]:
+    """Each with its reason and its remedy."""
     parts: list[RenderableType] = []
     for its in found:
         style = STYLES[its.severity]
@@ -108,13 +111,13 @@ def _findings(found: Iterable[Finding]) -> list[RenderableType]:
 
 def checkup(result: Checkup) -> RenderableType:
     """Whether something is wrong, and then each finding with its reason and its remedy."""
-    findings = [fault.finding for fault in result.faults]
+    seen = [fault.finding for fault in result.faults]
     word, style = ("healthy", "bold green") if result.healthy else ("NOT healthy", "bold red")
-    headline = Text.assemble((word, style), f": {_counted(result.hosts, findings, result.seconds)}")
-    shown = findings[:MOST_FINDINGS]
-    left = len(findings) - len(shown)
+    headline = Text.assemble((word, style), f": {_counted(result.hosts, seen, result.seconds)}")
+    shown = seen[:MOST_FINDINGS]
+    left = len(seen) - len(shown)
     more = [Text(f"… and {left} more; all are in --json")] if left else []
-    return Group(headline, *_findings(shown), *more)
+    return Group(headline, *findings(shown), *more)
 
 
 def _counted(hosts: Sequence[str], found: Sequence[Finding], seconds: float) -> str:
@@ -125,6 +128,22 @@ def _counted(hosts: Sequence[str], found: Sequence[Finding], seconds: float) -> 
     ]
     on = f"{len(hosts)} host{'s' * (len(hosts) > 1)}"
     return f"{on} in {seconds:.1f} s: {', '.join(counts) or 'nothing found'}"
+
+
+def backends(result: Abilities) -> RenderableType:
+    """One row a host, a column a backend, and what a deployment would take."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("host", "engine", CONSUL, SWARM, "uses"):
+        table.add_column(column)
+    for host in result.hosts:
+        can = [
+            Text(f"no: {one_line(host.cannot[name], 80)}", style="red")
+            if name in host.cannot
+            else Text("yes", style="green")
+            for name in (CONSUL, SWARM)
+        ]
+        table.add_row(Text(host.host, style="bold"), one_line(host.engine, 40), *can, host.uses or "-")
+    return Group(table, Text(f"auto: {result.chosen}, for {result.why}"))
 
 
 def state(result: State) -> RenderableType:

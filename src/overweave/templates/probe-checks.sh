@@ -24,11 +24,13 @@ small() { # the round trip of one small packet, of three tries
 }
 
 # The kernel sets DF on a ping that fits the MTU (seen in tcpdump with 1450 bytes), and cuts it up only
-# once it has learned of a smaller MTU on the path. The second try would pass then, so it counts only
-# while this container has never made a fragment.
+# once it has learned of a smaller MTU on the path. So a ping counts only while no fragment is made.
 full_size() {
-  ping -c 1 -W 2 -s $((mtu - 28)) "$1" > /dev/null 2>&1 && echo "$mtu" && return
-  ping -c 1 -W 2 -s $((mtu - 28)) "$1" > /dev/null 2>&1 && [ "$(fragments)" = 0 ] && echo "$mtu"
+  was=$(fragments)
+  for try in 1 2; do
+    ping -c 1 -W 2 -s $((mtu - 28)) "$1" > /dev/null 2>&1 && [ "$(fragments)" = "$was" ] && echo "$mtu" && return
+  done
+  [ "$(fragments)" = "$was" ]
 }
 
 look() {
@@ -37,7 +39,9 @@ look() {
   rtt=$(small "$2")
   [ "$rtt" ] && : > "alive.$1"
   say "$1" icmp "$rtt" "no reply to 3 pings"
-  say "$1" mtu "$(full_size "$2")" "no reply to a packet of $mtu bytes"
+  # Who made the fragments is not known while other peers are pinged.
+  size=$(full_size "$2") || : > "unsure.$1"
+  [ -e "unsure.$1" ] || say "$1" mtu "$size" "no reply to a packet of $mtu bytes"
 }
 
 carry() { # NAME ADDRESS SECONDS: there and back
@@ -51,6 +55,7 @@ wait
 # One after the other, or a server has to take all connections at once. Dead ones are tried side by side.
 set -- $peers
 while [ $# -gt 1 ]; do
+  [ -e "unsure.$1" ] && say "$1" mtu "$(full_size "$2")" "no reply to a packet of $mtu bytes"
   if [ -e "alive.$1" ]; then carry "$1" "$2" 10; else carry "$1" "$2" 2 & fi
   shift 2
 done

@@ -25,8 +25,10 @@ undo_with_engine() { # KIND
 case $1 in
 now)
   undo file
+  # Units may have been read anew since: a boot unit that was installed is one reason.
+  systemctl daemon-reload
+  undo service
   if any restart; then
-    systemctl daemon-reload
     systemctl reset-failed docker.service docker.socket 2> /dev/null
     # docker.service may take for ever to start and to stop: an engine that hangs would hold this up.
     timeout 30 systemctl stop docker.service || systemctl kill --signal=KILL docker.service
@@ -43,6 +45,7 @@ now)
 boot)
   undo file
   systemctl daemon-reload
+  undo service
   if any engine; then
     systemd-run --quiet --no-block --property=After=docker.service --property=Wants=docker.service \
       sh "$notes/take-back" engine "$unit" "$link"

@@ -35,10 +35,8 @@ class End:
     @property
     def link(self) -> Link | None:
         """The interface on the common network: by its MAC, else by its address."""
-        links = self.sandbox.links if self.sandbox else ()
-        by_mac = (link for link in links if self.endpoint.mac and link.mac == self.endpoint.mac)
-        owned = (link for link in links if self.endpoint.address in plain(link.addresses))
-        return next(by_mac, None) or next(owned, None)
+        its = self.endpoint
+        return self.sandbox.interface(its.mac, its.address) if self.sandbox else None
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,7 @@ class Switch:
     def port(self, end: End) -> Link | None:
         """The other end of a container's veth pair."""
         eth = end.link
-        links = self.namespace.links if self.namespace else ()
-        return next((x for x in links if eth and x.index == eth.peer and x.peer == eth.index), None)
+        return self.namespace.other_end(eth) if self.namespace and eth else None
 
     @property
     def vxlan(self) -> Link | None:

@@ -19,16 +19,22 @@ DROP_IN_TEXT = """\
 # Written by Overweave; `fab destroy-overlay` takes it away again.
 # ExecStart is the host's own line with the cluster flags behind it.
 [Service]
+EnvironmentFile=-/etc/overweave/engine.env
 ExecStart=
-ExecStart=/usr/sbin/dockerd -H fd:// $DOCKER_OPTS --cluster-store=consul://10.0.0.11:8500 \
+ExecStart=/usr/sbin/dockerd -H fd:// $DOCKER_OPTS --cluster-store=consul://10.0.0.11:8501 \
 --cluster-advertise=10.0.0.12:2376 --cluster-store-opt=discovery.heartbeat=2 \
---cluster-store-opt=discovery.ttl=20
+--cluster-store-opt=discovery.ttl=20 --cluster-store-opt=kv.cacertfile=/etc/overweave/tls.pem \
+--cluster-store-opt=kv.certfile=/etc/overweave/tls.pem --cluster-store-opt=kv.keyfile=/etc/overweave/tls.pem
 # A reload makes an engine with cluster flags stop its heartbeat without a word, and it
 # leaves the overlay when the TTL lapses: refuse it instead. A restart is safe.
 ExecReload=
 ExecReload=/bin/sh -c \
 'echo "reload would stop the overlay heartbeat: use systemctl restart docker" >&2; exit 1'
 """
+
+HTTPS = tuple(
+    f"--cluster-store-opt=kv.{name}=/etc/overweave/tls.pem" for name in ("cacertfile", "certfile", "keyfile")
+)
 
 
 def written(site, host="host2"):
@@ -79,13 +85,31 @@ def test_a_drop_in_that_differs_is_shown_with_what_it_was():
 
 
 def test_flags_take_the_interface_where_the_inventory_names_one_and_the_port_of_the_store():
-    fleet = replace(Site().fleet, store=Store(port=8501))
+    fleet = replace(Site().fleet, store=Store(port=9500))
     assert flags(fleet, "10.0.0.11", Advertise("eth1", "10.0.0.12", 1500, "eth1")) == (
-        "--cluster-store=consul://10.0.0.11:8501",
+        "--cluster-store=consul://10.0.0.11:9501",
         "--cluster-advertise=eth1:2376",
         "--cluster-store-opt=discovery.heartbeat=2",
         "--cluster-store-opt=discovery.ttl=20",
+        *HTTPS,
     )
+
+
+@pytest.mark.parametrize(
+    ("servers", "store", "url", "more"),
+    [
+        (1, Store(), "10.0.0.11:8501", HTTPS),
+        (1, Store(tls=True), "10.0.0.11:8501", HTTPS),
+        (3, Store(), "127.0.0.1:8500", ()),
+        (3, Store(tls=True), "127.0.0.1:8501", HTTPS),
+        (1, Store(external="10.9.0.9", port=8555), "10.9.0.9:8555", ()),
+    ],
+)
+def test_an_engine_shows_its_token_to_its_own_host_or_by_https(servers, store, url, more):
+    fleet = Site().fleet
+    hosts = tuple(replace(host, store=number < servers) for number, host in enumerate(fleet.hosts))
+    found = flags(replace(fleet, hosts=hosts, store=store), "10.0.0.11", Advertise("", "10.0.0.12", 1500, ""))
+    assert (found[0], found[4:]) == (f"--cluster-store=consul://{url}", more)
 
 
 @pytest.mark.parametrize(

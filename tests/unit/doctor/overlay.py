@@ -101,8 +101,8 @@ def space(number):
 class Overlay:
     """Changes of the parts before `live` puts them together."""
 
-    def __init__(self):
-        self.site = deployed()
+    def __init__(self, site=None):
+        self.site = site or deployed()
         self.site.shared["overweave"] = ("overlay", "global", ["10.211.0.0/16"], {})
         self.tree = tree()
         self.attachments = {n: (attachment(n),) for n in (1, 2, 3)}

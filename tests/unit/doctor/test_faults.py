@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from ipaddress import IPv4Address
 
 import pytest
@@ -28,6 +29,7 @@ from tests.unit.doctor.overlay import (
 from overweave.doctor.places import doubtful
 from overweave.doctor.room import VALUE_LIMIT
 from overweave.facts import libnetwork
+from overweave.facts.backups import parse_name
 from overweave.facts.namespaces import Namespace
 from overweave.steps import (
     DisconnectEndpoint,
@@ -39,6 +41,12 @@ from overweave.steps import (
     RestartEngine,
     Row,
 )
+
+SAVED = "20261122T052555Z-index121-consul1.8.7.snap"
+
+
+def saved_before(**span):
+    return parse_name(SAVED).made + timedelta(**span)
 
 
 @pytest.fixture
@@ -57,6 +65,51 @@ def only(overlay):
 
 
 def test_a_healthy_fleet_has_no_fault(overlay):
+    assert overlay.told() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "seen"),
+    [
+        ({"boot_failed": True}, "overweave-boot.service gave up"),
+        ({"boot_enabled": False}, "overweave-boot.service is not enabled"),
+    ],
+)
+def test_a_boot_unit_that_gave_up_or_is_not_there_is_told(overlay, changes, seen):
+    for key, value in changes.items():
+        setattr(overlay.site.boxes["host2"], key, value)
+    assert overlay.told() == [("boot.unit", "host2", seen)]
+    assert only(overlay).finding.severity == "warning"
+
+
+def test_backups_that_are_as_they_should_be_are_no_fault(overlay):
+    overlay.site.boxes["host1"].backup |= {"newest": parse_name(SAVED), "now": saved_before(hours=47)}
+    assert overlay.told() == []
+    overlay.site.boxes["host2"].backup = {"runs": False, "failed": True}
+    assert overlay.told() == [], "it has no server of the store"
+
+
+@pytest.mark.parametrize(
+    ("backup", "seen"),
+    [
+        ({"runs": False}, "overweave-backup.timer is not enabled, or does not run"),
+        ({"failed": True, "newest": parse_name(SAVED)}, "the last backup of the store failed"),
+        ({"triggered": True, "folder": "/b"}, "backups of the store were made, and none is in /b"),
+        (
+            {"newest": parse_name(SAVED), "now": saved_before(hours=49)},
+            "the newest backup of the store is 2 days old, and one is due every 24 h",
+        ),
+    ],
+)
+def test_backups_that_are_not_made_are_told(overlay, backup, seen):
+    overlay.site.boxes["host1"].backup |= backup
+    assert overlay.told() == [("store.backups", "host1", seen)]
+    assert only(overlay).finding.severity == "warning"
+
+
+def test_backups_that_nobody_wants_are_not_missed(overlay):
+    overlay.site.wanted["store"] = overlay.site.wanted["store"] | {"backup": {"every": "never"}}
+    overlay.site.boxes["host1"].backup = {"runs": False}
     assert overlay.told() == []
 
 
@@ -121,27 +174,6 @@ ROW2 = (Row(address(2), mac(2), vtep(2)),)
             (ROW2, (), ()),
         ),
         (
-            {"neighbours": (*space(1).neighbours, neighbour(8))},
-            "rows.stale",
-            "a neighbour row for 10.211.0.9 on overweave, which no container has",
-            ((), (address(8),), ()),
-        ),
-        (
-            {"forwarding": (*space(1).forwarding, forwarding(8, vtep=vtep(3)))},
-            "rows.stale",
-            "a forwarding row for 02:42:0a:d3:00:09 to 10.0.0.13 on overweave, which no container has",
-            ((), (), ((mac(8), vtep(3)),)),
-        ),
-        (
-            {
-                "neighbours": (*space(1).neighbours, neighbour(8)),
-                "forwarding": (*space(1).forwarding, forwarding(8, vtep=vtep(3))),
-            },
-            "rows.stale",
-            "rows for 10.211.0.9 to 10.0.0.13 on overweave, which no container has",
-            ((), (address(8),), ((mac(8), vtep(3)),)),
-        ),
-        (
             {
                 "neighbours": (*space(1).neighbours, neighbour(1)),
                 "forwarding": (*space(1).forwarding, forwarding(1, vtep=vtep(3))),
@@ -157,8 +189,42 @@ def test_a_row_that_misleads_is_told_with_the_row_that_it_should_be(overlay, cha
     fault = only(overlay)
     its = fault.finding
     assert (its.check, its.host, its.seen) == (check, "host1", seen)
-    assert its.severity == ("warning" if check == "rows.stale" else "error")
+    assert its.severity == "error"
     assert fault.remedies == (MendRows("host1", seen, "overweave", SPACE, "vxlan0", *mends),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "seen"),
+    [
+        (
+            {"neighbours": (*space(1).neighbours, neighbour(8))},
+            "a neighbour row for 10.211.0.9 on overweave, which no container has",
+        ),
+        (
+            {"forwarding": (*space(1).forwarding, forwarding(8, vtep=vtep(3)))},
+            "a forwarding row for 02:42:0a:d3:00:09 to 10.0.0.13 on overweave, which no container has",
+        ),
+        (
+            {
+                "neighbours": (*space(1).neighbours, neighbour(8)),
+                "forwarding": (*space(1).forwarding, forwarding(8, vtep=vtep(3))),
+            },
+            "rows for 10.211.0.9 to 10.0.0.13 on overweave, which no container has",
+        ),
+    ],
+)
+def test_rows_of_a_container_that_is_gone_are_told_and_left_to_the_engine(overlay, changes, seen):
+    overlay.change(1, **changes)
+    fault = only(overlay)
+    its = fault.finding
+    assert (its.check, its.severity, its.host, its.seen) == ("rows.stale", "note", "host1", seen)
+    assert (
+        its.matters == "a container that gets this address on another host is dead to this one (moby#52661)"
+    )
+    assert its.fix == (
+        "leave it, the engine has it in its books; `fab repair` mends it once a container has the address"
+    )
+    assert fault.remedies == ()
 
 
 def test_two_wrong_ways_for_one_mac_are_both_taken_back(overlay):
@@ -380,7 +446,7 @@ def test_of_two_containers_with_one_mac_no_row_is_changed(overlay):
     for n in (1, 2):
         overlay.change(
             n,
-            neighbours=(neighbour(2), neighbour(3, mac=mac(2))),
+            neighbours=(neighbour(1), neighbour(2), neighbour(3, mac=mac(2))),
             forwarding=(forwarding(1), forwarding(2), forwarding(2, vtep=vtep(3))),
         )
     fault = only(overlay)
@@ -402,10 +468,26 @@ def test_each_subnet_of_a_network_has_a_device_of_its_own(overlay):
         its = space(n)
         overlay.change(n, links=(link("br1", "bridge"), other, *its.links))
     overlay.change(1, forwarding=(forwarding(3), stray))
-    assert [(f.finding.check, f.remedies[0].device) for f in overlay.faults()] == [
-        ("rows.forwarding", "vxlan0"),
-        ("rows.stale", "vxlan1"),
-    ]
+    forwarding_row, stale = overlay.faults()
+    assert (forwarding_row.finding.check, forwarding_row.remedies[0].device) == ("rows.forwarding", "vxlan0")
+    assert (stale.finding.check, stale.finding.seen) == (
+        "rows.stale",
+        "a forwarding row for 02:42:0a:d4:00:09 to 10.0.0.18 on overweave, which no container has",
+    )
+
+
+def test_rows_that_are_not_there_are_a_note_and_are_written(overlay):
+    """One packet may bring them, or never: that depends on what another engine knows."""
+    overlay.change(1, neighbours=(), forwarding=(forwarding(3, permanent=False),))
+    fault = only(overlay)
+    its = fault.finding
+    assert (its.check, its.severity, its.host) == ("rows.neighbour", "note", "host1")
+    assert its.seen == "no neighbour row yet on overweave for app-host2 on host2 (10.211.0.3) and 1 more"
+    assert its.matters == (
+        "its engine asks the others at the first packet, and one that was late in the gossip does not answer"
+    )
+    (step,) = fault.remedies
+    assert step.write == (Row(address(2), mac(2), vtep(2)), Row(address(3), mac(3), vtep(3)))
 
 
 def test_forwarding_rows_that_were_not_read_are_not_judged(overlay):
@@ -691,5 +773,5 @@ def test_a_store_on_another_host_is_named(overlay):
     overlay.forget("host1")
     fault = next(f for f in overlay.faults() if f.finding.check == "store.leader")
     assert fault.finding.fix == (
-        "their engines use consul://10.0.0.11:8500: name its host, too, or deploy if it is gone"
+        "their engines use consul://10.0.0.11:8501: name its host, too, or deploy if it is gone"
     )

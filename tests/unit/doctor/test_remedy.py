@@ -97,20 +97,20 @@ def test_what_stopped_something_and_did_not_help_is_not_done_again(overlay):
 def test_rows_of_one_namespace_are_mended_in_one_step(overlay):
     overlay.change(
         1,
-        neighbours=(*space(1).neighbours, neighbour(8)),
-        forwarding=(forwarding(2, vtep=vtep(3)),),
+        neighbours=(*space(1).neighbours, neighbour(1)),
+        forwarding=(forwarding(1, vtep=vtep(3)), forwarding(2, vtep=vtep(3))),
     )
     (step,) = plan(overlay).steps
     assert step == MendRows(
         "host1",
-        "3 faults in the rows, as the forwarding row for app-host2 on host2 (10.211.0.3 on overweave) leads "
-        "to 10.0.0.13, not to 10.0.0.12",
+        "3 faults in the rows, as a forwarding row for app-host1 on this very host (10.211.0.2 on overweave) "
+        "leads to 10.0.0.13",
         "overweave",
         SPACE,
         "vxlan0",
         (Row(address(2), mac(2), vtep(2)), Row(address(3), mac(3), vtep(3))),
-        (address(8),),
-        ((mac(2), vtep(3)),),
+        (address(1),),
+        ((mac(1), vtep(3)), (mac(2), vtep(3))),
     )
 
 
@@ -154,7 +154,7 @@ def test_the_address_of_a_gateway_stays_held_when_a_stale_endpoint_of_it_goes(ov
 
 def test_what_stops_something_is_apart_from_what_nobody_notices(overlay):
     twins(overlay)
-    overlay.change(1, forwarding=(forwarding(3),))
+    overlay.change(1, forwarding=(forwarding(1, vtep=vtep(3)),))
     overlay.site.boxes["host3"].stray_threads = 1
     quiet, stopping = apart(plan(overlay))
     assert [stage.title for stage in quiet.stages] == ["rows"]

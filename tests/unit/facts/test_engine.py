@@ -110,6 +110,8 @@ def test_odd_but_legal_objects():
                 "Scope": "global",
                 "IPAM": {"Config": [{"Subnet": "10.0.0.0/24"}, {"Gateway": "x"}, {"Subnet": "10.0.1.0/24"}]},
                 "Options": {"k": 1},
+                "Attachable": True,
+                "Internal": True,
             },
         ],
     }
@@ -119,7 +121,7 @@ def test_odd_but_legal_objects():
     assert found.images == {"a:1", "b:2"}
     assert found.networks == (
         NetworkFact("1", "n", "", "", (), {}),
-        NetworkFact("2", "m", "overlay", "global", ("10.0.0.0/24", "10.0.1.0/24"), {"k": "1"}),
+        NetworkFact("2", "m", "overlay", "global", ("10.0.0.0/24", "10.0.1.0/24"), {"k": "1"}, True, True),
     )
 
 

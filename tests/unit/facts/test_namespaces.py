@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,6 +120,39 @@ def test_any_json_at_all_is_a_value(parts, title):
 @given(st.text())
 def test_any_text_at_all_is_a_value(text):
     told(text)
+
+
+def test_the_other_end_of_a_pair_is_found_by_both_indices():
+    found = told(CAPTURED)
+    eth, port = found[SANDBOX].link("eth0"), found[OVERLAY].link("veth2")
+    assert found[OVERLAY].other_end(eth) == port
+    assert found[SANDBOX].other_end(port) == eth
+    # An index alone is that of other devices in other namespaces.
+    assert found[OVERLAY].other_end(replace(eth, index=eth.index + 1000)) is None
+    assert found[OVERLAY].other_end(replace(eth, peer=port.index + 1000)) is None
+
+
+def test_the_interface_of_an_endpoint_is_found_by_its_mac_else_by_its_address():
+    sandbox = told(CAPTURED)[SANDBOX]
+    eth = sandbox.link("eth0")
+    assert sandbox.interface(eth.mac, "") == sandbox.interface("", "10.211.0.5") == eth
+    assert sandbox.interface("02:42:00:00:00:09", "10.211.0.5") == eth
+    assert sandbox.interface("", "") is None
+
+
+def test_links_alone_have_five_parts_too(tmp_path):
+    """For hundreds of namespaces, one program in each instead of four."""
+    links = json.dumps([{"ifname": "lo", "addr_info": [{"family": "inet", "local": "127.0.0.1"}]}])
+    for program in ("ip", "bridge"):
+        (tmp_path / program).write_text(f"#!/bin/sh\necho {program} \"$@\" >&2\necho '{links}'\n")
+        (tmp_path / program).chmod(0o755)
+    look = ask("", links_only=True)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ran = subprocess.run(look.query.words, env=env, capture_output=True, text=True)
+    assert ran.stderr == "ip -json -d address\n"
+    (its,) = parse(Result(look.query, ran.returncode, ran.stdout, ran.stderr), look.mark).values()
+    assert its.link("lo").addresses
+    assert (its.neighbours, its.forwarding, its.routes) == ((), (), ())
 
 
 def test_what_is_asked_for_needs_no_quoting():

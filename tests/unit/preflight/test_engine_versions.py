@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.golden.site import Site
+from tests.golden.site import Site, inventory_of
 
 from overweave.plan import plan
 from overweave.preflight.engine import version
@@ -31,7 +31,7 @@ def test_versions_as_engines_and_packages_write_them(text, numbers):
     [("1.13.1", True), ("20.10.24", True), ("22.05", True), ("22.06.0-beta.0", False), ("23.0.0", False)],
 )
 def test_the_last_line_with_a_cluster_store_is_20_10(text, allowed):
-    site = Site()
+    site = Site(inventory_of(3, backend="consul"))
     for box in site.boxes.values():
         box.version = text
     try:

@@ -19,7 +19,7 @@ from overweave.preflight import everything, pairs, travel
 from overweave.preflight.finding import Severity
 
 GOSSIP = (Port("tcp", 7946), Port("udp", 7946))
-STORE = Port("tcp", 8500)
+STORE = Port("tcp", 8501)
 SPARE = Port("tcp", 8300)
 GOOD = Travel(10, 10, 1500, 0.2)
 INSIDE = Travel(10, 10, 1450, 0.3)
@@ -164,7 +164,7 @@ def test_a_port_that_is_closed(wire, port, how, seen, fix):
 def test_the_stores_port_that_nobody_reaches_is_told_once(wire):
     wire.close(STORE, ("host2", "host1"), ("host3", "host1"))
     finding = wire.only()
-    assert brief(finding) == (Severity.ERROR, "pairs.tcp-8500", "host1", "")
+    assert brief(finding) == (Severity.ERROR, "pairs.tcp-8501", "host1", "")
     assert "to it, from all of its peers (host2 and host3)" in finding.seen
 
 

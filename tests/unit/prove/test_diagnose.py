@@ -88,6 +88,13 @@ PATTERNS = [
         "`fab repair` writes it; if names are missing too, `fab doctor` looks at the gossip",
     ),
     (
+        "row-missing",
+        {"red": DEAD, "under": ()},
+        {"rows": {("a", "b"): "10.0.0.2"}, "unknown": frozenset({("a", "b")})},
+        "the neighbour row is missing, and the engine finds nobody who knows the address (moby#35807): "
+        "`fab repair` writes it",
+    ),
+    (
         "vxlan-swallowed",
         {"red": DEAD, "under": ()},
         {"rows": {("a", "b"): "10.0.0.2"}},
@@ -187,6 +194,7 @@ def mirrored(context):
     return context | {
         "rows": context.get("rows", {}) | rows,
         "largest": context.get("largest", {}) | largest,
+        "unknown": frozenset(p for a, b in context.get("unknown", ()) for p in ((a, b), (b, a))),
     }
 
 

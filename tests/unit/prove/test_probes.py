@@ -9,7 +9,7 @@ from overweave.errors import EngineError, Interrupted, OverweaveError
 from overweave.fleet import Cancel
 from overweave.model import PROBE_LABEL, Archive
 from overweave.prove.agents import Stand
-from overweave.prove.probes import LIFETIME, running, spec, stand
+from overweave.prove.probes import LIFETIME, running, serving, spec, stand
 
 IMAGE = "busybox:1.36"
 NETWORK = {"Name": "blue", "Driver": "overlay", "IPAM": {"Config": []}, "Options": {}}
@@ -42,7 +42,7 @@ def hosts(tmp_path):
 
 
 def start(hosts, cancel=None):
-    return running(hosts, image=IMAGE, network="blue", cancel=cancel or Cancel())
+    return running(hosts, image=IMAGE, network="blue", port=20070, cancel=cancel or Cancel())
 
 
 def interrupt(cancel):
@@ -93,12 +93,27 @@ def test_they_are_removed_after_an_error_and_after_ctrl_c(hosts):
         cancel.check()
 
 
+def test_a_server_beside_a_container_that_stands_takes_no_address(hosts):
+    with start(hosts) as stands:
+        before = there(hosts)
+        with serving(hosts, stands, image=IMAGE, port=20071, cancel=Cancel()):
+            (new,) = set(there({"a": hosts["a"]})) - set(before)
+            found = hosts["a"].engine.container(new[1:])
+            assert found["State"]["Running"]
+            assert found["NetworkSettings"]["Networks"] == {}
+        assert there(hosts) == before
+    gone = serving(hosts, stands, image=IMAGE, port=20071, cancel=Cancel())
+    with pytest.raises(OverweaveError, match=r"a: starting container overweave-probe-[0-9a-f]{8}-a: No such"):
+        gone.__enter__()
+    assert there(hosts) == [], "what was made and could not be started is removed, too"
+
+
 def test_a_probe_removes_itself_and_ends_by_itself():
-    made = spec(IMAGE, "blue", "0123abcd")
+    made = spec(IMAGE, "blue", "0123abcd", 20070)
     assert made["HostConfig"]["AutoRemove"]
     assert made["HostConfig"]["NetworkMode"] == "blue"
     assert made["Labels"] == {PROBE_LABEL: "0123abcd"}
-    assert made["Cmd"] == [f"nc -ll -p 7070 -e cat & exec sleep {LIFETIME}"]
+    assert made["Cmd"] == [f"nc -ll -p 20070 -e cat & exec sleep {LIFETIME}"]
 
 
 class Told:

@@ -10,7 +10,7 @@ from tests.contract.fakes import FakeClock, FakeEngine, FakeHost, saved_image
 from overweave.command import Result
 from overweave.errors import EngineError, Interrupted, OverweaveError, Refused
 from overweave.fleet import Cancel
-from overweave.model import PROBE_LABEL, Access, Archive, Host
+from overweave.model import PROBE_LABEL, Access, Archive, Host, container_name
 from overweave.prove.choice import OVERLAY_ONLY, Choice, choose
 from overweave.prove.matrix import CHECKS, HEAVY, RING, Evidence, Isolation, Verdict
 from overweave.prove.proof import Place, explained, left_out, prove, wanted_checks
@@ -124,13 +124,20 @@ class ProofHost(FakeHost):
     def stands_at(self, address):
         return address.startswith(f"{self.engine._subnet}.")
 
+    def serves(self, name, port):
+        """Whether a server runs in that container, or beside it."""
+        specs = [c["spec"] for n, c in self.engine._containers.items() if c["running"]]
+        own = self.engine._containers[name]["spec"]
+        beside = [spec for spec in specs if spec["HostConfig"]["NetworkMode"] == f"container:{name}"]
+        return any(f"nc -ll -p {port} -e cat &" in " ".join(spec.get("Cmd", ())) for spec in [own, *beside])
+
     def start(self, command):
         self.programs.append(Program(self, command.words[6:]))
         return self.programs[-1]
 
     def ask(self, *queries):
         (query,) = queries
-        mark, wanted = query.words[4:]
+        mark, _, wanted = query.words[4:]
         assert wanted == f"*-{self.fleet.id[:6]}*"
         self.looks += 1
         if not self.namespace:
@@ -152,13 +159,14 @@ class ProofHost(FakeHost):
         return (Result(query, 0, "".join(f"{part}\n{mark}\n" for part in parts), ""),)
 
     def do(self, change):
-        """The checks with a probe's own tools."""
-        container, _, _, _, mtu, *peers = change.words[4:]
+        """The checks with a container's own tools."""
+        container, _, port, _, mtu, *peers = change.words[4:]
         assert self.engine.container(container)["State"]["Running"]
         assert int(mtu) == MTU
         lines = []
         for name, address in zip(peers[::2], peers[1::2], strict=True):
             target = next(h for h in self.fleet.hosts.values() if h.stands_at(address))
+            assert target.serves(name, port)
             for check in ("dns", "icmp", "tcp", "mtu"):
                 verdict = "red" if (target.name, check) in self.red else "ok"
                 lines.append(f"{name} {check} {verdict} x")
@@ -178,9 +186,10 @@ class Fleet:
         for name in names:
             engine = self.hosts[name].engine
             spec = {"Image": IMAGE, "HostConfig": {"NetworkMode": "blue"}}
-            engine.create_container("anchor", spec)
-            engine.start_container("anchor")
-            self.stands[name] = "anchor"
+            its = container_name("anchor", name)
+            engine.create_container(its, spec)
+            engine.start_container(its)
+            self.stands[name] = its
 
     def prove(self, choice=OVERLAY_ONLY, cancel=None, avoid=AVOID):
         place = Place("blue", self.id, MTU, VTEPS, IMAGE, self.stands, avoid)
@@ -338,13 +347,9 @@ def test_without_perl_on_a_host_all_are_checked_with_the_tools_of_probes(fleet):
     assert matrix.checks == CHECKS
     assert {pair.wanted for pair in matrix.pairs} == {("dns", "icmp", "tcp", "mtu", "vxlan")}
     assert (matrix.left_out, matrix.without_perl) == ({}, ("b",))
-    assert matrix.between == "containers made for this proof"
+    assert matrix.between == "containers that stand on the network"
     assert seen.lost == {}
-    assert fleet.said == [
-        "proof: 6 directed pairs",
-        "no perl on b: the probes' own tools check",
-        "proof: a probe container on each of 3 hosts",
-    ]
+    assert fleet.said == ["proof: 6 directed pairs", "no perl on b: the containers' own tools check"]
     assert seen.rows["a", "b"] == VTEPS["b"]
 
 
@@ -371,7 +376,7 @@ def test_a_container_that_stopped_meanwhile_is_an_error_with_its_host(fleet):
     fleet.stand(*NAMES)
     fleet.hosts["b"].engine.restart()
     fleet.hosts["b"].engine.hang_up()
-    with pytest.raises(OverweaveError, match=r"^b: anchor has no address on blue, or does not run\n  -> "):
+    with pytest.raises(OverweaveError, match=r"^b: anchor-b has no address on blue, or does not run\n  -> "):
         fleet.prove()
 
 

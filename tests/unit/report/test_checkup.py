@@ -50,7 +50,7 @@ def test_hundreds_of_findings_are_cut_short():
     overlay = Overlay()
     overlay.change(1, neighbours=(*space(1).neighbours, *(neighbour(n) for n in range(10, 50))))
     lines = shown(text.checkup(checkup(overlay))).splitlines()
-    assert lines[0] == "healthy: 3 hosts in 1.2 s: 40 warnings"
+    assert lines[0] == "healthy: 3 hosts in 1.2 s: 40 notes"
     assert lines[-1] == "… and 10 more; all are in --json"
 
 

@@ -1,0 +1,248 @@
+"""What an engine holds of a network: the containers on it, their endpoints, and what these leave behind."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network
+from typing import Any
+
+from overweave.errors import (
+    DeadlineExceeded,
+    EngineError,
+    Interrupted,
+    OverweaveError,
+    Refused,
+    StoreError,
+)
+from overweave.facts import address_mask
+from overweave.facts.libnetwork import ENDPOINTS
+from overweave.facts.networks import NONE_HERE
+from overweave.ports import Engine
+from overweave.steps import (
+    DisconnectEndpoint,
+    HoldAddresses,
+    RejoinNetwork,
+    RemoveNetwork,
+    RunContainer,
+)
+from overweave.waiting import wait_until
+
+from .world import World
+
+PERSIST_SECONDS = 5.0
+NAME_TAKEN = "endpoint with name"
+"""«… already exists in network …»."""
+
+
+def run_container(step: RunContainer, engine: Engine, world: World) -> None:
+    """Create and start. A start that failed leaves nothing, not even its endpoint in the store, which would
+    keep the name. One that an earlier container of this name has left there, as one does whose engine was
+    killed, goes first (403: the drill of certificates met it)."""
+
+    def once() -> None:
+        try:
+            engine.create_container(step.name, step.spec)
+            engine.start_container(step.name)
+        except EngineError as e:
+            if e.status in (403, 500):
+                engine.remove_container(step.name)
+                with contextlib.suppress(EngineError):
+                    engine.disconnect(step.spec["HostConfig"]["NetworkMode"], step.name)
+            raise
+
+    if step.replace:
+        engine.remove_container(step.name)
+    persist(once, world, also=NAME_TAKEN)
+
+
+def remove_network(step: RemoveNetwork, engine: Engine, world: World) -> None:
+    """With what containers of ours, which are gone, have left on it. Raises `EngineError` if it is used."""
+
+    def gone() -> None:
+        unless_gone(lambda: engine.remove_network(step.name), hint=_has_endpoints(step.name))
+
+    try:
+        # Of 25 engines that let go of it at once, one was late with it (2 of 25 teardowns).
+        persist(gone, world, also="has active endpoints")
+    except EngineError as e:
+        left = [] if e.status == 500 else _ours(engine, step.name)
+        if not left:
+            raise
+        for name in left:
+            with contextlib.suppress(EngineError):
+                engine.disconnect(step.name, name)
+        persist(gone, world)
+
+
+def _ours(engine: Engine, network: str) -> list[str]:
+    """Names of endpoints on a network that no container of this engine has, and only ours can have had."""
+    there = engine.network(network).get("Containers") or {}
+    names = [str(its.get("Name")) for key, its in there.items() if str(key).startswith(NONE_HERE)]
+    return [name for name in names if name.startswith(("overweave-anchor-", "overweave-probe-"))]
+
+
+def _has_endpoints(network: str) -> str:
+    return f"`docker network inspect {network}` lists the containers on it: disconnect or remove them first"
+
+
+def disconnect_endpoint(step: DisconnectEndpoint, engine: Engine, world: World) -> None:
+    """The engine looks for a container of that name first, then for one whose id begins so, and would take
+    that off the network. Raises `Refused` where it has one."""
+    if world.store.get(f"{ENDPOINTS}{step.network}/{step.endpoint}/") is None:
+        return
+    try:
+        found = engine.container(step.name)
+    except EngineError as e:
+        if e.status != 404:
+            raise
+    else:
+        its = f"{str(found['Name']).lstrip('/')} ({str(found['Id'])[:12]})"
+        raise Refused(
+            f"endpoint {step.name} of network {step.network_name} can't be disconnected here: the engine "
+            f"takes that name for its container {its}",
+            hint=f"`docker network disconnect -f {step.network_name} {step.name}` on a host that has no "
+            "container of that name, and none whose id begins with it",
+        )
+    unless_gone(lambda: engine.disconnect(step.network, step.name))
+
+
+def rejoin_network(step: RejoinNetwork, engine: Engine, world: World) -> None:
+    """With the names and options that it had there; a container that is off it already is only joined.
+
+    Whatever fails, it is put on the network again: that is tried even after an interruption.
+    """
+    try:
+        found = engine.container(step.container)
+    except EngineError as e:
+        if e.status == 404:
+            return
+        raise
+    networks = found["NetworkSettings"]["Networks"]
+    its = networks.get(step.network_name)
+    if its and step.endpoint and its.get("EndpointID") != step.endpoint:
+        return
+    settings = _kept(its or {}, str(found["Id"]))
+
+    def connect() -> None:
+        persist(once, world)
+
+    def once() -> None:
+        try:
+            engine.connect(step.network, step.container, settings)
+        except EngineError as e:
+            # A call that failed, or was broken off, may have put it there.
+            if not (e.status == 403 and "already attached" in e.message):
+                raise
+
+    failed: OverweaveError | None = None
+    try:
+        if step.network_name in networks:
+            persist(lambda: unless_gone(lambda: engine.disconnect(step.network, step.container)), world)
+        try:
+            if step.keep:
+                hold_addresses(step.keep, world)
+        except Interrupted:
+            raise
+        except OverweaveError as e:
+            failed = e
+        connect()
+    except (OverweaveError, KeyboardInterrupt) as e:
+        engine.hang_up()
+        try:
+            with world.cancel.lifted():
+                connect()
+        except OverweaveError as final:
+            raise _off(step, settings, world, e, final) from final
+        raise
+    if failed:
+        raise failed
+
+
+def _kept(its: Mapping[str, Any], id_: str) -> dict[str, Any]:
+    # The short id is the engine's own addition, and it refuses to be told of it.
+    aliases = [a for a in its.get("Aliases") or () if not id_.startswith(str(a))]
+    kept = {
+        "Aliases": aliases,
+        "Links": its.get("Links"),
+        "DriverOpts": its.get("DriverOpts"),
+        "IPAMConfig": its.get("IPAMConfig"),
+    }
+    return {key: value for key, value in kept.items() if value}
+
+
+def _off(
+    step: RejoinNetwork,
+    settings: Mapping[str, Any],
+    world: World,
+    cause: BaseException,
+    final: OverweaveError,
+) -> OverweaveError:
+    """What tells how to connect by hand. An interrupted run ends with no more than that: then it is told
+    as progress, too."""
+    options = [("--alias", alias) for alias in settings.get("Aliases", ())]
+    options += [("--link", link) for link in settings.get("Links", ())]
+    options += [("--driver-opt", f"{key}={value}") for key, value in settings.get("DriverOpts", {}).items()]
+    if address := settings.get("IPAMConfig", {}).get("IPv4Address"):
+        options.append(("--ip", address))
+    words = [str(word) for option in options for word in option]
+    off = f"{step.container} is off {step.network_name}"
+    hint = f"`{shlex.join(['docker', 'network', 'connect', *words, step.network_name, step.container])}`"
+    if isinstance(cause, Interrupted | KeyboardInterrupt):
+        world.progress(step.host, f"{off}: {hint}")
+        return Interrupted(f"interrupted: {off}", host=step.host, hint=f"{hint} on the host")
+    return OverweaveError(f"{off}: {final.message}", host=step.host, hint=f"{hint} on the host")
+
+
+def hold_addresses(step: HoldAddresses, world: World) -> None:
+    """Engines change the mask, too: what another one wrote meanwhile is read again."""
+
+    def held() -> bool:
+        old = world.store.get(step.key)
+        try:
+            if old is None:
+                raise ValueError("it is gone")
+            mask = address_mask.parse(old)
+            subnet = IPv4Network(step.subnet)
+            new = address_mask.with_taken(mask, (address_mask.number_of(a, subnet) for a in step.addresses))
+        except ValueError as e:
+            raise StoreError(
+                f"the addresses of {step.subnet} can't be noted in the store: {e}",
+                hint="see `fab doctor`: containers have these addresses, and others may get them",
+            ) from e
+        return new == mask or world.store.swap(step.key, old, address_mask.value_of(new))
+
+    wait_until(held, what=f"noting addresses of {step.subnet}", seconds=PERSIST_SECONDS, clock=world.clock)
+
+
+def persist(act: Callable[[], object], world: World, *, also: str = "") -> None:
+    """Try again for some seconds where the engine fails inside (status 500), or says what ``also`` may pass.
+
+    With a stuck thread (see `anchor`) it reaches its store at one try and not at the other.
+    """
+    failures: list[EngineError] = []
+
+    def attempt() -> bool:
+        try:
+            act()
+        except EngineError as e:
+            if e.status != 500 and not (also and also in e.message):
+                raise
+            failures.append(e)
+            return False
+        return True
+
+    try:
+        wait_until(attempt, what="", seconds=PERSIST_SECONDS, clock=world.clock, interval=0.2)
+    except DeadlineExceeded:
+        raise failures[-1] from None
+
+
+def unless_gone(remove: Callable[[], None], *, hint: str = "") -> None:
+    try:
+        remove()
+    except EngineError as e:
+        if e.status != 404:
+            e.hint = e.hint or hint
+            raise

@@ -1,0 +1,44 @@
+"""The task that tells what can carry an overlay on these hosts."""
+
+from __future__ import annotations
+
+from overweave import backend
+from overweave.backend import Abilities
+from overweave.errors import Refused
+from overweave.report import data, text
+from overweave.session import look
+
+from . import run
+from .executor import FleetContext, cluster_task
+from .tasks import HOSTS, JSON
+
+
+@cluster_task(help=HOSTS | JSON)
+def backends(
+    c: FleetContext,
+    inventory: str | None = None,
+    json: str | None = None,
+    accept_new_host_keys: bool = False,
+) -> None:
+    """
+    Show what can carry an overlay on each host, and what a deployment would take.
+
+    A cluster store in Consul (Docker up to 20.10, built with it), or the engines' own swarm (from 1.13).
+    Exit code 4 if nothing fits all hosts.
+
+    Example: fab backends -H host1,host2
+    """
+    with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
+        facts = look(session)
+        found = backend.abilities(session.fleet, facts.hosts)
+        run.show(text.backends(found), data.backends(found), json)
+        if not found.fits:
+            raise _refused(found)
+
+
+def _refused(found: Abilities) -> Refused:
+    in_the_way = [host.host for host in found.hosts if found.chosen in host.cannot]
+    return Refused(
+        f"no backend fits all hosts: {', '.join(in_the_way)} can't have {found.chosen}",
+        hint="upgrade those engines, or make an overlay of the others alone",
+    )

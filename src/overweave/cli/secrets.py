@@ -1,0 +1,141 @@
+"""The tasks for what lets people and agents into the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.text import Text
+
+from overweave import certificates, pipeline, rotation
+from overweave.apply.run import apply
+from overweave.errors import Refused, UsageError
+from overweave.files import write_atomically
+from overweave.report import data, text
+from overweave.session import look_for_store
+
+from . import choice, reports, run
+from .executor import FleetContext, cluster_task
+from .tasks import ALONE, BATCH, HOSTS, JSON, asking, conclude, show_plan
+
+
+@cluster_task(
+    name="rotate-gossip-key",
+    help=HOSTS | ALONE | JSON | {"dry-run": "print the plan and end"},
+)
+def rotate_gossip_key(
+    c: FleetContext,
+    inventory: str | None = None,
+    dry_run: bool = False,
+    wait_lock: float = 0.0,
+    json: str | None = None,
+    accept_new_host_keys: bool = False,
+) -> None:
+    """
+    Give the store's agents a new key for their gossip.
+
+    Nothing restarts, and no container notices: all agents learn the new key, use it, and forget the one
+    before. It is shown nowhere; each host keeps it in a file that only root can read.
+
+    Example: fab rotate-gossip-key -H host1,host2
+    """
+    with run.session(
+        c,
+        inventory,
+        accept_new_host_keys=accept_new_host_keys,
+        task="rotate-gossip-key",
+        wait_lock=wait_lock,
+        only_looks=dry_run,
+    ) as session:
+        plan = rotation.gossip_key(session.fleet, look_for_store(session))
+        if dry_run:
+            run.show(text.plan(plan, session.fleet.names), data.plan(plan), json)
+            return
+        apply(plan, pipeline.world(session))
+        run.show(Text("all agents of the store gossip with a new key"), data.plan(plan), json)
+
+
+@cluster_task(
+    name="rotate-certificates",
+    help=HOSTS
+    | BATCH
+    | ALONE
+    | JSON
+    | {"yes": "don't ask before containers stop", "dry-run": "print the plan of the first round and end"},
+)
+def rotate_certificates(
+    c: FleetContext,
+    inventory: str | None = None,
+    batch: str = "",
+    dry_run: bool = False,
+    yes: bool = False,
+    wait_lock: float = 0.0,
+    json: str | None = None,
+    accept_new_host_keys: bool = False,
+) -> None:
+    """
+    Give the fleet a new authority, and each host a new certificate.
+
+    In rounds: all hosts trust both authorities; each gets a certificate of the new one; the old one is
+    forgotten. Agents read theirs anew while they run. Engines restart only if they use HTTPS themselves, in
+    batches, behind health gates: with a single server, or with `store: tls: true`. What a run that was broken
+    off has left to do, `fab deploy-overlay` does.
+
+    Example: fab rotate-certificates -H host1,host2 --batch 1
+    """
+    batches = choice.batch(batch)
+    files = reports.wanted(json=json)
+    if dry_run:
+        reports.refuse_without_proof(files, "dry-run")
+    progress = run.Progress()
+    with run.session(
+        c,
+        inventory,
+        accept_new_host_keys=accept_new_host_keys,
+        progress=progress,
+        task="rotate-certificates",
+        wait_lock=wait_lock,
+        only_looks=dry_run,
+    ) as session:
+        rotation.refuse_part(session.fleet, look_for_store(session))
+        session.taking_over = certificates.new_authority(certificates.now())
+        if dry_run:
+            show_plan(session, json, batch=batches)
+            return
+        done = pipeline.deploy(
+            session, batch=batches, before=asking(session, yes=yes, stderr=files.on_stdout)
+        )
+        assert done.matrix is not None
+        conclude(done.matrix, files, progress, changed=bool(done.plan), plan=data.plan(done.plan)["stages"])
+
+
+@cluster_task(name="store-token", help=HOSTS | {"file": "where it is written"}, positional=["file"])
+def store_token(
+    c: FleetContext, file: str, inventory: str | None = None, accept_new_host_keys: bool = False
+) -> None:
+    """
+    Write the token that opens all of the store into a file: store-token FILE.
+
+    For Consul's web page, and for work by hand: `CONSUL_HTTP_TOKEN_FILE=FILE consul members`. Only its owner
+    can read the file. Whoever has the token, has the overlay: remove it when it is not needed any more.
+
+    Example: fab store-token consul.token -H host1,host2
+    """
+    path = Path(file)
+    if path.exists() or path.is_symlink():
+        raise UsageError(f"{path} is there already", hint="name another file")
+    with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
+        facts = look_for_store(session)
+        known = (its.credentials.known for its in facts.hosts.values())
+        token = next((its.management for its in known if its and its.management), None)
+        if token is None:
+            raise Refused(
+                "no host here has the store's management token",
+                hint="`fab deploy-overlay` makes one; it is on the hosts with a server",
+            )
+        try:
+            write_atomically(path, f"{token.reveal()}\n", mode=0o600)
+        except OSError as e:
+            raise UsageError(f"{path}: {e.strerror}", hint="name another file") from e
+        run.show(
+            Text(f"{file}: the token that opens all of the store, readable by its owner alone"), {}, None
+        )

@@ -1,0 +1,117 @@
+"""What an engine says of the swarm that it is in, and a manager of all its nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from overweave.errors import EngineError
+from overweave.ports import EngineReader, Json
+from overweave.printable import one_line
+
+from .typed import objects, text, whole
+
+INACTIVE = "inactive"
+READY = "ready"
+REACHABLE = "reachable"
+
+
+@dataclass(frozen=True)
+class Member:
+    """``state`` is the engine's own word: inactive, pending, active, error or locked; ``error`` is why.
+    ``address``: what it advertises. ``remotes``: managers as it knows them, each ``address:port``. Only a
+    manager knows the swarm's ``cluster`` id and the ``port`` of its VXLAN (UDP), 0 for the usual one."""
+
+    state: str = INACTIVE
+    node: str = ""
+    address: str = ""
+    manager: bool = False
+    remotes: tuple[str, ...] = ()
+    error: str = ""
+    cluster: str = ""
+    port: int = 0
+
+    @property
+    def there(self) -> bool:
+        """Whether it is in a swarm, however that goes."""
+        return self.state != INACTIVE
+
+    @property
+    def active(self) -> bool:
+        return self.state == "active"
+
+
+@dataclass(frozen=True)
+class Node:
+    """``state`` is ready, down, unknown or disconnected; ``manager`` reachable, unreachable or unknown, "" of
+    a worker."""
+
+    id: str
+    name: str
+    role: str
+    availability: str
+    state: str
+    address: str
+    manager: str = ""
+    leader: bool = False
+    version: int = 0
+    spec: Mapping[str, Json] = field(default_factory=dict, compare=False)
+
+    @property
+    def ready(self) -> bool:
+        return self.state == READY and self.manager in ("", REACHABLE)
+
+
+@dataclass(frozen=True)
+class SwarmFacts:
+    """All nodes by id, as one manager sees them; ``leader`` is a node's name, "" while there is none."""
+
+    nodes: Mapping[str, Node]
+
+    @property
+    def leader(self) -> str:
+        return next((node.name for node in self.nodes.values() if node.leader), "")
+
+
+def parse_member(info: Mapping[str, Json]) -> Member:
+    """Of the answer of ``GET /info``; engines before 1.12 say nothing there."""
+    its = info.get("Swarm") or {}
+    cluster = its.get("Cluster") or {}
+    return Member(
+        state=text(its.get("LocalNodeState") or INACTIVE),
+        node=text(its.get("NodeID") or ""),
+        address=text(its.get("NodeAddr") or ""),
+        manager=its.get("ControlAvailable") is True,
+        remotes=tuple(text(remote.get("Addr") or "") for remote in objects(its.get("RemoteManagers"))),
+        error=one_line(its.get("Error") or ""),
+        cluster=text(cluster.get("ID") or ""),
+        port=whole(cluster.get("DataPathPort") or 0),
+    )
+
+
+def look(engine: EngineReader) -> SwarmFacts:
+    """Ask a manager. Raises `EngineError` where it has no leader, or its answer makes no sense."""
+    said = engine.nodes()
+    try:
+        return SwarmFacts({node.id: node for node in map(_node, said)})
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+        raise EngineError(
+            f"the swarm's nodes make no sense: {type(e).__name__}: {one_line(e, 200)}",
+            hint="please report this with the output of `docker node ls`",
+        ) from e
+
+
+def _node(raw: Json) -> Node:
+    spec, status, manager = raw.get("Spec") or {}, raw.get("Status") or {}, raw.get("ManagerStatus") or {}
+    return Node(
+        id=text(raw["ID"]),
+        name=text((raw.get("Description") or {}).get("Hostname") or ""),
+        role=text(spec.get("Role") or ""),
+        availability=text(spec.get("Availability") or ""),
+        state=text(status.get("State") or ""),
+        address=text(status.get("Addr") or ""),
+        manager=text(manager.get("Reachability") or ""),
+        leader=manager.get("Leader") is True,
+        version=whole((raw.get("Version") or {}).get("Index") or 0),
+        spec=dict(spec),
+    )

@@ -1,0 +1,211 @@
+"""What `fab store-status`, `store-backup` and `store-restore` do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from . import __version__, checkup, pipeline, recovery, restore
+from .advertise import ENGINE_PORT
+from .apply.run import apply
+from .apply.world import Done, World
+from .backup import Backup, about
+from .checkup import Repair
+from .doctor.fault import Checkup
+from .errors import FleetError, OverweaveError, Refused, StoreError, UsageError
+from .facts import libnetwork
+from .facts import store as store_facts
+from .facts.fleet import FleetFacts
+from .facts.store import Agent, Member
+from .fleet import each
+from .plan import refuse
+from .preflight.finding import Finding, refusals
+from .prove.matrix import Matrix
+from .session import Session, has_cluster_flags, look, look_for_store
+from .steps import Plan
+from .store_state import Seen, StoreState, summarize
+from .waiting import wait_until
+
+SAVE_SECONDS = 20.0
+
+
+def status(session: Session) -> StoreState:
+    """How the store is, as far as it answers. Changes nothing."""
+    facts = look_for_store(session)
+    if facts.store is None:
+        return summarize(Seen(""))
+    at = session.serving
+    store = session.store()
+    try:
+        members = store_facts.members(store)
+    except StoreError as e:
+        return summarize(Seen(at, facts.store.leader, silent={at: e.message}))
+    agents, silent = _agents(session, facts, members)
+    issuer = facts.issuer
+    seen = Seen(
+        store_at=at,
+        certificates={host: its.expires for host, its in issuer.files.items()} if issuer else {},
+        authority=issuer.authority.certificate.not_valid_after_utc if issuer and issuer.files else None,
+        now=issuer.told if issuer else None,
+        leader=facts.store.leader,
+        members=members,
+        agents={its.id: its for its in agents.values()},
+        silent=silent,
+        engines={
+            name: f"{address}:{ENGINE_PORT}"
+            for name, its in facts.hosts.items()
+            if has_cluster_flags(facts, name) and (address := its.advertised)
+        },
+    )
+    if not facts.store.leader:
+        return summarize(seen)
+    # A leader that goes between two questions takes the answers with it, and nothing else.
+    with contextlib.suppress(StoreError):
+        seen = replace(
+            seen,
+            peers=store_facts.peers(store),
+            leases=store_facts.leases(store),
+            records=libnetwork.parse(store.tree(libnetwork.ROOT)),
+        )
+        return summarize(seen)
+    return summarize(replace(seen, leader=store.leader()))
+
+
+def save(session: Session) -> Backup:
+    """A backup of the store as it is. Changes nothing.
+
+    Raises `Refused` where no store runs, and `DeadlineExceeded` where its networks change all the time.
+    """
+    at, store = session.serving, session.store()
+    if not store.leader():
+        raise Refused(
+            "no store answers here that has a leader: there is nothing to back up",
+            host=at,
+            hint="`fab store-status` shows what is wrong with it",
+        )
+    found: list[Backup] = []
+
+    def saved() -> bool:
+        # What the file says of the networks must be what the snapshot holds.
+        before = libnetwork.parse(store.tree(libnetwork.ROOT))
+        snapshot = store.save()
+        after = libnetwork.parse(store.tree(libnetwork.ROOT))
+        if before.networks != after.networks:
+            return False
+        told = about(
+            after,
+            snapshot,
+            made=datetime.now(UTC),
+            made_by=__version__,
+            consul=store_facts.agent(store).version,
+            hosts=session.fleet.names,
+        )
+        found.append(Backup(told, snapshot))
+        return True
+
+    wait_until(
+        saved,
+        what="a backup while no network is made or removed",
+        seconds=SAVE_SECONDS,
+        clock=session.clock,
+        host=at,
+        hint="try again when nobody changes the networks",
+    )
+    return found[0]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """``before`` is the backup of the store as it was, None where it could not be asked. ``repair`` is what
+    was mended behind the restore, and ``matrix`` the proof."""
+
+    plan: Plan
+    done: Done
+    before: Path | None
+    repair: Repair
+    matrix: Matrix
+
+    @property
+    def whole(self) -> bool:
+        return self.matrix.green and self.repair.after.healthy
+
+
+def make_restore(session: Session, backup: Backup, *, force: bool = False) -> tuple[list[Finding], Plan]:
+    """What a restore would do, and what is to be known of it before. Changes nothing.
+
+    Raises `Refused`, or `FleetError` of several, with everything that forbids it.
+    """
+    if session.fleet.store.external:
+        raise Refused(
+            f"the Consul at {session.fleet.store.place} is somebody else's, and holds more than this overlay",
+            hint="`consul snapshot restore` is for who runs it; `fab store-rebuild` writes lost records of "
+            "overlays anew",
+        )
+    live = checkup.look_at_all(session)
+    running = ""
+    if live.fleet.store is not None and live.fleet.store.leader:
+        running = store_facts.agent(session.store()).version
+    found = restore.findings(session.fleet, live, backup.about, running)
+    refuse(refusals(f for f in found if not (force and f.check in restore.FORCIBLE)))
+    return found, restore.plan(session.fleet, live, backup)
+
+
+def put_back(
+    session: Session,
+    plan: Plan,
+    keep: Callable[[Backup], Path],
+    show: Callable[[Checkup, Plan], None],
+) -> Restored:
+    """Carry a restore out, mend what joined or left since the backup as far as nobody notices, and prove.
+
+    ``keep`` puts a backup of the store as it is away, and says where; ``show`` is that of `checkup.repair`.
+    """
+    before = None
+    if session.store().leader():
+        session.progress("", "back the store up as it is")
+        before = keep(save(session))
+        session.progress("", f"the store as it is: {before}")
+    world = pipeline.world(session)
+    try:
+        done = apply(plan, world)
+    except OverweaveError as e:
+        if before is not None:
+            e.also.append(f"the store as it was: `fab store-restore {before}`")
+        raise
+    _note_what_joined(session, world)
+    repair = checkup.repair(session, world, show, _nothing_stops)
+    if repair.failed:
+        raise repair.failed
+    return Restored(plan, done, before, repair, pipeline.proven(session, look(session)))
+
+
+def _note_what_joined(session: Session, world: World) -> None:
+    """Containers that joined since the backup run, and the store does not know them any more."""
+    session.progress("", "noting what joined since the backup")
+    try:
+        recovery.run(session, world, lambda plan: False)
+    except (Refused, FleetError) as e:
+        # The checkup behind it names those that are left.
+        session.progress("", f"not all that joined since the backup can be noted: {e.message}")
+
+
+def _nothing_stops(plan: Plan) -> bool:
+    raise UsageError("what stops something for a moment is left to `fab repair`")
+
+
+def _agents(
+    session: Session, facts: FleetFacts, members: tuple[Member, ...]
+) -> tuple[dict[str, Agent], dict[str, str]]:
+    """What the agents on the hosts of the fleet say of themselves, and why those that don't answer do not."""
+    hosts = {
+        name: member
+        for member in members
+        if member.alive
+        for name, its in facts.hosts.items()
+        if its.interfaces.holding(member.address)
+    }
+    outcome = each(hosts, lambda name: store_facts.agent(session.store(name)), cancel=session.cancel)
+    return outcome.values, {name: e.message for name, e in outcome.errors.items()}

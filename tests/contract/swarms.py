@@ -1,0 +1,183 @@
+"""A swarm of fake engines: what its managers agree on. Texts and states are those of Docker 20.10 and 26."""
+
+from __future__ import annotations
+
+import itertools
+
+from overweave.command import Secret
+
+NO_SWARM = (
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node '
+    "to swarm and try again."
+)
+A_WORKER = (
+    "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please "
+    "run this command on a manager node or promote the current node to a manager."
+)
+IN_ONE = (
+    'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.'
+)
+LATER = (
+    "Timeout was reached before node joined. The attempt to join the swarm will continue in the background. "
+    'Use the "docker info" command to see the current swarm status of your node.'
+)
+_ids = itertools.count(1)
+
+
+class FakeSwarm:
+    """``nodes``: what managers list, by id."""
+
+    def __init__(self):
+        self.id = f"cluster{next(_ids)}"
+        self.tokens = {kind: f"SWMTKN-1-{self.id}-{kind}" for kind in ("manager", "worker")}
+        self.nodes = {}
+
+    @property
+    def managers(self):
+        return [n for n in self.nodes.values() if n["Spec"]["Role"] == "manager"]
+
+    def add(self, name, address, role):
+        node = {
+            "ID": f"node{next(_ids)}",
+            "Version": {"Index": 9},
+            "Spec": {"Labels": {}, "Role": role, "Availability": "active"},
+            "Description": {"Hostname": name},
+            "Status": {"State": "ready", "Addr": address},
+        }
+        self.nodes[node["ID"]] = node
+        self.settle()
+        return node["ID"]
+
+    def settle(self):
+        """Who manages, and who leads: the first."""
+        for node in self.nodes.values():
+            node.pop("ManagerStatus", None)
+        for node in self.managers:
+            address = f"{node['Status']['Addr']}:2377"
+            alive = node["Status"]["State"] == "ready"
+            status = {"Reachability": "reachable" if alive else "unreachable", "Addr": address}
+            first = next((n for n in self.managers if n["Status"]["State"] == "ready"), None)
+            node["ManagerStatus"] = {"Leader": True} | status if node is first else status
+
+    def lose(self, node):
+        """Its engine has left, or is off."""
+        if node in self.nodes:
+            self.nodes[node]["Status"] = {**self.nodes[node]["Status"], "State": "down"}
+            self.settle()
+
+
+class SwarmPart:
+    """The part of a fake engine that is about swarms. ``wire``: address:port -> the swarm of who listens.
+
+    ``joins_late``: how often it is asked for its state after a join until it is in; None: at once.
+    """
+
+    def __init__(self, wire):
+        self.swarm, self.node, self.wire = None, "", {} if wire is None else wire
+        self.joins_late, self._pending = None, None
+
+    def _swarm_info(self):
+        if self._pending is not None and self.joins_late == 0:
+            self._enter(*self._pending)
+        elif self._pending is not None:
+            self.joins_late -= 1
+        if self.swarm is None:
+            state = "inactive" if self._pending is None else "pending"
+            nothing = {"NodeID": "", "NodeAddr": "", "ControlAvailable": False, "Error": ""}
+            return nothing | {"LocalNodeState": state, "RemoteManagers": None}
+        its = self.swarm.nodes.get(self.node)
+        manager = its is not None and its["Spec"]["Role"] == "manager"
+        found = {
+            "NodeID": self.node,
+            "NodeAddr": self._address,
+            "LocalNodeState": "active",
+            "ControlAvailable": manager,
+            "Error": "",
+            "RemoteManagers": [
+                {"NodeID": n["ID"], "Addr": n["ManagerStatus"]["Addr"]} for n in self.swarm.managers
+            ],
+        }
+        return found | {"Cluster": {"ID": self.swarm.id, "DataPathPort": self._port}} if manager else found
+
+    def _managed(self, refuse):
+        if self.swarm is None:
+            refuse(503, NO_SWARM)
+        if self.swarm.nodes[self.node]["Spec"]["Role"] != "manager":
+            refuse(503, A_WORKER)
+        return self.swarm
+
+    def nodes(self):
+        with self._call("listing the swarm's nodes") as refuse:
+            return [dict(node) for node in self._managed(refuse).nodes.values()]
+
+    def init_swarm(self, address, *, port, pool=""):
+        with self._call("beginning a swarm") as refuse:
+            if self.swarm is not None:
+                refuse(503, IN_ONE)
+            assert port, "none is the engine's own choice"
+            self._enter(FakeSwarm(), address, "manager")
+            self._port = port
+
+    def _enter(self, swarm, address, role):
+        self.swarm, self._address, self._port, self._pending = swarm, address, 4789, None
+        self.node = swarm.add(self._where, address, role)
+        self.wire[f"{address}:2377"] = swarm
+
+    def join_token(self, *, manager):
+        with self._call("asking for a join token") as refuse:
+            return Secret(self._managed(refuse).tokens["manager" if manager else "worker"])
+
+    def join_swarm(self, address, remotes, token):
+        with self._call("joining the swarm") as refuse:
+            if self.swarm is not None:
+                refuse(503, IN_ONE)
+            if not token.reveal().startswith("SWMTKN-1-"):
+                refuse(500, "invalid join token")
+            there = next((self.wire[r] for r in remotes if r in self.wire), None)
+            if there is None:
+                refuse(503, f"rpc error: code = Unavailable desc = connection error: {remotes[0]}: refused")
+            role = next((kind for kind, its in there.tokens.items() if its == token.reveal()), None)
+            if role is None:
+                refuse(500, "rpc error: code = InvalidArgument desc = A valid join token is necessary")
+            if self.joins_late is not None:
+                self._pending = (there, address, role)
+                refuse(503, LATER)
+            self._enter(there, address, role)
+
+    def leave_swarm(self):
+        with self._call("leaving the swarm"):
+            if self.swarm is not None:
+                self.swarm.lose(self.node)
+                self.wire.pop(f"{self._address}:2377", None)
+            self.swarm, self.node, self._pending = None, "", None
+            self._networks = {n: its for n, its in self._networks.items() if its.get("Scope") != "swarm"}
+
+    def change_node(self, node, version, spec):
+        with self._call(f"changing the node {node}") as refuse:
+            swarm = self._managed(refuse)
+            if node not in swarm.nodes:
+                refuse(404, f"node {node} not found")
+            its = swarm.nodes[node]
+            if its["Version"]["Index"] != version:
+                refuse(500, "rpc error: code = Unknown desc = update out of sequence")
+            if spec["Role"] not in ("manager", "worker"):
+                refuse(400, f'invalid Role: "{spec["Role"]}"')
+            if spec["Role"] == "worker" and swarm.managers == [its]:
+                refuse(
+                    400,
+                    "rpc error: code = FailedPrecondition desc = attempting to demote the last manager of "
+                    "the swarm",
+                )
+            swarm.nodes[node] = its | {"Spec": dict(spec), "Version": {"Index": version + 2}}
+            swarm.settle()
+
+    def remove_node(self, node):
+        with self._call(f"removing the node {node}") as refuse:
+            swarm = self._managed(refuse)
+            if swarm.nodes.get(node) in swarm.managers:
+                refuse(
+                    400,
+                    f"rpc error: code = FailedPrecondition desc = node {node} is a cluster manager and is a "
+                    "member of the raft cluster. It must be demoted to worker before removal",
+                )
+            swarm.nodes.pop(node, None)

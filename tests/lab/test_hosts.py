@@ -1,0 +1,188 @@
+"""Hosts are added, replaced and removed, dead or alive, and the others' engines and containers go on."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+
+import pytest
+from tests.lab.bed import NOTHING_TO_DO, SLOT, Bed, differences, fresh, load
+
+from overweave.lab import Lab, faults
+from overweave.lab.locking import locked
+from overweave.lab.waiting import wait_for
+
+pytestmark = pytest.mark.lab
+
+NAMES = ("host1", "host2", "host3", "host4")
+FIRST = NAMES[:3]
+NET = f"10.98.{120 + SLOT}"
+ROWS = """\
+for space in $(ls /var/run/docker/netns | grep -E '^[0-9]+-'); do
+  nsenter --net=/var/run/docker/netns/$space bridge fdb show
+done | grep -c ' dst %s ' || true
+"""
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """An overlay on three hosts that carry a server each, with a user's container, and a fourth host."""
+    lab = fresh(f"h{SLOT}", hosts=len(NAMES), subnet=f"{NET}.0/24")
+    try:
+        made = Bed(lab, tmp_path_factory.mktemp("hosts"))
+        lab.write_inventory(made.inventory)
+        (made.home / ".ssh").mkdir(parents=True, mode=0o700)
+        shutil.copy(lab.known_hosts, made.home / ".ssh/known_hosts")
+        # The engine shows its bridge in another way when it did not make that itself.
+        made.do("host1", "systemctl restart docker")
+        made.pristine = made.state()
+        made.deploy("-H", ",".join(FIRST)).ok()
+        for name in FIRST:
+            start(made, name)
+        yield made
+    finally:
+        lab.down()
+
+
+def start(bed, name):
+    """A user's container that is gone at once when it is stopped."""
+    image = bed.wanted()["images"]["probe"]
+    bed.do(
+        name,
+        f"docker run -d --name app-{name} --restart always --stop-signal KILL --network overweave {image} "
+        "sleep 9999",
+    )
+
+
+def living(bed, *names):
+    """Main process of each engine, and since when each app runs."""
+    found = {}
+    for name in names:
+        with closing(bed.at(name)) as engine:
+            its = engine.inspect_container(f"app-{name}")
+        pid = bed.do(name, "systemctl show -p MainPID --value docker.service")
+        found[name] = (pid, its["Id"], its["State"]["StartedAt"])
+    return found
+
+
+def told(bed, *words):
+    file = bed.folder / "told.json"
+    file.unlink(missing_ok=True)
+    ran = bed.fab(*words, "--json", str(file))
+    return ran, load(file) if file.exists() else {}
+
+
+def unknown(bed, gone, *names):
+    """Nobody of these hosts knows an address any more, and nothing is left to be done."""
+    these = ("-H", ",".join(names))
+    assert {name: bed.do(name, ROWS % gone).strip() for name in names} == dict.fromkeys(names, "0")
+    ran, state = told(bed, "store-status", *these)
+    assert gone not in {engine["node"].partition(":")[0] for engine in state["engines"]}, ran
+    # A new server votes when Consul has watched it for 10 s.
+    assert [server["name"] for server in state["servers"]] == list(names), ran
+    assert bed.fab("doctor", *these).ok().out.endswith("nothing found\n")
+    assert bed.deploy(*these).out == NOTHING_TO_DO
+
+
+def test_a_host_is_added_and_no_other_engine_restarts(begun):
+    before = living(begun, *FIRST)
+    nobody = begun.fab("add-host", "host9", "--yes")
+    assert (nobody.status, nobody.said) == (
+        2,
+        "overweave: add-host host9: the inventory has no host host9\n"
+        "  -> write it under `hosts:` of the inventory first, or name all hosts with -H",
+    )
+    ran, result = told(begun, "add-host", "host4", "--yes")
+    assert ran.status == 0, ran
+    assert (result["kind"], result["hosts"], result["changed"]) == ("host-added", ["host4"], True)
+    assert result["proof"]["green"]
+    assert "12 of 12 directed pairs green" in ran.out
+    others = [s["does"] for stage in result["stages"] for s in stage["steps"] if s["host"] in FIRST]
+    assert set(others) == {"change overweave-boot.service"}
+    assert living(begun, *FIRST) == before
+    assert begun.deploy().out == NOTHING_TO_DO
+    again = begun.fab("add-host", "host4").ok()
+    assert again.out == "nothing to do: host4 carries all of it, and is proven\n"
+
+
+def test_a_host_that_is_off_is_replaced_by_a_new_machine(begun):
+    start(begun, "host4")
+    before = living(begun, *FIRST)
+    lab = begun.lab
+    with locked(lab.spec.lock, keep=True):
+        lab.host("host4").erase()
+    Lab.up(lab.name)
+    ran, result = told(begun, "replace-host", "host4", "--yes")
+    assert ran.status == 0, ran
+    assert (result["kind"], result["address"]) == ("host-replaced", f"{NET}.14")
+    does = [s["does"] for stage in result["stages"] for s in stage["steps"]]
+    assert "take the agent host4 out of the store" in does
+    assert result["proof"]["green"]
+    assert living(begun, *FIRST) == before
+    assert begun.fab("doctor").ok().out.endswith("nothing found\n")
+    # Its name and its address are free again.
+    start(begun, "host4")
+    begun.do("host1", "docker exec app-host1 ping -q -c 1 -W 3 app-host4")
+
+
+def test_a_host_that_answers_is_not_dead_and_a_server_does_not_leave(begun):
+    dead = begun.fab("remove-host", "host4", "--dead", "--yes")
+    assert (dead.status, dead.said) == (
+        4,
+        "overweave: host4: it is not gone: it answers by ssh\n"
+        "  -> `fab remove-host host4` takes it out in order",
+    )
+    server = begun.fab("remove-host", "host1", "--yes")
+    assert (server.status, server.said) == (
+        4,
+        "overweave: host1: it carries one of 3 servers of the store: 2 would be left\n"
+        "  -> `fab store-remove-server host1` or `fab store-replace-server host1` makes it an agent first",
+    )
+
+
+def test_a_dead_server_is_removed_without_it_and_another_host_takes_its_place(begun):
+    rest = NAMES[1:]
+    before = living(begun, *rest)
+    host = begun.lab.host("host1")
+    faults.power_off(host)
+    unasked = begun.fab("remove-host", "host1", "--dead")
+    assert unasked.status == 2
+    assert unasked.said == (
+        "overweave: This is only right if the machine that was host1 does not come back. "
+        "Nobody is there to ask.\n  -> add --yes to go on without asking"
+    )
+    ran, result = told(begun, "remove-host", "host1", "--dead", "--yes")
+    assert ran.status == 0, ran
+    assert ran.out.endswith(f"; remove line 3 of {begun.inventory}, which names it\n")
+    assert (result["address"], result["proof"]["green"]) == (f"{NET}.11", True)
+    assert living(begun, *rest) == before
+    unknown(begun, f"{NET}.11", *rest)
+
+
+def test_a_host_that_comes_back_is_told_of_and_leaves_as_it_was(begun):
+    rest = NAMES[1:]
+    before = living(begun, *rest)
+    faults.power_on(begun.lab.host("host1"))
+    these = ("-H", ",".join(rest))
+
+    def warned():
+        said = begun.fab("doctor", *these).out
+        return f"an engine at {NET}.11 is registered in the store and not in the inventory" in said
+
+    wait_for(warned, 40, "a warning")
+    refused = begun.fab("remove-host", "host1", "--yes")
+    assert (refused.status, refused.said) == (
+        4,
+        "overweave: host1: containers are on the overlay here: app-host1 (overweave)\n"
+        "  -> move or remove them, or add --disconnect to take them off it: they run on without it",
+    )
+    ran, result = told(begun, "remove-host", "host1", "--disconnect", "--yes")
+    assert ran.status == 0, ran
+    assert (result["kind"], result["proof"]["green"]) == ("host-removed", True)
+    assert living(begun, *rest) == before
+    assert "Up " in begun.do("host1", "docker ps --filter name=app-host1")
+    begun.do("host1", "docker rm -f app-host1; docker rmi $(docker images -q)")
+    assert differences({"host1": begun.pristine["host1"]}, {"host1": begun.state()["host1"]}) == []
+    unknown(begun, f"{NET}.11", *rest)
+    again = begun.fab("remove-host", "host1").ok()
+    assert again.out.startswith("nothing to do: nobody knows host1; remove line 3 of ")

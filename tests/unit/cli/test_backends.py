@@ -1,0 +1,25 @@
+"""What `fab backends` says where nothing fits all hosts."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.report.test_backends import DEBIAN_12, NEW, OLD, found
+
+from overweave.cli.backends import _refused
+
+HINT = "\n  -> upgrade those engines, or make an overlay of the others alone"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ((NEW, OLD), "no backend fits all hosts: host1 can't have consul"),
+        ((NEW, OLD, DEBIAN_12), "no backend fits all hosts: host1, host3 can't have consul"),
+        ((DEBIAN_12, {"live_restore": True}), "no backend fits all hosts: host2 can't have swarm"),
+        (({}, {"installed": False}), "no backend fits all hosts: host2 can't have consul"),
+    ],
+)
+def test_the_hosts_in_the_way_are_named_with_what_they_can_not_have(changes, said):
+    refused = _refused(found(*changes))
+    assert str(refused) == said + HINT
+    assert refused.exit_code == 4

@@ -1,0 +1,37 @@
+"""The fleet of a command line, where that says what carries the overlay."""
+
+from __future__ import annotations
+
+import pytest
+
+from overweave.cli import choice
+from overweave.errors import UsageError
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    file = tmp_path / "fleet.yml"
+    file.write_text("backend: swarm\nswarm: {managers: 1}\nhosts: {a: , b: }\n")
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("asked", "backend"), [("", "swarm"), ("auto", "auto"), ("consul", "consul"), ("swarm", "swarm")]
+)
+def test_an_option_wins_over_the_inventory_and_none_leaves_it(inventory, asked, backend):
+    fleet = choice.fleet([], inventory, backend=asked)
+    assert (fleet.backend, fleet.swarm.managers) == (backend, 1)
+    assert choice.fleet(["a"], inventory, backend=asked).backend == backend
+
+
+def test_hosts_without_an_inventory_take_what_all_engines_can_do():
+    assert choice.fleet(["a"], may_be_lab=False).backend == "auto"
+    assert choice.fleet(["a"], may_be_lab=False, backend="swarm").backend == "swarm"
+
+
+@pytest.mark.parametrize("asked", ["kubernetes", "Swarm", "consul "])
+def test_a_backend_that_there_is_not_is_refused(inventory, asked):
+    with pytest.raises(UsageError) as caught:
+        choice.fleet([], inventory, backend=asked)
+    assert str(caught.value) == f"--backend: there is no '{asked}'\n  -> take auto, consul or swarm"
+    assert caught.value.exit_code == 2

@@ -1,0 +1,112 @@
+"""What an engine refuses of a container's endpoint, and what is left then: on fake engines."""
+
+from __future__ import annotations
+
+import pytest
+from tests.contract.fakes import FakeEngine, FakeStore
+from tests.unit.test_apply import BY_HAND, ENDPOINT, ENDPOINT_KEY, NETWORK, REJOIN, Hosts, Rejoins, error_of
+
+from overweave.apply.endpoints import PERSIST_SECONDS
+from overweave.errors import EngineError, Interrupted
+from overweave.steps import CreateNetwork, HoldAddresses, ProvideImage, RejoinNetwork, RunContainer
+
+RUN = RunContainer("a", "why", "web", {"Image": "x:1", "HostConfig": {"NetworkMode": "n"}})
+
+
+@pytest.fixture
+def hosts(tmp_path):
+    return Hosts(tmp_path)
+
+
+class Fails(FakeEngine):
+    """Does not start containers: says ``status`` each time, but not more often than ``times``."""
+
+    def __init__(self, status, times=1000, leaves=False):
+        super().__init__("a", registry=["x:1"])
+        self.status, self.times, self.leaves = status, times, leaves
+
+    def start_container(self, name):
+        if self.times:
+            self.times -= 1
+            if self.leaves:
+                self.left_behind.add(("n", name))
+            raise EngineError(f"starting container {name}: no", status=self.status, host="a")
+        super().start_container(name)
+
+
+def with_network(hosts, engine):
+    hosts["a"].engine = engine
+    hosts.do(CreateNetwork("a", "why", "n", NETWORK), ProvideImage("a", "why", "x:1"))
+    return engine
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_container_that_never_starts_leaves_nothing_and_is_the_engines_own_error(hosts, leaves):
+    engine = with_network(hosts, Fails(500, leaves=leaves))
+    assert error_of(lambda: hosts.do(RUN), EngineError) == "a: starting container web: no"
+    assert (engine.containers(), engine.left_behind) == ([], set())
+    assert PERSIST_SECONDS <= hosts.clock.now - hosts.clock.started < PERSIST_SECONDS + 1
+
+
+def test_a_container_that_starts_at_a_later_try_runs(hosts):
+    engine = with_network(hosts, Fails(500, times=3, leaves=True))
+    hosts.do(RUN)
+    assert engine.container("web")["State"]["Running"]
+    assert len(hosts.clock.pauses) == 3
+
+
+def test_what_only_its_user_can_mend_is_not_tried_again(hosts):
+    """As a forbidden option: status 403, and no name that is taken."""
+    with_network(hosts, Fails(403))
+    assert error_of(lambda: hosts.do(RUN), EngineError) == "a: starting container web: no"
+    assert hosts.clock.pauses == []
+    assert hosts["a"].engine.containers() == []
+
+
+def test_an_endpoint_of_an_engine_that_can_not_tell_its_containers_is_left_alone(hosts):
+    class Broken(FakeEngine):
+        def container(self, name):
+            raise EngineError(f"looking at container {name}: it gave up", status=500, host="a")
+
+    hosts["a"].engine = Broken("a")
+    hosts.store.put(ENDPOINT_KEY, b"{}")
+    assert error_of(lambda: hosts.do(ENDPOINT), EngineError) == "a: looking at container db: it gave up"
+    assert hosts["a"].engine.calls == []
+
+
+def test_a_container_of_an_engine_that_can_not_tell_it_stays_where_it_is(hosts):
+    class Broken(Rejoins):
+        def container(self, name):
+            raise EngineError(f"looking at container {name}: it gave up", status=500, host="a")
+
+    hosts["a"].engine = Broken()
+    assert error_of(lambda: hosts.do(REJOIN), EngineError) == "a: looking at container web: it gave up"
+    assert (hosts["a"].engine.on, hosts["a"].engine.settings) == (True, [])
+
+
+def test_a_run_that_is_interrupted_while_an_address_is_held_puts_the_container_back(hosts):
+    class Slow(FakeStore):
+        def get(self, key):
+            raise Interrupted("interrupted")
+
+    hosts["a"].engine, hosts.store = Rejoins(), Slow()
+    keep = HoldAddresses("a", "why", "k", "10.9.0.0/24", ("10.9.0.7",))
+    rejoin = RejoinNetwork("a", "why", "web", "n", "n", keep)
+    assert error_of(lambda: hosts.do(rejoin), Interrupted) == "a: interrupted"
+    assert hosts["a"].engine.on
+
+
+def test_a_container_that_somebody_else_has_joined_meanwhile_is_on_the_network(hosts):
+    there = EngineError("container web is already attached to network n", status=403)
+    hosts["a"].engine = Rejoins(error=there)
+    hosts.do(REJOIN)
+    assert len(hosts["a"].engine.settings) == 1
+
+
+def test_a_container_that_is_forbidden_to_join_is_told_with_the_way_back(hosts):
+    class Forbidden(Rejoins):
+        def connect(self, network, container, settings):
+            raise EngineError("no such option", status=403)
+
+    hosts["a"].engine = Forbidden()
+    assert error_of(lambda: hosts.do(REJOIN)) == f"a: web is off n: no such option\n  -> {BY_HAND}"

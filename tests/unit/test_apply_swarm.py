@@ -1,0 +1,266 @@
+"""Steps of a swarm, carried out on fake engines that share one."""
+
+from __future__ import annotations
+
+import pytest
+from tests.contract.fakes import FakeClock, FakeEngine, FakeHost, FakeStore
+from tests.contract.swarms import LATER
+
+from overweave.apply.run import apply
+from overweave.apply.swarm import SECONDS
+from overweave.apply.world import World
+from overweave.errors import DeadlineExceeded, EngineError, OverweaveError
+from overweave.facts.swarm import look, parse_member
+from overweave.fleet import Cancel
+from overweave.model import Access, Host
+from overweave.steps import ChangeRole, InitSwarm, JoinSwarm, LeaveSwarm, RemoveNode, Stage, make_plan
+
+
+class Hosts:
+    """Hosts a, b, c, whose engines reach each other."""
+
+    def __init__(self, folder, kind=FakeEngine):
+        self.said, self.clock = [], FakeClock()
+        wire: dict = {}
+        self.hosts = {
+            name: FakeHost(Host(name, Access(f"10.0.0.{i}")), folder / name, kind(name, wire=wire))
+            for i, name in enumerate("abc", 1)
+        }
+
+    def do(self, *steps):
+        world = World(
+            self.hosts, FakeStore(), self.clock, Cancel(), lambda host, text: self.said.append((host, text))
+        )
+        return apply(make_plan(*(Stage("s", (step,)) for step in steps)), world)
+
+    def engine(self, name):
+        return self.hosts[name].engine
+
+    def member(self, name):
+        return parse_member(self.engine(name).info())
+
+    def begin(self, port=4789):
+        self.do(InitSwarm("a", "why", "10.0.0.1", port))
+
+    def join(self, name, manager=False, via="a"):
+        remotes = (f"{self.hosts[via].reached_at}:2377",)
+        return JoinSwarm(name, "why", self.hosts[name].reached_at, via, remotes, manager)
+
+    def role(self, name, manager, at="a"):
+        return ChangeRole(at, "why", self.member(name).node, name, manager)
+
+
+@pytest.fixture
+def hosts(tmp_path):
+    return Hosts(tmp_path)
+
+
+def error_of(call, kind=OverweaveError):
+    with pytest.raises(kind) as caught:
+        call()
+    return str(caught.value)
+
+
+def test_a_swarm_is_begun_and_joined_and_its_first_manager_tells_the_token(hosts):
+    hosts.begin(port=4790)
+    assert (hosts.member("a").manager, hosts.member("a").port) == (True, 4790)
+    hosts.do(hosts.join("b", manager=True), hosts.join("c", via="b"))
+    assert [hosts.member(n).manager for n in "abc"] == [True, True, False]
+    assert [(n.name, n.role, n.leader) for n in look(hosts.engine("b")).nodes.values()] == [
+        ("a", "manager", True),
+        ("b", "manager", False),
+        ("c", "worker", False),
+    ]
+    assert hosts.engine("b").calls.count("asking for a join token") == 1
+    assert hosts.engine("c").calls.count("asking for a join token") == 0
+
+
+def test_a_token_is_in_nothing_that_is_said_or_raised(hosts):
+    hosts.begin()
+    hosts.engine("b").swarm = hosts.engine("a").swarm
+    with pytest.raises(EngineError) as caught:
+        hosts.do(hosts.join("b"))
+    assert "SWMTKN" not in f"{hosts.said} {caught.value!r} {caught.value} {caught.value.__cause__!r}"
+    assert ("b", "join the swarm at 10.0.0.2 as a worker") in hosts.said
+
+
+def test_no_token_is_asked_of_who_does_not_manage(hosts):
+    said = error_of(lambda: hosts.do(hosts.join("b")))
+    assert said.startswith("a: asking for a join token: This node is not a swarm manager.")
+    assert "joining the swarm" not in hosts.engine("b").calls
+
+
+def test_a_join_that_goes_on_behind_its_deadline_is_waited_for(hosts):
+    hosts.begin()
+    hosts.engine("b").joins_late = 5
+    hosts.do(hosts.join("b"))
+    assert hosts.member("b").active
+    assert len(hosts.clock.pauses) == 5
+
+
+def test_a_join_that_never_ends_is_the_engines_own_error(hosts):
+    hosts.begin()
+    hosts.engine("b").joins_late = 10_000
+    assert error_of(lambda: hosts.do(hosts.join("b")), EngineError) == f"b: joining the swarm: {LATER}"
+    assert SECONDS <= hosts.clock.now - hosts.clock.started < SECONDS + 2
+
+
+class Silent(FakeEngine):
+    """One that says nothing of a join that it goes on with."""
+
+    def join_swarm(self, address, remotes, token):
+        self.joins_late = 10_000
+        with pytest.raises(EngineError):
+            super().join_swarm(address, remotes, token)
+
+
+def test_an_engine_that_joined_and_is_no_node_is_told(tmp_path):
+    hosts = Hosts(tmp_path, Silent)
+    hosts.begin()
+    assert error_of(lambda: hosts.do(hosts.join("b")), DeadlineExceeded) == (
+        "b: the engine is no node of the swarm: not within 30 s\n"
+        "  -> see `journalctl -u docker` on the host: does TCP 2377 of a manager answer?"
+    )
+
+
+def test_a_join_that_is_refused_is_not_waited_for(hosts):
+    hosts.begin()
+    step = JoinSwarm("b", "why", "10.0.0.2", "a", ("10.0.0.9:2377",), False)
+    assert error_of(lambda: hosts.do(step)) == (
+        "b: joining the swarm: rpc error: code = Unavailable desc = connection error: 10.0.0.9:2377: refused"
+    )
+    assert hosts.clock.pauses == []
+
+
+def test_a_worker_becomes_a_manager_and_a_worker_again(hosts):
+    hosts.begin()
+    hosts.do(hosts.join("b"), hosts.join("c"))
+    hosts.do(hosts.role("b", True))
+    assert (hosts.member("b").manager, hosts.member("c").manager) == (True, False)
+    hosts.do(hosts.role("b", False))
+    assert not hosts.member("b").manager
+    calls = len(hosts.engine("a").calls)
+    hosts.do(hosts.role("b", False))
+    assert hosts.engine("a").calls[calls:] == ["listing the swarm's nodes"], "it is one already"
+
+
+def test_labels_and_availability_of_a_node_stay_as_they_are(hosts):
+    hosts.begin()
+    hosts.do(hosts.join("b"))
+    engine, id_ = hosts.engine("a"), hosts.member("b").node
+    node = look(engine).nodes[id_]
+    engine.change_node(id_, node.version, {**node.spec, "Labels": {"rack": "2"}, "Availability": "drain"})
+    hosts.do(hosts.role("b", True))
+    spec = look(engine).nodes[id_].spec
+    assert spec == {"Labels": {"rack": "2"}, "Availability": "drain", "Role": "manager"}
+
+
+class Busy(FakeEngine):
+    """Somebody else changes a node between two looks at it."""
+
+    others = 2
+
+    def change_node(self, node, version, spec):
+        if self.others:
+            self.others -= 1
+            its = self.swarm.nodes[node]
+            self.swarm.nodes[node] = its | {"Version": {"Index": version + 1}}
+        super().change_node(node, version, spec)
+
+
+def test_a_node_that_somebody_else_changes_meanwhile_is_read_again(tmp_path):
+    hosts = Hosts(tmp_path, Busy)
+    hosts.begin()
+    hosts.do(hosts.join("b"))
+    hosts.do(hosts.role("b", True))
+    assert hosts.member("b").manager
+    assert hosts.engine("a").others == 0
+
+
+def test_the_last_manager_stays_one(hosts):
+    hosts.begin()
+    assert error_of(lambda: hosts.do(hosts.role("a", False))).endswith(
+        "attempting to demote the last manager of the swarm"
+    )
+
+
+def test_a_node_that_is_gone_needs_no_role(hosts):
+    hosts.begin()
+    hosts.do(ChangeRole("a", "why", "nobody", "b", True))
+    assert hosts.engine("a").calls[-1] == "listing the swarm's nodes"
+
+
+class Slow(FakeEngine):
+    """Its swarm makes nobody a manager whom the others reach."""
+
+    def nodes(self):
+        return [{k: v for k, v in n.items() if k != "ManagerStatus"} for n in super().nodes()]
+
+
+def test_a_role_that_does_not_come_is_told(tmp_path):
+    hosts = Hosts(tmp_path, Slow)
+    hosts.begin()
+    hosts.do(hosts.join("b"))
+    assert error_of(lambda: hosts.do(hosts.role("b", True)), DeadlineExceeded) == (
+        "a: b is no manager yet: not within 30 s\n  -> see `docker node ls` on a manager"
+    )
+
+
+class New(FakeEngine):
+    """One that has just become a manager, ``prepares`` times asked ago."""
+
+    prepares = 3
+
+    def nodes(self):
+        if self.prepares:
+            self.prepares -= 1
+            raise EngineError(f"listing the swarm's nodes: {PREPARED}", status=503)
+        return super().nodes()
+
+
+PREPARED = (
+    "This node is not a swarm manager. Manager is being prepared or has trouble connecting to the cluster."
+)
+
+
+def test_a_manager_that_is_being_prepared_is_waited_for(tmp_path):
+    hosts = Hosts(tmp_path, New)
+    hosts.begin()
+    hosts.do(hosts.join("b"))
+    hosts.do(hosts.role("b", True))
+    assert hosts.member("b").manager
+    hosts.do(hosts.role("a", False, at="b"))
+    assert [hosts.member(n).manager for n in "ab"] == [False, True]
+
+
+def test_a_manager_that_stays_without_its_swarm_is_the_engines_own_error(tmp_path):
+    hosts = Hosts(tmp_path, New)
+    hosts.begin()
+    hosts.engine("a").prepares = 10_000
+    step = ChangeRole("a", "why", "n", "b", True)
+    assert error_of(lambda: hosts.do(step), EngineError) == f"a: listing the swarm's nodes: {PREPARED}"
+    assert hosts.clock.now - hosts.clock.started >= SECONDS
+
+
+def test_hosts_leave_and_are_taken_off_the_list_and_twice_is_no_error(hosts):
+    hosts.begin()
+    hosts.do(hosts.join("b"))
+    node = hosts.member("b").node
+    for _ in range(2):
+        hosts.do(LeaveSwarm("b", "why"))
+        assert not hosts.member("b").there
+    assert look(hosts.engine("a")).nodes[node].state == "down"
+    for _ in range(2):
+        hosts.do(RemoveNode("a", "why", node, "b"))
+        assert list(look(hosts.engine("a")).nodes) == [hosts.member("a").node]
+    hosts.do(LeaveSwarm("a", "why"))
+    assert not hosts.member("a").there
+
+
+def test_a_manager_is_not_removed_from_the_list(hosts):
+    hosts.begin()
+    node = hosts.member("a").node
+    assert error_of(lambda: hosts.do(RemoveNode("a", "why", node, "a"))) == (
+        f"a: removing the node {node}: rpc error: code = FailedPrecondition desc = node {node} is a cluster "
+        "manager and is a member of the raft cluster. It must be demoted to worker before removal"
+    )
