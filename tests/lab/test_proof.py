@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.lab.bed import GREEN, NET, changes, load, red
+from tests.lab.bed import CURL, GREEN, NET, changes, load, red
 
 pytestmark = pytest.mark.lab
 
@@ -55,6 +55,22 @@ def test_without_perl_the_probes_own_tools_check(deployed):
     assert {its["rule"] for its in found["diagnosis"]} <= {"vxlan-lost", "row-missing"}
     blamed = {tuple(pair) for its in found["diagnosis"] for pair in its["pairs"]}
     assert blamed == {("host1", "host2"), ("host2", "host1")}
+
+
+def test_a_deployment_waits_for_what_engines_are_late_with(deployed):
+    """As behind a restart, where an engine heard of the others' containers only when all checks were over."""
+    inside = "nsenter --net=$(ls /var/run/docker/netns/1-*)"
+    veth = f"$({inside} ip -o link show type veth | sed 's/^[0-9]*: \\([^@]*\\)@.*/\\1/')"
+    deployed.do("host1", f"{CURL} -X DELETE http://127.0.0.1:8500/v1/kv/overweave/proven/overweave")
+    deployed.do("host2", f"{inside} ip link set {veth} nomaster")
+    deployed.undo.append(lambda: deployed.do("host2", f"{inside} ip link set {veth} master br0"))
+    with deployed.start("deploy-overlay", "--yes", inventory=deployed.inventory) as process:
+        for line in process.stderr:
+            if "where containers are is not known everywhere yet: prove again" in line:
+                deployed.mend()
+        assert GREEN in process.stdout.read()
+    assert process.returncode == 0
+    assert deployed.undo == []
 
 
 def test_what_must_not_be_reached_is_tried(deployed):

@@ -114,7 +114,12 @@ def prove(
         if a != b and after[a].links
     }
     pairs = tuple(
-        Pair(a, b, _with_row(checks, (a, b), verdicts, rows, place, before, after), wanted=checks)
+        Pair(
+            a,
+            b,
+            _with_row(checks, (a, b), stands[b].address, verdicts, rows, place, before, after),
+            wanted=checks,
+        )
         for (a, b), checks in wanted.items()
     )
     matrix = Matrix(
@@ -200,6 +205,7 @@ def _evidence(
 def _with_row(
     checks: tuple[str, ...],
     pair: tuple[str, str],
+    address: str,
     verdicts: Mapping[tuple[str, str], dict[str, Verdict]],
     rows: Mapping[tuple[str, str], str],
     place: Place,
@@ -212,10 +218,11 @@ def _with_row(
         evidence = _evidence(source, place, before, after)
         row = rows[pair]
         moved = evidence.sent > 0
+        still = "no packet went through the vxlan device"
+        if not before[source].knows(address):
+            still += ": the neighbour row came while it was checked"
         found["vxlan"] = Verdict(
             row == place.vteps[target] and moved,
-            (f"VNI {evidence.vni} to {row}" if moved else "no packet went through the vxlan device")
-            if row
-            else "no forwarding row",
+            (f"VNI {evidence.vni} to {row}" if moved else still) if row else "no forwarding row",
         )
     return found
