@@ -84,6 +84,15 @@ class EngineReader(Protocol):
     def nodes(self) -> list[Json]:
         """The nodes of its swarm. Raises `EngineError` (503) if it is no manager, or there is no leader."""
 
+    def services(self) -> list[Json]:
+        """The services of its swarm. Raises as `nodes`."""
+
+    def service(self, id_: str) -> Json:
+        """Raises `EngineError` (404) where there is none."""
+
+    def tasks(self, service: str) -> list[Json]:
+        """The tasks of a service that are to run, each on its node."""
+
 
 class Engine(EngineReader, Protocol):
     """The engine API with what apply needs to change."""
@@ -143,6 +152,12 @@ class Engine(EngineReader, Protocol):
 
     def remove_node(self, node: str) -> None:
         """One that nobody knows is no error."""
+
+    def create_service(self, spec: Mapping[str, Json]) -> str:
+        """Create from a body of ``POST /services/create``; returns the id. Its image is looked up nowhere."""
+
+    def remove_service(self, id_: str) -> None:
+        """One that is gone already is no error."""
 
 
 class Reader(Protocol):

@@ -30,7 +30,8 @@ class FakeSwarm:
     def __init__(self):
         self.id = f"cluster{next(_ids)}"
         self.tokens = {kind: f"SWMTKN-1-{self.id}-{kind}" for kind in ("manager", "worker")}
-        self.nodes = {}
+        self.nodes, self.services = {}, {}
+        self.refuses_tasks = ""
 
     @property
     def managers(self):
@@ -170,6 +171,43 @@ class SwarmPart:
                 )
             swarm.nodes[node] = its | {"Spec": dict(spec), "Version": {"Index": version + 2}}
             swarm.settle()
+
+    def services(self):
+        with self._call("listing services") as refuse:
+            return list(self._managed(refuse).services.values())
+
+    def service(self, id_):
+        with self._call(f"looking at service {id_}") as refuse:
+            if id_ not in self._managed(refuse).services:
+                refuse(404, f"service {id_} not found")
+            return self.swarm.services[id_]
+
+    def tasks(self, service):
+        with self._call(f"listing the tasks of service {service}") as refuse:
+            mode = self._managed(refuse).services[service]["Spec"]["EndpointSpec"]["Mode"]
+            status = {"State": "running", "PortStatus": {}}
+            if mode == "dnsrr":
+                status["PortStatus"] = {"Ports": [{"PublishedPort": 32768, "PublishMode": "host"}]}
+            if self.swarm.refuses_tasks:
+                status = {"State": "rejected", "Err": self.swarm.refuses_tasks}
+            return [
+                {"ID": f"task{n}", "NodeID": node, "Status": status}
+                for n, node in enumerate(self.swarm.nodes)
+            ]
+
+    def create_service(self, spec):
+        with self._call(f"creating service {spec['Name']}") as refuse:
+            swarm = self._managed(refuse)
+            if spec["Name"] in {its["Spec"]["Name"] for its in swarm.services.values()}:
+                refuse(409, "rpc error: code = AlreadyExists desc = name conflicts with an existing object")
+            id_ = f"service{next(_ids)}"
+            ports = [{**its, "PublishedPort": 30000} for its in spec["EndpointSpec"]["Ports"]]
+            swarm.services[id_] = {"ID": id_, "Spec": dict(spec), "Endpoint": {"Ports": ports}}
+            return id_
+
+    def remove_service(self, id_):
+        with self._call(f"removing service {id_}") as refuse:
+            self._managed(refuse).services.pop(id_, None)
 
     def remove_node(self, node):
         with self._call(f"removing the node {node}") as refuse:

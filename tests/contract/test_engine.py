@@ -10,7 +10,9 @@ import pytest
 from overweave.command import Secret
 from overweave.errors import EngineError, UsageError
 from overweave.facts.swarm import Member, look, parse_member
-from overweave.model import Archive
+from overweave.lab.waiting import wait_for
+from overweave.model import PROBE_LABEL, Archive
+from overweave.prove.services import spec as service_spec
 
 IDLE = ["sh", "-c", "exec sleep 600"]
 
@@ -287,6 +289,8 @@ def test_an_engine_without_a_swarm_manages_none(swarm):
         engine.change_node("abc", 1, {})
     with refused(503, f"removing the node abc: {NO_SWARM}"):
         engine.remove_node("abc")
+    with refused(503, f"listing services: {NO_SWARM}"):
+        engine.services()
     with refused(500, f"creating network blue: {NO_SWARM}"):
         engine.create_network(BLUE | {"Driver": "overlay", "Attachable": True})
 
@@ -311,6 +315,21 @@ def test_who_begins_a_swarm_is_its_first_manager_and_leads_it(swarm):
     engine.create_network(BLUE | {"Driver": "overlay", "Attachable": True})
     made = engine.network("blue")
     assert (made["Scope"], made["Attachable"]) == ("swarm", True)
+    wanted = service_spec("web", "nobody/has:it", made["Id"], "a run", mode="dnsrr")
+    id_ = engine.create_service(wanted)
+    assert [(its["ID"], its["Spec"]["Name"], its["Spec"]["Labels"]) for its in engine.services()] == [
+        (id_, "web", {PROBE_LABEL: "a run"})
+    ]
+    assert engine.service(id_)["Spec"]["EndpointSpec"]["Mode"] == "dnsrr"
+    wait_for(lambda: {task.get("NodeID") for task in engine.tasks(id_)} == {member.node}, 30, "its task")
+    taken = "rpc error: code = AlreadyExists desc = name conflicts with an existing object"
+    with refused(409, f"creating service web: {taken}"):
+        engine.create_service(wanted)
+    for _ in range(2):
+        engine.remove_service(id_)
+    assert engine.services() == []
+    with refused(404, f"looking at service {id_}: service {id_} not found"):
+        engine.service(id_)
     for _ in range(2):  # what is left already is no error
         engine.leave_swarm()
         assert parse_member(engine.info()) == Member()

@@ -70,7 +70,51 @@ def test_the_leader_loses_its_power_and_comes_back(swarm):
     assert load(report)["between"] == "containers that stand on the network"
 
 
+def test_services_are_reached_each_way_that_the_kernel_has(swarm):
+    """A kernel without IPVS has no virtual addresses and no routing mesh, and the proof says so."""
+    report = swarm.folder / "services.json"
+    ran = swarm.fab("prove-services", "--json", str(report))
+    found = load(report)
+    spreads = not found["without_ipvs"]
+    assert (ran.status, found["green"]) == ((0, True) if spreads else (1, False)), ran
+    for host in ("host1", "host2", "host3"):
+        assert {kind: its["ok"] for kind, its in found["checks"][host].items()} == {
+            "round robin": True,
+            "virtual address": spreads,
+            "host port": True,
+            "mesh port": spreads,
+        }, found
+    assert ("has no IPVS" in ran.out) is not spreads
+    assert swarm.do("host1", "docker service ls -q") == ""
+    swarm.do("host1", "docker node update -q --availability drain host3")
+    swarm.undo.append(lambda: swarm.do("host1", "docker node update -q --availability active host3"))
+    for words, said in (
+        (
+            (),
+            "the swarm runs no replica on host3: its node is ready, drain\n"
+            "  -> see `docker node ls` on a manager; `docker node update --availability active`",
+        ),
+        (
+            ("--network", "blue"),
+            "no container of Overweave's is on the network blue on host1, host2, host3\n"
+            "  -> `fab deploy-overlay` makes the network, and one on every host",
+        ),
+        (
+            ("-H", "host2,host3"),
+            "no host here is a manager of the swarm that has a leader\n"
+            "  -> `fab status` shows the managers; name one with -H, too",
+        ),
+    ):
+        refused = swarm.fab("prove-services", *words)
+        assert (refused.status, refused.said) == (4, f"overweave: {said}"), refused
+    swarm.mend()
+
+
 def test_it_is_taken_away_and_leaves_nothing(swarm):
     swarm.fab("destroy-overlay", "--yes").ok()
     assert differences(swarm.pristine, swarm.state()) == []
     assert swarm.fab("destroy-overlay", "--yes").out.startswith("nothing to do")
+    assert swarm.fab("prove-services").said == (
+        "overweave: services are a swarm's, and these hosts are in none\n"
+        "  -> `fab backends` shows what else these engines can do"
+    )

@@ -32,7 +32,7 @@ LAYERS = (
     {"report", "lock", "adapters", "lab"},
     {"session"},
     {"proving", "kept"},
-    {"checkup"},
+    {"checkup", "servicing"},
     {"pipeline", "tracing", "networking", "recovery", "rotation"},
     {"storekeeping", "hosts"},
     {"store_changes"},

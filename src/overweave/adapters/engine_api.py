@@ -210,6 +210,18 @@ class EngineApi:
         with self._call("listing the swarm's nodes") as client:
             return list(client.nodes())
 
+    def services(self) -> list[Json]:
+        with self._call("listing services") as client:
+            return list(client.services())
+
+    def service(self, id_: str) -> Json:
+        with self._call(f"looking at service {id_}") as client:
+            return client.inspect_service(id_)
+
+    def tasks(self, service: str) -> list[Json]:
+        with self._call(f"listing the tasks of service {service}") as client:
+            return list(client.tasks(filters={"service": service, "desired-state": "running"}))
+
     def init_swarm(self, address: str, *, port: int, pool: str = "") -> None:
         body = {"ListenAddr": LISTEN, "AdvertiseAddr": address, "DataPathAddr": address}
         # Engines before 19.03 know neither, and refuse what they don't know.
@@ -250,6 +262,18 @@ class EngineApi:
         try:
             with self._call(f"removing the node {node}") as client:
                 client.remove_node(node, force=True)
+        except EngineError as e:
+            if e.status != 404:
+                raise
+
+    def create_service(self, spec: Mapping[str, Json]) -> str:
+        with self._call(f"creating service {spec['Name']}") as client:
+            return str(client.send_json("/services/create", spec)["ID"])
+
+    def remove_service(self, id_: str) -> None:
+        try:
+            with self._call(f"removing service {id_}") as client:
+                client.remove_service(id_)
         except EngineError as e:
             if e.status != 404:
                 raise

@@ -16,13 +16,27 @@ from . import (
     playbooks,
     rebuild,
     secrets,
+    services,
     store,
     store_servers,
     tasks,
     trace,
 )
 
-AT_ROOT = (tasks, hosts, doctor, store, store_servers, secrets, rebuild, networks, backends, trace, bench)
+AT_ROOT = (
+    tasks,
+    hosts,
+    doctor,
+    store,
+    store_servers,
+    secrets,
+    rebuild,
+    networks,
+    backends,
+    services,
+    trace,
+    bench,
+)
 """Modules whose tasks have no prefix."""
 
 

@@ -12,7 +12,7 @@ from overweave.printable import one_line
 from .typed import objects, text, whole
 
 INACTIVE = "inactive"
-READY = "ready"
+READY, ACTIVE = "ready", "active"
 REACHABLE = "reachable"
 
 
