@@ -77,7 +77,7 @@ PasswordAuthentication no
 PrintMotd no
 """
 
-# Until a test starts them, a host has Docker's rules and no others.
+# Until a test starts them, a host has Docker's rules and no others. etcd is there to run in a container.
 CUSTOMIZE = f"""\
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 for user in ops nosudo pwops; do
@@ -93,7 +93,7 @@ rm -f /var/lib/dbus/machine-id
 ln -s /etc/machine-id /var/lib/dbus/machine-id
 systemctl set-default multi-user.target
 systemctl enable docker.service containerd.service ssh.service
-for service in nftables ufw firewalld; do
+for service in nftables ufw firewalld etcd; do
     ! systemctl cat "$service" > /dev/null 2>&1 || systemctl disable "$service"
 done
 systemctl mask {" ".join(MASKED)}
@@ -130,7 +130,7 @@ _FILES: Mapping[str, tuple[int, str]] = {
 RECIPES: Mapping[str, Recipe] = {
     # The client's package has the server's program too, and no service that would start.
     "20.10-consul": Recipe("bullseye", (*PACKAGES, *FIREWALLS, "consul", "redis-tools"), CUSTOMIZE, _FILES),
-    "20.10-etcd": Recipe("bookworm", PACKAGES, CUSTOMIZE, _FILES),
+    "20.10-etcd": Recipe("bookworm", (*PACKAGES, "etcd-server", "etcd-client"), CUSTOMIZE, _FILES),
     "26": Recipe("trixie", (*PACKAGES, "docker-cli"), CUSTOMIZE, _FILES, unified=True),
 }
 """What a lab's hosts can be, by their engine: its version, and the best store that it can use."""
