@@ -10,11 +10,12 @@ import base64
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -72,12 +73,12 @@ def in_turn(name: str) -> Iterator[None]:
         os.close(lock)
 
 
-def fresh(name: str, hosts: int, subnet: str) -> Lab:
+def fresh(name: str, hosts: int, subnet: str, engines: Sequence[str] = ()) -> Lab:
     """A new lab. What a killed run left of one of this name is removed: the slot says nobody uses it."""
     for lab in Lab.all():
         if lab.name == name:
             lab.down()
-    return Lab.up(name, hosts=hosts, subnet=subnet)
+    return Lab.up(name, hosts=hosts, subnet=subnet, engines=engines)
 
 
 DROP_IN = "/etc/systemd/system/docker.service.d/90-overweave.conf"
@@ -382,6 +383,19 @@ class Bed:
         host = self.lab.host(name)
         faults.drop(host, protocol, port, self.lab.host(peer).address)
         self.undo.append(lambda: faults.clear(host))
+
+
+@contextmanager
+def bed_of(lab: Lab, folder: Path) -> Iterator[Bed]:
+    """A lab with an inventory of it and a home that knows its hosts, as long as the block lasts."""
+    try:
+        bed = Bed(lab, folder)
+        lab.write_inventory(bed.inventory)
+        (bed.home / ".ssh").mkdir(parents=True, mode=0o700)
+        shutil.copy(lab.known_hosts, bed.home / ".ssh/known_hosts")
+        yield bed
+    finally:
+        lab.down()
 
 
 # First an engine without a store: one whose store is gone can't remove its networks.

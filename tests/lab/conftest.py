@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
-from tests.lab.bed import LAB, NET, Bed, fresh
+from tests.lab.bed import LAB, NET, bed_of, fresh
 
 
 @pytest.fixture(scope="session")
 def bed(tmp_path_factory):
     """Three clean hosts."""
     lab = fresh(LAB, hosts=3, subnet=f"{NET}.0/24")
-    try:
-        made = Bed(lab, tmp_path_factory.mktemp("bed"))
-        lab.write_inventory(made.inventory)
+    with bed_of(lab, tmp_path_factory.mktemp("bed")) as made:
         # What happens on a host is the same with one server, and three take longer.
         made.write_inventory(servers=1)
-        (made.home / ".ssh").mkdir(parents=True, mode=0o700)
-        shutil.copy(lab.known_hosts, made.home / ".ssh/known_hosts")
         made.make_clean()
         yield made
-    finally:
-        lab.down()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import tempfile
 import time
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.bed import LAB, NET, Bed, Ran, fresh, load
+from tests.lab.bed import LAB, NET, Bed, Ran, bed_of, fresh, load
 
 from overweave.errors import OverweaveError
 from overweave.lab import LabHost, faults
@@ -214,16 +213,10 @@ DRILLS = {
 def populated(hosts: int) -> Iterator[Bed]:
     """So many hosts of this drill's own, with a proven overlay and users' containers on it."""
     lab = fresh(LAB, hosts=hosts, subnet=f"{NET}.0/24")
-    try:
-        bed = Bed(lab, Path(tempfile.mkdtemp(prefix="overweave-drill-")))
-        lab.write_inventory(bed.inventory)
-        (bed.home / ".ssh").mkdir(parents=True, mode=0o700)
-        shutil.copy(lab.known_hosts, bed.home / ".ssh/known_hosts")
+    with bed_of(lab, Path(tempfile.mkdtemp(prefix="overweave-drill-"))) as bed:
         bed.deploy().ok()
         populate(bed)
         yield bed
-    finally:
-        lab.down()
 
 
 def main() -> None:

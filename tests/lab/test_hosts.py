@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import closing
 
 import pytest
-from tests.lab.bed import NOTHING_TO_DO, SLOT, Bed, differences, fresh, load
+from tests.lab.bed import NOTHING_TO_DO, SLOT, bed_of, differences, fresh, load
 
 from overweave.lab import Lab, faults
 from overweave.lab.locking import locked
@@ -28,11 +27,7 @@ done | grep -c ' dst %s ' || true
 def begun(tmp_path_factory):
     """An overlay on three hosts that carry a server each, with a user's container, and a fourth host."""
     lab = fresh(f"h{SLOT}", hosts=len(NAMES), subnet=f"{NET}.0/24")
-    try:
-        made = Bed(lab, tmp_path_factory.mktemp("hosts"))
-        lab.write_inventory(made.inventory)
-        (made.home / ".ssh").mkdir(parents=True, mode=0o700)
-        shutil.copy(lab.known_hosts, made.home / ".ssh/known_hosts")
+    with bed_of(lab, tmp_path_factory.mktemp("hosts")) as made:
         # The engine shows its bridge in another way when it did not make that itself.
         made.do("host1", "systemctl restart docker")
         made.pristine = made.state()
@@ -40,8 +35,6 @@ def begun(tmp_path_factory):
         for name in FIRST:
             start(made, name)
         yield made
-    finally:
-        lab.down()
 
 
 def start(bed, name):

@@ -166,5 +166,5 @@ def test_labs_are_for_root(lab):
 
 
 def test_others_on_this_machine_see_neither_keys_nor_disks(lab):
-    for path in (lab.key, Path(lab.spec.image) / "rootfs/usr/bin/sudo", lab.hosts[0].folder / "upper/etc"):
+    for path in (lab.key, lab.spec.image(1) / "rootfs/usr/bin/sudo", lab.hosts[0].folder / "upper/etc"):
         assert not run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "ls", str(path)).ok

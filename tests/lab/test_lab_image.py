@@ -19,7 +19,7 @@ pytestmark = pytest.mark.lab
 
 def builder():
     return subprocess.Popen(
-        (sys.executable, "-c", "from overweave.lab import image; image.ensure('bullseye', print)"),
+        (sys.executable, "-c", "from overweave.lab import image; image.ensure('20.10-consul', print)"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -56,7 +56,7 @@ def test_a_killed_build_is_no_image_and_the_next_one_takes_over(tmp_path, monkey
         second.send_signal(signal.SIGCONT)
         wait_for(lambda: bool(descendants(second.pid)), 10, "the second build to begin")
         assert len(list(cache_root().glob(".*.partial"))) == 1
-        assert image.cached("bullseye") is None
+        assert image.cached("20.10-consul") is None
     finally:
         for process in filter(None, (first, second)):
             process.kill()

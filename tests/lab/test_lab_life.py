@@ -98,7 +98,7 @@ def test_a_lab_comes_grows_and_goes(gone):
     host1 = lab.host("host1")
     pids = host1.processes
     assert lines[-2] == f"starting 1 of 1 hosts in {SUBNET}"
-    assert lines[-1].startswith("host1 (10.97.11.11) is up: ssh after ")
+    assert lines[-1].startswith("host1 (10.97.11.11, 20.10-consul) is up: ssh after ")
     assert Lab.load("t1") == lab
 
     # Once more is nothing to do, and one more leaves the first alone.
@@ -112,11 +112,11 @@ def test_a_lab_comes_grows_and_goes(gone):
     assert "10.97.11.12 host2" in host1.run(("cat", "/etc/hosts")).stdout
     assert len(grown.known_hosts.read_text().splitlines()) == 2
 
-    for wrong in ({"hosts": 1}, {"subnet": OTHER_SUBNET}):
+    for wrong in ({"hosts": 1}, {"subnet": OTHER_SUBNET}, {"engines": ["26"]}):
         with pytest.raises(UsageError) as caught:
             Lab.up("t1", **wrong)
         assert str(caught.value) == (
-            f"lab 't1' is there already: 2 hosts, bullseye, {SUBNET}\n"
+            f"lab 't1' is there already: 2 hosts, 20.10-consul, {SUBNET}\n"
             "  -> it can grow, but nothing else of it can change: lab.down first, or take another name"
         )
     pids |= {pid for host in grown.hosts for pid in host.processes}
@@ -223,7 +223,7 @@ def test_hosts_that_can_not_boot_are_named_and_removed(gone, tmp_path, monkeypat
 def test_a_lab_whose_image_is_gone_can_only_be_taken_down(gone):
     before = footprint("t1")
     lab = Lab.up("t1", hosts=1, subnet=SUBNET)
-    replace(lab.spec, image="/nowhere").save()
+    replace(lab.spec, images=("/nowhere",)).save()
     for use in (Lab.load("t1").inventory, lambda: Lab.up("t1", hosts=2)):
         with pytest.raises(LabUnavailable) as caught:
             use()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from tests.lab.bed import NOTHING_TO_DO, SLOT, Bed, differences, fresh, load
+from tests.lab.bed import NOTHING_TO_DO, SLOT, bed_of, differences, fresh, load
 from tests.lab.counter import counting
 from tests.lab.store_drill import join
 from tests.lab.test_store import running
@@ -35,15 +34,9 @@ GAP_SECONDS = 5
 def four(tmp_path_factory):
     """Four clean hosts, of which three will carry a server."""
     lab = fresh(f"s{SLOT}", hosts=len(NAMES), subnet=f"{NET}.0/24")
-    try:
-        made = Bed(lab, tmp_path_factory.mktemp("four"))
-        lab.write_inventory(made.inventory)
-        (made.home / ".ssh").mkdir(parents=True, mode=0o700)
-        shutil.copy(lab.known_hosts, made.home / ".ssh/known_hosts")
+    with bed_of(lab, tmp_path_factory.mktemp("four")) as made:
         made.make_clean()
         yield made
-    finally:
-        lab.down()
 
 
 @pytest.fixture(scope="module")

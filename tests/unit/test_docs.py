@@ -27,7 +27,11 @@ def test_the_architecture_page_names_every_module_and_no_other():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "vagrant/README.md", "scripts/demo", "CHANGELOG.md", "docs/reference/reports.md"]
+    "page",
+    [
+        *("README.md", "vagrant/README.md", "scripts/demo", "CHANGELOG.md"),
+        *("docs/reference/reports.md", "docs/lab.md"),
+    ],
 )
 def test_every_task_that_is_written_of_exists(page):
     text = (ROOT / page).read_text()

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from overweave.errors import UsageError
 from overweave.lab import Lab, LabHost, faults
+from overweave.lab.recipe import DEFAULT, RECIPES
 from overweave.report import text
 
 from .executor import FleetContext, cluster_task
@@ -28,20 +29,31 @@ def inventory_path(name: str) -> Path:
 @cluster_task(
     help=NAME
     | {
-        "hosts": "how many (default: as many as there are, else 3)",
+        "engine": f"{', '.join(RECIPES)}; several with commas, which hosts take in turn (default: {DEFAULT})",
+        "hosts": "how many (default: as many as there are, else 3, or one for each engine)",
         "subnet": "IPv4 range of its network (default: the next free one of 10.96.0.0/16)",
-    }
+    },
+    iterable=["engine"],
 )
-def up(c: FleetContext, hosts: int = 0, name: str = "lab", subnet: str | None = None) -> None:
+def up(
+    c: FleetContext,
+    engine: list[str],
+    hosts: int = 0,
+    name: str = "lab",
+    subnet: str | None = None,
+) -> None:
     """
-    Boot real hosts (Debian 11, systemd, sshd, Docker) on this machine.
+    Boot real hosts (Debian, systemd, sshd, Docker) on this machine.
 
     Needs root and Linux. Writes inventory/lab.yml, which the other tasks then use by themselves.
+    Debian 11 has Docker 20.10 with a cluster store in Consul, Debian 12 the same with etcd alone, Debian 13
+    has Docker 26 without a cluster store.
 
     Example: fab lab.up --hosts 3
     """
     progress = Progress()
-    lab = Lab.up(name, hosts or None, subnet=subnet, progress=lambda what: progress("", what))
+    engines = [it.strip() for words in engine for it in words.split(",")]
+    lab = Lab.up(name, hosts or None, subnet, engines, progress=lambda what: progress("", what))
     path = inventory_path(name)
     path.parent.mkdir(exist_ok=True)
     lab.write_inventory(path)
@@ -63,11 +75,11 @@ def list_(c: FleetContext) -> None:
         text.console().print("no lab is up; `fab lab.up --hosts 3` makes one")
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("lab", "host", "address", "power"):
+    for column in ("lab", "host", "engine", "address", "power"):
         table.add_column(column)
     for lab in labs:
         for host in lab.hosts:
-            table.add_row(lab.name, host.name, host.address, "on" if host.running else "OFF")
+            table.add_row(lab.name, host.name, host.engine, host.address, "on" if host.running else "OFF")
     text.console().print(table)
 
 

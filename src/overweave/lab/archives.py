@@ -129,6 +129,10 @@ def make(rootfs: Path, folder: Path) -> dict[str, str]:
         name = _name(rootfs, "consul", "consul")
         made[name] = "consul.tar"
         (folder / "consul.tar").write_bytes(archive(name, consul(rootfs), CONSUL_CONFIG))
+    if (rootfs / "usr/bin/etcd").exists():
+        name = _name(rootfs, "etcd-server", "etcd")
+        made[name] = "etcd.tar"
+        (folder / "etcd.tar").write_bytes(archive(name, etcd(rootfs), ETCD_CONFIG))
     if (rootfs / "usr/bin/redis-cli").exists():
         name = _name(rootfs, "redis-tools", "redis")
         made[name] = "redis.tar"
@@ -153,6 +157,12 @@ CONSUL_CONFIG: Mapping[str, object] = {
             "8600/udp",
         )
     },
+}
+
+
+ETCD_CONFIG: Mapping[str, object] = {
+    "Cmd": ["/usr/local/bin/etcd"],
+    "ExposedPorts": {"2379/tcp": {}, "2380/tcp": {}},
 }
 
 
@@ -188,6 +198,15 @@ def consul(rootfs: Path) -> Layer:
     layer.file("usr/local/bin/docker-entrypoint.sh", CONSUL_ENTRYPOINT.encode(), 0o755)
     for name in ("consul", "consul/config", "consul/data"):
         layer.folder(name)
+    return layer
+
+
+def etcd(rootfs: Path) -> Layer:
+    """Debian's etcd and its client where the official image has them, on top of busybox."""
+    layer = busybox(rootfs)
+    for name in ("etcd", "etcdctl"):
+        _add_with_libraries(layer, rootfs, f"/usr/bin/{name}")
+        layer.link(f"usr/local/bin/{name}", f"/usr/bin/{name}")
     return layer
 
 

@@ -16,12 +16,14 @@ def inventory(
     probe: str,
     archives: Mapping[str, Path],
 ) -> str:
-    """Inventory text, YAML, for hosts given as name and address, and images given as name and archive."""
+    """Inventory text, YAML, for hosts given as name and address, and images given as name and archive.
+
+    ``store`` and ``probe`` are images of these, ``store`` "" where there is none of Consul."""
     lines = [
         f"ssh: {{user: root, key: {_text(key)}, known_hosts: {_text(known_hosts)}}}",
         "hosts:",
         *(f"  {name}: {{address: {address}}}" for name, address in hosts.items()),
-        f"store: {{kind: consul, image: {_text(store)}}}",
+        *([f"store: {{kind: consul, image: {_text(store)}}}"] if store else []),
         "images:",
         f"  probe: {_text(probe)}",
         "  archives:",

@@ -15,6 +15,7 @@ from overweave.files import write_atomically
 
 from . import cgroups, network, process
 from .image import Image
+from .recipe import recipe
 from .shell import ENVIRONMENT, must, run
 from .spec import Spec
 from .waiting import wait_for
@@ -54,6 +55,11 @@ class LabHost:
     def address(self) -> str:
         """Its IPv4 address on eth0."""
         return str(self.spec.address(self.number))
+
+    @property
+    def engine(self) -> str:
+        """Which one it has, as the lab's recipes name it."""
+        return self.spec.engine(self.number)
 
     @property
     def running(self) -> bool:
@@ -137,7 +143,8 @@ class LabHost:
         for group in self._groups:
             cgroups.make(group)
         root, namespace = self.folder / "root", self.spec.namespace(self.number)
-        lower = Image(Path(self.spec.image)).rootfs
+        lower = Image(self.spec.image(self.number)).rootfs
+        unified = cgroups.unified() or recipe(self.engine).unified
         layers = f"lowerdir={lower},upperdir={self.folder / 'upper'},workdir={self.folder / 'work'}"
         nspawn = (
             *("systemd-nspawn", "--quiet", "--boot", f"--directory={root}"),
@@ -156,7 +163,7 @@ class LabHost:
                 **ENVIRONMENT,
                 # Without it the engine dies of "Enabling IP forwarding failed".
                 "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
-                "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if cgroups.unified() else "0",
+                "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if unified else "0",
             },
         )
 

@@ -1,4 +1,4 @@
-"""A suite's image: a root file system and two container images, built once and kept in the cache."""
+"""An engine's image: a root file system and container images, built once and kept in the cache."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -45,9 +45,19 @@ class Image:
                 f"{self.folder} is gone", hint="the lab was made of it: lab.down, then lab.up"
             )
 
-    def container_image(self, repository: str) -> str:
-        """Name and tag of the one image of ``repository``, as in ``consul:1.8.7``."""
-        return next(name for name in self.archives if name.partition(":")[0] == repository)
+
+def container_images(images: Iterable[Image]) -> Mapping[str, Path]:
+    """Container images by name, as `Image.archives` has them: of each repository the first image's."""
+    found: dict[str, tuple[str, Path]] = {}
+    for image in images:
+        for name, path in image.archives.items():
+            found.setdefault(repository(name), (name, path))
+    return dict(found.values())
+
+
+def repository(name: str) -> str:
+    """Of a container image, as ``consul`` of ``consul:1.8.7``."""
+    return name.partition(":")[0]
 
 
 def key(wanted: recipe.Recipe) -> str:
@@ -61,27 +71,27 @@ def key(wanted: recipe.Recipe) -> str:
     return f"{wanted.suite}-{total.hexdigest()[:12]}"
 
 
-def cached(suite: str) -> Image | None:
-    """The image of a suite if it was built already. Raises `UsageError` for an unknown suite."""
-    image = Image(cache_root() / key(recipe.recipe(suite)))
+def cached(engine: str) -> Image | None:
+    """The image of an engine if it was built already. Raises `UsageError` for an unknown engine."""
+    image = Image(cache_root() / key(recipe.recipe(engine)))
     return image if image.folder.is_dir() else None
 
 
-def ensure(suite: str, progress: Callable[[str], None]) -> Image:
-    """The image of a suite, built now if the cache has none of this recipe.
+def ensure(engine: str, progress: Callable[[str], None]) -> Image:
+    """The image of an engine, built now if the cache has none of this recipe.
 
     Two builders wait for each other. A build that is killed leaves a folder that nobody takes for an
     image, and that the next build removes.
     """
-    wanted = recipe.recipe(suite)
+    wanted = recipe.recipe(engine)
     image = Image(cache_root() / key(wanted))
     # Its programs are old on purpose, and some are setuid: nobody else on this machine may run them.
     cache_root().mkdir(parents=True, exist_ok=True)
     cache_root().chmod(0o700)
     if image.folder.is_dir():
         return image
-    with locked(cache_root() / f"{suite}.lock"):
-        for stale in cache_root().glob(f".{suite}-*.partial"):
+    with locked(cache_root() / f"{wanted.suite}.lock"):
+        for stale in cache_root().glob(f".{wanted.suite}-*.partial"):
             shutil.rmtree(stale)
         if image.folder.is_dir():
             return image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from pathlib import Path
 from overweave.errors import LabUnavailable, UsageError
 from overweave.files import write_atomically
 
-from . import cgroups, describe, image, machine, network, requirements
+from . import cgroups, describe, image, machine, network, recipe, requirements
 from .host import LabHost
 from .locking import locked
 from .readiness import wait_until_up
@@ -87,28 +87,32 @@ class Lab:
         cls,
         name: str = "lab",
         hosts: int | None = None,
-        suite: str = "bullseye",
         subnet: str | None = None,
+        engines: Sequence[str] = (),
         progress: Progress = _silent,
     ) -> Lab:
         """Make a lab, or make an existing one whole: hosts that are off are booted, missing ones are added.
 
-        ``hosts`` is their number (None: as many as there are, 3 in a new lab), ``subnet`` an IPv4 range
-        in CIDR form (None: as it is, the next free one of 10.96.0.0/16 in a new lab). Returns when
-        every host answers ssh and has an active engine. What a failed or interrupted `up` made is removed.
+        ``hosts`` is their number (None: as many as there are; in a new lab 3, or one for each engine),
+        ``subnet`` an IPv4 range in CIDR form (None: as it is, the next free one of 10.96.0.0/16 in a new
+        lab). ``engines`` are names of `recipe.RECIPES` that hosts take in turn (empty: as it is,
+        `recipe.DEFAULT` in a new lab). Returns when every host answers ssh and has an active engine. What
+        a failed or interrupted `up` made is removed.
 
         Raises `LabUnavailable` if this machine can't carry a lab, `UsageError` for arguments that make no
         sense or contradict the existing lab, `DeadlineExceeded` if a host does not come up.
         """
         check_name(name)
         wanted = None if subnet is None else parse_subnet(subnet)
-        requirements.check(building=image.cached(suite) is None)
+        requirements.check(building=None in [image.cached(it) for it in engines or (recipe.DEFAULT,)])
         with _held(name) as lock:
             before = Spec.read(name)
             if before is None:
-                lab = cls._begin(name, 3 if hosts is None else hosts, suite, wanted, progress)
+                named = tuple(engines) or (recipe.DEFAULT,)
+                count = max(3, len(named)) if hosts is None else hosts
+                lab = cls._begin(name, count, named, wanted, progress)
             else:
-                lab = cls(_grown(before, hosts, suite, wanted))
+                lab = cls(_grown(before, hosts, tuple(engines), wanted))
             with lab._undone_on_failure(before):
                 lab._make(lock, progress)
         return lab
@@ -123,14 +127,18 @@ class Lab:
 
     def inventory(self) -> str:
         """Text of an inventory file of this lab."""
-        made = image.Image(Path(self.spec.image))
+        made = dict(zip(self.spec.engines, self.spec.images, strict=True))
+        # The oldest first: an old engine's filter of system calls can be in the way of new programs.
+        oldest = [image.Image(Path(made[engine])) for engine in recipe.RECIPES if engine in made]
+        images = image.container_images(oldest)
+        names = {image.repository(name): name for name in images}
         return describe.inventory(
             hosts={host.name: host.address for host in self.hosts},
             key=self.key,
             known_hosts=self.known_hosts,
-            store=made.container_image("consul"),
-            probe=made.container_image("busybox"),
-            archives=made.archives,
+            store=names.get("consul", ""),
+            probe=names["busybox"],
+            archives=images,
         )
 
     def write_inventory(self, path: Path) -> None:
@@ -138,11 +146,13 @@ class Lab:
         write_atomically(path, self.inventory())
 
     @classmethod
-    def _begin(cls, name: str, hosts: int, suite: str, subnet: IPv4Network | None, progress: Progress) -> Lab:
-        made = image.ensure(suite, progress)
+    def _begin(
+        cls, name: str, hosts: int, engines: tuple[str, ...], subnet: IPv4Network | None, progress: Progress
+    ) -> Lab:
+        made = tuple(str(image.ensure(engine, progress).folder) for engine in engines)
         with locked(state_root() / "subnets.lock"):
             free = network.free_subnet(subnet, [lab.spec.network for lab in cls.all()])
-            spec = Spec(name, suite, str(free), hosts, str(made.folder), cgroups.lab_folders(name))
+            spec = Spec(name, engines, str(free), hosts, made, cgroups.lab_folders(name))
             if strangers := network.strangers(spec):
                 raise LabUnavailable(
                     f"lab '{name}' would need names that are taken: {', '.join(strangers)}",
@@ -234,15 +244,18 @@ def _restart(host: LabHost, lock: int) -> None:
     host.start(lock)
 
 
-def _grown(before: Spec, hosts: int | None, suite: str, subnet: IPv4Network | None) -> Spec:
+def _grown(before: Spec, hosts: int | None, engines: tuple[str, ...], subnet: IPv4Network | None) -> Spec:
     """``before`` with the wanted number of hosts, if nothing else is wanted otherwise."""
     count = before.count if hosts is None else hosts
-    if suite != before.suite or (subnet or before.network) != before.network or count < before.count:
+    as_it_is = (engines or before.engines, subnet or before.network) == (before.engines, before.network)
+    if not as_it_is or count < before.count:
         raise UsageError(
-            f"lab '{before.name}' is there already: {before.count} hosts, {before.suite}, {before.subnet}",
+            f"lab '{before.name}' is there already: {before.count} hosts, {','.join(before.engines)}, "
+            f"{before.subnet}",
             hint="it can grow, but nothing else of it can change: lab.down first, or take another name",
         )
-    image.Image(Path(before.image)).require()
+    for folder in before.images:
+        image.Image(Path(folder)).require()
     grown = replace(before, count=count)
     if any(host.running for host in Lab(before).hosts):
         return grown

@@ -114,7 +114,7 @@ def wait_until_up(hosts: Sequence[LabHost], progress: Callable[[str], None]) -> 
             if up:
                 missing.remove(arrival)
                 progress(
-                    f"{host.name} ({host.address}) is up: "
+                    f"{host.name} ({host.address}, {host.engine}) is up: "
                     f"ssh after {greeted[host.name]:.1f} s, engine after {monotonic() - begin:.1f} s"
                 )
         return not missing

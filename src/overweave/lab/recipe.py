@@ -13,13 +13,12 @@ SUDO_PASSWORD = "overweave-lab"  # noqa: S105 - of a throw-away host that only t
 # pigz is not needed, but engines load images faster with it, and hosts with Docker's own packages have it.
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "docker.io", "pigz", "busybox-static"),
-    *("iproute2", "iptables", "iputils-ping", "curl", "ca-certificates"),
+    *("iproute2", "iptables", "nftables", "iputils-ping", "curl", "ca-certificates"),
     *("procps", "kmod", "tcpdump", "ethtool"),
-    *("nftables", "ufw", "firewalld"),
 )
 
-# They are there for a test to start: until then a host has Docker's rules and no others.
-DISABLED = ("nftables.service", "ufw.service", "firewalld.service")
+# They bring Python and a tenth of an image. One suite is enough to try them on.
+FIREWALLS = ("ufw", "firewalld")
 
 # Nobody logs in at a console here, nothing needs updating, and every unit costs boot time N times over.
 MASKED = (
@@ -78,6 +77,7 @@ PasswordAuthentication no
 PrintMotd no
 """
 
+# Until a test starts them, a host has Docker's rules and no others. etcd is there to run in a container.
 CUSTOMIZE = f"""\
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 for user in ops nosudo pwops; do
@@ -93,7 +93,9 @@ rm -f /var/lib/dbus/machine-id
 ln -s /etc/machine-id /var/lib/dbus/machine-id
 systemctl set-default multi-user.target
 systemctl enable docker.service containerd.service ssh.service
-systemctl disable {" ".join(DISABLED)}
+for service in nftables ufw firewalld etcd; do
+    ! systemctl cat "$service" > /dev/null 2>&1 || systemctl disable "$service"
+done
 systemctl mask {" ".join(MASKED)}
 mkdir -p /etc/systemd/system-generators
 for name in {" ".join(GENERATORS)}; do
@@ -106,13 +108,15 @@ ln -s ../lab-cgroups.service /etc/systemd/system/multi-user.target.wants/lab-cgr
 
 @dataclass(frozen=True)
 class Recipe:
-    """``packages`` are Debian's, ``customize`` is a shell script that is run in the image, and ``files``
-    maps a path in the image to (mode, text)."""
+    """``suite`` is of Debian, and so are ``packages``; ``customize`` is a shell script that is run in the
+    image, and ``files`` maps a path in the image to (mode, text). ``unified``: its systemd knows version 2
+    of control groups alone."""
 
     suite: str
     packages: tuple[str, ...]
     customize: str
     files: Mapping[str, tuple[int, str]]
+    unified: bool = False
 
 
 _FILES: Mapping[str, tuple[int, str]] = {
@@ -125,13 +129,20 @@ _FILES: Mapping[str, tuple[int, str]] = {
 
 RECIPES: Mapping[str, Recipe] = {
     # The client's package has the server's program too, and no service that would start.
-    "bullseye": Recipe("bullseye", (*PACKAGES, "consul", "redis-tools"), CUSTOMIZE, _FILES),
+    "20.10-consul": Recipe("bullseye", (*PACKAGES, *FIREWALLS, "consul", "redis-tools"), CUSTOMIZE, _FILES),
+    "20.10-etcd": Recipe("bookworm", (*PACKAGES, "etcd-server", "etcd-client"), CUSTOMIZE, _FILES),
+    "26": Recipe("trixie", (*PACKAGES, "docker-cli"), CUSTOMIZE, _FILES, unified=True),
 }
-"""Suites that a lab can be made of."""
+"""What a lab's hosts can be, by their engine: its version, and the best store that it can use."""
+
+DEFAULT = "20.10-consul"
 
 
-def recipe(suite: str) -> Recipe:
-    """Raises `UsageError` for a suite that there is no recipe for."""
-    if suite not in RECIPES:
-        raise UsageError(f"there is no lab of suite '{suite}'", hint=f"suites: {', '.join(RECIPES)}")
-    return RECIPES[suite]
+def recipe(engine: str) -> Recipe:
+    """Raises `UsageError` for an engine that there is no recipe for."""
+    if engine not in RECIPES:
+        raise UsageError(
+            f"no lab host can have the engine '{engine}'",
+            hint=f"there are {', '.join(RECIPES)}; several with commas",
+        )
+    return RECIPES[engine]

@@ -9,11 +9,16 @@ from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from overweave.errors import UsageError
+from overweave.errors import LabUnavailable, UsageError
 from overweave.files import write_atomically
+
+from .recipe import DEFAULT
 
 SPEC = "lab.json"
 """Name of the file that makes a folder a lab."""
+
+VERSION = 2
+"""Of that file. Version 1 had no number, and one image for all hosts, that of Debian 11."""
 
 FIRST_ADDRESS = 11
 """Offset of host1 in the subnet. The machine itself has offset 1."""
@@ -65,14 +70,14 @@ def parse_subnet(text: str) -> IPv4Network:
 
 @dataclass(frozen=True)
 class Spec:
-    """``image`` is the folder of the suite's image in the cache, ``cgroups`` the lab's own folders in
-    the machine's control groups."""
+    """``engines`` are those that hosts take in turn, ``images`` the folder of each one's image in the cache,
+    ``cgroups`` the lab's own folders in the machine's control groups."""
 
     name: str
-    suite: str
+    engines: tuple[str, ...]
     subnet: str
     count: int
-    image: str
+    images: tuple[str, ...]
     cgroups: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -110,6 +115,14 @@ class Spec:
     def address(self, number: int) -> IPv4Address:
         return self.network[FIRST_ADDRESS + number - 1]
 
+    def engine(self, number: int) -> str:
+        """Which a host has."""
+        return self.engines[(number - 1) % len(self.engines)]
+
+    def image(self, number: int) -> Path:
+        """Folder of the image that a host is made of."""
+        return Path(self.images[(number - 1) % len(self.images)])
+
     def veth(self, number: int) -> str:
         """The machine's end of a host's cable."""
         return f"ow-{self.name}-{number}"
@@ -122,13 +135,27 @@ class Spec:
         return f"overweave-{self.name}-host{number}"
 
     def save(self) -> None:
-        write_atomically(self.folder / SPEC, json.dumps(asdict(self), indent=2) + "\n")
+        text = json.dumps({"version": VERSION, **asdict(self)}, indent=2)
+        write_atomically(self.folder / SPEC, text + "\n")
 
     @classmethod
     def read(cls, name: str) -> Spec | None:
-        """The spec that a lab of this name was begun with, None if there is none."""
+        """The spec that a lab of this name was begun with, None if there is none.
+
+        Raises `LabUnavailable` if a later Overweave wrote it.
+        """
         try:
             found = json.loads((state_root() / name / SPEC).read_text())
         except FileNotFoundError:
             return None
-        return cls(**{**found, "cgroups": tuple(found["cgroups"])})
+        version = found.pop("version", 1)
+        if version > VERSION:
+            raise LabUnavailable(
+                f"lab '{name}' was made by a later Overweave: {SPEC} has version {version}, not {VERSION}",
+                hint="use that Overweave, also to take it down",
+            )
+        if version == 1:
+            del found["suite"]
+            found |= {"engines": [DEFAULT], "images": [found.pop("image")]}
+        lists = {key: tuple(found[key]) for key in ("engines", "images", "cgroups")}
+        return cls(**{**found, **lists})

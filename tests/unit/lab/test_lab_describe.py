@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from overweave import inventory
-from overweave.lab import describe
+from overweave.lab import describe, image
+from overweave.model import Store
 
 TEXT = describe.inventory(
     hosts={"host1": "10.97.0.11", "host2": "10.97.0.12"},
@@ -30,6 +32,33 @@ def test_the_inventory_is_what_is_documented():
         '    "busybox:1.30.1": "/cache/busybox.tar"\n'
         '    "consul:1.8.7": "/cache/consul.tar"\n'
     )
+
+
+def test_without_an_image_of_consul_no_store_is_named():
+    text = describe.inventory(
+        hosts={"host1": "10.97.0.11"},
+        key=Path("/lab/id_ed25519"),
+        known_hosts=Path("/lab/known_hosts"),
+        store="",
+        probe="busybox:1.37.0",
+        archives={"busybox:1.37.0": Path("/cache/busybox.tar")},
+    )
+    assert "store" not in text
+    assert inventory.parse(text).store == Store()
+
+
+def test_container_images_are_those_of_the_first_that_has_them(tmp_path):
+    for name, images in {
+        "old": ["busybox:1.30", "consul:1.8.7"],
+        "new": ["busybox:1.37", "etcd:3.4"],
+    }.items():
+        (tmp_path / name / "rootfs").mkdir(parents=True)
+        (tmp_path / name / "images.json").write_text(json.dumps({it: f"{it[:4]}.tar" for it in images}))
+    assert image.container_images([image.Image(tmp_path / "old"), image.Image(tmp_path / "new")]) == {
+        "busybox:1.30": tmp_path / "old/busy.tar",
+        "consul:1.8.7": tmp_path / "old/cons.tar",
+        "etcd:3.4": tmp_path / "new/etcd.tar",
+    }
 
 
 def test_a_deployment_reads_it():

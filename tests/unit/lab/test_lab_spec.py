@@ -22,10 +22,10 @@ def spec(**changes):
     return Spec(
         **{
             "name": "longname",
-            "suite": "bullseye",
+            "engines": ("20.10-consul", "26"),
             "subnet": "10.97.0.0/16",
             "count": 999,
-            "image": "/cache/image",
+            "images": ("/cache/bullseye", "/cache/trixie"),
             "cgroups": ("/sys/fs/cgroup/overweave-longname",),
             **changes,
         }
@@ -47,8 +47,47 @@ def test_a_spec_survives_the_process(state):
     spec().save()
     assert Spec.read("longname") == spec()
     assert [lab.name for lab in Lab.all()] == ["longname"]
-    assert json.loads((state / "longname/lab.json").read_text())["count"] == 999
+    text = json.loads((state / "longname/lab.json").read_text())
+    assert (text["version"], text["count"]) == (2, 999)
     assert [path.name for path in (state / "longname").iterdir()] == ["lab.json"]
+
+
+def test_hosts_take_the_engines_in_turn():
+    hosts = Lab(spec(count=3)).hosts
+    assert [host.engine for host in hosts] == ["20.10-consul", "26", "20.10-consul"]
+    assert [str(spec().image(n)) for n in (1, 2, 3)] == [
+        "/cache/bullseye",
+        "/cache/trixie",
+        "/cache/bullseye",
+    ]
+
+
+def write(state, **found):
+    (state / "longname").mkdir()
+    (state / "longname/lab.json").write_text(json.dumps(found))
+
+
+def test_a_lab_of_the_time_before_engines_is_read(state):
+    write(
+        state,
+        name="longname",
+        suite="bullseye",
+        subnet="10.97.0.0/16",
+        count=2,
+        image="/cache/bullseye",
+        cgroups=["/sys/fs/cgroup/overweave-longname"],
+    )
+    assert Spec.read("longname") == spec(count=2, engines=("20.10-consul",), images=("/cache/bullseye",))
+
+
+def test_a_lab_of_a_later_version_is_refused(state):
+    write(state, version=3, name="longname")
+    with pytest.raises(LabUnavailable) as caught:
+        Lab.load("longname")
+    assert str(caught.value) == (
+        "lab 'longname' was made by a later Overweave: lab.json has version 3, not 2\n"
+        "  -> use that Overweave, also to take it down"
+    )
 
 
 @pytest.mark.parametrize("name", ["", "Lab", "1lab", "my-lab", "longerthan", "lab/..", "a b"])
