@@ -55,6 +55,22 @@ def test_a_container_that_starts_at_a_later_try_runs(hosts):
     assert len(hosts.clock.pauses) == 3
 
 
+def test_a_start_that_took_long_to_fail_is_tried_once_more(hosts):
+    """An engine of a swarm waits 20 s for a manager to attach a container."""
+
+    class Slow(Fails):
+        def start_container(self, name):
+            hosts.clock.now += 20
+            super().start_container(name)
+
+    engine = with_network(hosts, Slow(500, times=1))
+    hosts.do(RUN)
+    assert engine.container("web")["State"]["Running"]
+    engine = with_network(hosts, Slow(500))
+    assert error_of(lambda: hosts.do(RUN), EngineError) == "a: starting container web: no"
+    assert engine.times == 998
+
+
 def test_what_only_its_user_can_mend_is_not_tried_again(hosts):
     """As a forbidden option: status 403, and no name that is taken."""
     with_network(hosts, Fails(403))
