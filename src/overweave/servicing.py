@@ -46,7 +46,8 @@ def prove(session: Session) -> ServiceProof:
     chosen, refused = addresses(fleet, facts)
     refuse(refused)
     with services.running(
-        session.hosts[manager],
+        session.hosts,
+        manager,
         _nodes(session, facts),
         image=fleet.images.probe,
         network_id=networks.pop(),

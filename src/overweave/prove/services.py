@@ -27,6 +27,7 @@ PORT = 7000
 """Of the replicas, in their own network namespaces."""
 RUNNING_SECONDS = 60.0
 """From the services' creation to a replica on every host: 3-5 s on three idle hosts."""
+GONE_SECONDS = 30.0
 PATIENCE = 3
 """Seconds that a connection may take to answer."""
 MOST = 64
@@ -57,6 +58,7 @@ def spec(name: str, image: str, network_id: str, run: str, *, mode: str) -> dict
             "ContainerSpec": {
                 "Image": image,
                 "Command": ["sh", "-c", f"nc -ll -p {PORT} -e hostname & exec sleep {LIFETIME}"],
+                "Labels": {PROBE_LABEL: run},
                 "Hostname": "{{.Node.ID}}",
                 "StopGracePeriod": 0,
             },
@@ -70,7 +72,8 @@ def spec(name: str, image: str, network_id: str, run: str, *, mode: str) -> dict
 
 @contextlib.contextmanager
 def running(
-    manager: Writer,
+    writers: Mapping[str, Writer],
+    manager: str,
     nodes: Mapping[str, str],
     *,
     image: str,
@@ -79,12 +82,13 @@ def running(
     cancel: Cancel,
     progress: Progress,
 ) -> Iterator[Running]:
-    """A service of each mode with a replica on all hosts, for the length of a block. ``nodes``: hosts by the
-    id of their node. What a killed run left is removed first.
+    """A service of each mode with a replica on all hosts, for the length of a block. ``manager``: the host
+    whose engine is asked for that; ``nodes``: hosts by the id of their node. What a killed run
+    left is removed before.
 
     Raises `EngineError` where the manager refuses, and `DeadlineExceeded` where a replica does not start.
     """
-    engine = manager.engine
+    engine = writers[manager].engine
     for its in engine.services():
         if PROBE_LABEL in ((its.get("Spec") or {}).get("Labels") or {}):
             engine.remove_service(text(its.get("ID")))
@@ -97,12 +101,14 @@ def running(
             made.append(engine.create_service(spec(name, image, network_id, run, mode=mode)))
         progress("", f"services: a replica of 2 on each of {len(nodes)} hosts")
         found = Running(names, nodes)
-        _await_replicas(engine, made, found, manager.host.name, clock)
+        _await_replicas(engine, made, found, manager, clock)
         yield found
     finally:
         with cancel.lifted():
             for id_ in made:
                 engine.remove_service(id_)
+            # The nodes hear of that one by one, and a teardown would find the image used.
+            each(writers, lambda name: _await_end(writers[name].engine, run, clock), cancel=cancel)
 
 
 def _await_replicas(engine: Engine, made: list[str], found: Running, host: str, clock: Clock) -> None:
@@ -131,6 +137,13 @@ def _await_replicas(engine: Engine, made: list[str], found: Running, host: str, 
         e.message = f"a replica does not run after {RUNNING_SECONDS:g} s: {state}"
         e.hint = "see `docker service ps` on a manager: is the image on every host, is every node active?"
         raise
+
+
+def _await_end(engine: Engine, run: str, clock: Clock) -> None:
+    def gone() -> bool:
+        return not any((its.get("Labels") or {}).get(PROBE_LABEL) == run for its in engine.containers())
+
+    wait_until(gone, what="replicas end", seconds=GONE_SECONDS, clock=clock)
 
 
 def _port(raw: Json) -> int:

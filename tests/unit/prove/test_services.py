@@ -22,7 +22,8 @@ def engine():
 
 def running(engine):
     return services.running(
-        SimpleNamespace(engine=engine, host=SimpleNamespace(name="a")),
+        {"a": SimpleNamespace(engine=engine)},
+        "a",
         {engine.node: "a"},
         image="busybox",
         network_id="abc",
