@@ -1,5 +1,6 @@
 """What all tests share: `tests` as a package of helpers, and how hard Hypothesis tries."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -45,7 +46,15 @@ def pytest_collection_modifyitems(items):
     items.sort(key=weight)
 
 
+# The same examples in every run, or somebody else's change is refused for what was there before. New ones:
+# OVERWEAVE_EXAMPLES=2000 scripts/test tests/golden
+EXAMPLES = os.environ.get("OVERWEAVE_EXAMPLES")
 settings.register_profile(
-    "overweave", deadline=None, max_examples=60, database=None, suppress_health_check=[HealthCheck.too_slow]
+    "overweave",
+    deadline=None,
+    max_examples=int(EXAMPLES or 60),
+    derandomize=not EXAMPLES,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("overweave")

@@ -252,6 +252,19 @@ def damage(site, what, box):
             box.containers["web"] = ["nginx", True, {}]
 
 
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_an_engine_that_is_down_is_not_waited_for_with_a_server_that_may_be_gone(is_gone):
+    wanted = with_servers(3, 3)
+    site = deployed(wanted)
+    box = site.boxes["host1"]
+    box.running = False
+    if is_gone:
+        del box.containers["consul"]
+    else:
+        box.containers["consul"][1] = False
+    assert len(settle(site)) > 1
+
+
 @given(
     DAMAGE,
     st.sampled_from(["", "store stopped", "store gone", "network gone", "network differs", "clean"]),

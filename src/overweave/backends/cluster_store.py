@@ -188,7 +188,10 @@ def deployment(
         own = tuple(
             s
             for s in (*first, *engines)
-            if s.host in down and not (isinstance(s, WriteFile) and not s.previous)
+            if s.host in down
+            and not (isinstance(s, WriteFile) and not s.previous)
+            # Whether its server starts with the engine is not known either: it may be gone.
+            and not isinstance(s, AwaitAgent)
         )
         return make_plan(
             Stage("engine of the store" if len(down) == 1 else "engines of the store", own, guarded=True),
