@@ -11,6 +11,7 @@ from . import (
     bench,
     doctor,
     hosts,
+    inventory,
     lab,
     networks,
     playbooks,
@@ -22,7 +23,20 @@ from . import (
     trace,
 )
 
-AT_ROOT = (tasks, hosts, doctor, store, store_servers, secrets, rebuild, networks, backends, trace, bench)
+AT_ROOT = (
+    tasks,
+    hosts,
+    doctor,
+    store,
+    store_servers,
+    secrets,
+    rebuild,
+    networks,
+    backends,
+    trace,
+    bench,
+    inventory,
+)
 """Modules whose tasks have no prefix."""
 
 
