@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
-from overweave.cli.collection import collect
+from fabric.main import program
 
+from overweave.cli.collection import collect
+from overweave.cli.program import adopt
+
+adopt(program)
 ns = collect(Path(__file__).parent)

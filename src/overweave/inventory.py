@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
+from . import sources
 from .errors import InventoryError, UsageError
 from .model import (
     CONSUL,
@@ -222,9 +223,11 @@ def load(path: Path) -> Fleet:
 
 
 def parse(text: str, folder: Path = Path()) -> Fleet:
-    """As `load`, from the text of an inventory."""
+    """As `load`, from the text of an inventory, or of another tool's that `sources` knows."""
     if len(text) > SIZE_LIMIT:
         raise InventoryError("", f"more than {SIZE_LIMIT} characters are no inventory")
+    if (known := sources.recognise(text)) is not None:
+        return _validated(known, folder)
     try:
         data = yaml.load(text, _UniqueKeys)  # noqa: S506 - it is a SafeLoader
     except yaml.MarkedYAMLError as e:
@@ -237,6 +240,27 @@ def parse(text: str, folder: Path = Path()) -> Fleet:
             "", "an inventory is a mapping with the key 'hosts'", hint="see inventory/example.yml"
         )
     _refuse_bombs(data)
+    return _validated(data, folder)
+
+
+def parse_listed(text: str) -> Fleet:
+    """As `parse`, of standard input, which may also be one host in a line, as -H takes it."""
+    if not text.strip():
+        raise InventoryError("", "there is nothing", hint="pipe an inventory in, or one host in a line")
+    if sources.recognise(text) is None and (words := sources.listed(text)):
+        return choose(words, None)
+    return parse(text)
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of an inventory, for editors."""
+    told = _Inventory.model_json_schema()
+    return (
+        {"$schema": "https://json-schema.org/draft/2020-12/schema"} | told | {"title": "Overweave inventory"}
+    )
+
+
+def _validated(data: dict[str, Any], folder: Path) -> Fleet:
     try:
         wanted = _Inventory.model_validate(data)
     except ValidationError as e:
@@ -246,7 +270,9 @@ def parse(text: str, folder: Path = Path()) -> Fleet:
 
 def lines_of(text: str, name: str) -> tuple[int, int] | None:
     """The first and the last line, from 1, that an inventory which can be read has of a host; None where it
-    does not name that, or gives it by an alias."""
+    does not name that, gives it by an alias, or is another tool's."""
+    if sources.recognise(text) is not None:
+        return None
     at: yaml.Node | None
     at = node = yaml.compose(text, _UniqueKeys)
     for key in ("hosts", name):

@@ -57,8 +57,8 @@ def test_output_and_exit_code(begin):
     assert (process.returncode, err) == (0, "")
     assert out.startswith("Usage: fab [--core-opts] status [--options] [other tasks here ...]\n")
     process = begin("no-such-task")
-    assert process.wait(30) == 1
-    assert process.stderr.read() == "No idea what 'no-such-task' is!\n"
+    assert process.wait(30) == 2
+    assert process.stderr.read().startswith("overweave: there is no task 'no-such-task'\n")
 
 
 def test_its_own_variables(begin, tmp_path):

@@ -26,6 +26,7 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
     tasks += [
         "destroy-overlay",
         "doctor",
+        "inventory-schema",
         "networks",
         "plan-overlay",
         "preflight",

@@ -8,8 +8,7 @@ from contextlib import closing
 
 import pytest
 from tests.lab.bed import CURL, DROP_IN, GREEN, NET, NOTHING_TO_DO, as_made, directed, load
-
-from overweave.lab.waiting import wait_for
+from tests.lab.pages import walk
 
 pytestmark = pytest.mark.lab
 
@@ -199,22 +198,12 @@ def test_validate_proves_and_changes_nothing(deployed):
 
 
 def test_containers_of_users_reach_each_other_by_name(deployed):
-    run = "docker run -d --network overweave --name {0} busybox:1.30.1 nc -ll -p 80 -e echo I am {0}"
+    """As the page tells it that people learn it by."""
     deployed.undo += [
-        lambda: deployed.do("host1", "docker rm -f web1"),
-        lambda: deployed.do("host3", "docker rm -f web3"),
+        lambda: deployed.do("host1", "docker rm -f web"),
+        lambda: deployed.do("host2", "docker rm -f client"),
     ]
-    deployed.do("host1", run.format("web1"))
-    deployed.do("host3", run.format("web3"))
-    for name, mine, other in (("host1", "web1", "web3"), ("host3", "web3", "web1")):
-        ask = ("docker", "exec", mine, "nc", "-w", "2", other, "80")
-        host = deployed.lab.host(name)
-        wait_for(
-            lambda ask=ask, host=host, other=other: host.run(ask).stdout == f"I am {other}\n", 10, "an answer"
-        )
-    # They are no reason to do anything, and a proof beside them is green.
-    assert deployed.deploy().out == NOTHING_TO_DO
-    assert GREEN in deployed.fab("validate-overlay").out
+    walk(deployed, "overlay-by-consul")
 
 
 def test_destroy_leaves_the_hosts_as_they_were_and_deploy_is_green_again(deployed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.lab.bed import GREEN, NOTHING_TO_DO, changes, differences, load
+from tests.lab.pages import walk
 
 from overweave.lab import faults
 from overweave.lab.waiting import wait_for
@@ -54,6 +55,16 @@ def test_what_looks_at_an_overlay_looks_at_this_one(swarm):
         "overweave: these hosts are in a swarm, which has no store\n"
         "  -> `fab status` shows its managers; what they know is on each of them",
     )
+
+
+def test_containers_of_users_reach_each_other_by_name(swarm):
+    """As the page tells it that people learn it by."""
+    swarm.undo += [
+        lambda: swarm.do("host1", "docker rm -f web"),
+        lambda: swarm.do("host2", "docker rm -f client"),
+    ]
+    walk(swarm, "overlay-by-swarm")
+    swarm.mend()
 
 
 def test_the_leader_loses_its_power_and_comes_back(swarm):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from overweave import errors
+from overweave.cli import reference
 from overweave.cli.collection import collect
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +42,11 @@ def test_every_task_that_is_written_of_exists(page):
     assert written
 
 
+def test_the_page_of_all_tasks_is_what_they_tell_of_themselves():
+    """`python -m overweave.cli.reference > docs/reference/tasks.md` makes it."""
+    assert (ROOT / "docs/reference/tasks.md").read_text() == reference.page(collect(ROOT))
+
+
 def test_every_task_has_an_example_that_begins_with_its_own_name():
     tasks = collect(ROOT)
     for name in tasks.task_names:
@@ -48,9 +55,7 @@ def test_every_task_has_an_example_that_begins_with_its_own_name():
         assert examples == [f"fab {name}"], name
 
 
-def test_what_the_readme_says_of_exit_codes_is_what_the_errors_have():
-    from overweave import errors
-
+def test_what_is_written_of_exit_codes_is_what_the_errors_have():
     text = (ROOT / "README.md").read_text()
     told = set(re.findall(r"\b(\d+) (?=the command|a host|what was|a step|a condition|interrupted)", text))
     codes = {
@@ -59,3 +64,6 @@ def test_what_the_readme_says_of_exit_codes_is_what_the_errors_have():
         if isinstance(cls, type) and issubclass(cls, errors.OverweaveError)
     }
     assert told == codes
+    table = (ROOT / "docs/reference/exit-codes.md").read_text()
+    # 1 is no error: the work was done, and the answer is no.
+    assert set(re.findall(r"^\| (\d+) \|", table, re.MULTILINE)) == codes | {"0", "1"}

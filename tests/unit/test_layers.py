@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "overweave"
 
 LAYERS = (
     {"errors", "model", "printable", "files", "__init__"},
-    {"command"},
+    {"command", "sources"},
     {"ports", "render"},
     {"fleet", "waiting", "inventory"},
     {"gossip", "audit", "firewall"},

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from overweave import inventory
-from overweave.errors import UsageError
+from overweave.errors import InventoryError, UsageError
 from overweave.model import ALL_AT_ONCE, AUTO, CONSUL, SWARM, Batch, Fleet, Host
 
 VARIABLE = "OVERWEAVE_INVENTORY"
 LAB = Path("inventory/lab.yml")
+STDIN = "-"
 
 
 def fleet(
@@ -37,7 +40,7 @@ def fleet(
     """
     given = file or os.environ.get(VARIABLE)
     lab = _lab_inventory() if may_be_lab and not given else None
-    known = inventory.load(Path(given).expanduser()) if given else inventory.load(lab) if lab else None
+    known = _load(given) if given else inventory.load(lab) if lab else None
     if known and lab and hosts and not _any_known(hosts, known):
         known = None
     chosen = inventory.choose(hosts, known)
@@ -70,8 +73,10 @@ def with_host(
 
 
 def file_of(hosts: Sequence[str], file: str | None = None, *, may_be_lab: bool = True) -> Path | None:
-    """The inventory that `fleet` reads, None where it needs none."""
+    """The inventory that `fleet` reads, None where it needs none, or it is no file."""
     given = file or os.environ.get(VARIABLE)
+    if given == STDIN:
+        return None
     if given:
         return Path(given).expanduser()
     return _lab_inventory() if may_be_lab and not hosts else None
@@ -91,6 +96,21 @@ def batch(text: str) -> Batch:
             hint="as in --batch 1 or --batch 25%",
         )
     return Batch(percent=int(number)) if percent else Batch(count=int(number))
+
+
+def _load(given: str) -> Fleet:
+    if given != STDIN:
+        return inventory.load(Path(given).expanduser())
+    try:
+        return inventory.parse_listed(_standard_input())
+    except InventoryError as e:
+        raise InventoryError("", f"standard input: {e.message}", hint=e.hint) from e
+
+
+@cache
+def _standard_input() -> str:
+    """Once: there is no second time."""
+    return sys.stdin.read(inventory.SIZE_LIMIT + 1)
 
 
 def _any_known(hosts: Sequence[str], known: Fleet) -> bool:

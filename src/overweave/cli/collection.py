@@ -11,6 +11,7 @@ from . import (
     bench,
     doctor,
     hosts,
+    inventory,
     lab,
     networks,
     playbooks,
@@ -36,6 +37,7 @@ AT_ROOT = (
     services,
     trace,
     bench,
+    inventory,
 )
 """Modules whose tasks have no prefix."""
 

@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
+from contextvars import ContextVar
+from enum import Enum
 from typing import Any
 
 import fabric
 from fabric.executor import Executor
 from invoke.context import Context
 from invoke.exceptions import Exit
+from invoke.parser.argument import Argument
 from invoke.tasks import Call, Task
 
-from overweave.errors import Interrupted, OverweaveError
+from overweave.errors import Interrupted, OverweaveError, UsageError
 from overweave.printable import lines
 
 
@@ -43,8 +47,56 @@ class FleetCall(Call):
         return FleetContext(config, **self.given)
 
 
+class Loudness(Enum):
+    """How much a run tells besides its result and its errors."""
+
+    QUIET = 0
+    PROGRESS = 1
+    VERBOSE = 2
+
+
+LOUDNESS = ContextVar("LOUDNESS", default=Loudness.PROGRESS)
+SPEECH = {
+    "quiet": "no lines of progress: the result and errors alone",
+    "verbose": "also every command on a host, and how it ended",
+    "no-color": "no colour; the same as NO_COLOR in the environment",
+}
+"""Options of every cluster task."""
+
+
 class ClusterTask(fabric.tasks.Task):  # type: ignore[misc]
-    """A task of the whole fleet."""
+    """A task of the whole fleet, with the options of `SPEECH`."""
+
+    help: dict[str, str]
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        # Invoke uses the help up: whoever asks a second time would get none.
+        told = dict(self.help)
+        own: list[Argument] = super().get_arguments(ignore_unknown_help)
+        self.help = told
+        return own + [
+            # An alias that is the name itself is one too many for Invoke.
+            Argument(
+                name,
+                kind=bool,
+                default=False,
+                help=words,
+                attr_name=name.replace("-", "_") if "-" in name else None,
+            )
+            for name, words in SPEECH.items()
+        ]
+
+    def __call__(
+        self, *args: Any, quiet: bool = False, verbose: bool = False, no_color: bool = False, **kwargs: Any
+    ) -> Any:
+        if quiet and verbose:
+            raise UsageError("--quiet and --verbose say the opposite", hint="take one of them")
+        # A task of a runbook is called without these, and is as loud as the runbook.
+        if quiet or verbose:
+            LOUDNESS.set(Loudness.QUIET if quiet else Loudness.VERBOSE)
+        if no_color:
+            os.environ["NO_COLOR"] = "1"
+        return super().__call__(*args, **kwargs)
 
 
 def cluster_task(*args: Any, **kwargs: Any) -> Callable[..., Any]:

@@ -1,23 +1,79 @@
-"""The `overweave` command: Fabric's command line with our tasks, and no fabfile needed."""
+"""The command line: `overweave`, which is Fabric's with our tasks and needs no fabfile, and what of it the
+stock `fab` takes on in a checkout."""
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import fabric
 from fabric.main import Fab
+from invoke.exceptions import Exit, ParseError
 
 from overweave import __version__
-from overweave.errors import OverweaveError
+from overweave.errors import OverweaveError, UsageError
+from overweave.printable import lines
 
+from . import completion, mistakes
 from .collection import collect
 from .executor import FleetExecutor
 
 
 class Program(Fab):  # type: ignore[misc]
+    """Fabric's program, with the nearest right word for a wrong one, its exit code as in the table of
+    docs/reference/exit-codes.md, and hosts that complete."""
+
     def print_version(self) -> None:
         print(f"overweave {__version__}")
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        with self._explained():
+            super().parse_core(argv)
+
+    def parse_tasks(self) -> None:
+        with self._explained():
+            super().parse_tasks()
+
+    def parse_cleanup(self) -> None:
+        if self.args.complete.value:
+            self._complete()
+        with self._explained():
+            super().parse_cleanup()
+
+    def _complete(self) -> None:
+        """Ends where the word that is being typed is a host's."""
+        try:
+            words = shlex.split(self.core.remainder)
+        except ValueError:  # a quote that is still open
+            raise Exit from None
+        hosts = completion.hosts(words)
+        if hosts:
+            print("\n".join(hosts))
+            raise Exit
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except ParseError as e:
+            tasks = getattr(self, "collection", None)
+            error = mistakes.explain(
+                e, self.binary, tasks.task_names if tasks else (), self.initial_context.flag_names()
+            )
+        except ValueError as e:
+            error = mistakes.not_a_number(e, self.argv, self.binary)
+        else:
+            return
+        raise Exit(message=lines(f"overweave: {error}"), code=UsageError.exit_code) from None
+
+
+def adopt(program: Fab) -> None:
+    """Make the stock program, which is about to read the tasks of its command line, do that as ours does.
+    Fabric makes it before it looks for a fabfile, and has no other way in."""
+    program.__class__ = Program
 
 
 def main() -> None:

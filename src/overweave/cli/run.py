@@ -21,13 +21,14 @@ from overweave import __version__
 from overweave.audit import Run
 from overweave.errors import OverweaveError, UsageError
 from overweave.model import Fleet
+from overweave.ports import Record
 from overweave.printable import lines, one_line
 from overweave.report import text
 from overweave.session import Session, connect
 
 from . import reports
 from .choice import fleet
-from .executor import FleetContext
+from .executor import LOUDNESS, FleetContext, Loudness
 from .story import story
 
 ANSWER_SECONDS = 4
@@ -36,19 +37,29 @@ LINE = 2000
 
 
 class Progress:
-    """One line for each thing that happens, on stderr, with the seconds since the start.
+    """One line for each thing that happens, on stderr, with the seconds since the start; as loud as wanted.
 
-    ``also`` is told the same.
+    ``also`` is told the same, whether it is shown or not.
     """
 
     def __init__(self) -> None:
         self._console = text.console(stderr=True)
         self._started = time.monotonic()
         self._lock = threading.Lock()
+        self._loudness = LOUDNESS.get()
         self.also: Callable[[str, str], None] = lambda host, what: None
 
     def __call__(self, host: str, what: str) -> None:
         self.also(host, what)
+        if self._loudness is not Loudness.QUIET:
+            self._show(host, what)
+
+    def sent(self, record: Record) -> None:
+        """Tell what was sent to a host, where that is asked for. The whole of it is in the story."""
+        if self._loudness is Loudness.VERBOSE:
+            self._show(record.host, f"{record.what} = {record.outcome}, {record.seconds:.3f} s")
+
+    def _show(self, host: str, what: str) -> None:
         with self._lock:
             self._console.print(
                 Text.assemble(
@@ -109,8 +120,16 @@ def session_of(
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(story(c.task_name, progress))
         progress.also = log.note
+        shown = progress
+
+        def record(it: Record) -> None:
+            log(it)
+            shown.sent(it)
+
         opened = stack.enter_context(
-            connect(wanted, config, progress=progress, accept_new_host_keys=accept_new_host_keys, record=log)
+            connect(
+                wanted, config, progress=progress, accept_new_host_keys=accept_new_host_keys, record=record
+            )
         )
         if task:
             with opened.locked(this_run(task), wait_lock, changes=not only_looks):

@@ -28,7 +28,11 @@ from .executor import FleetContext, cluster_task
 NOT_PROVEN = 1
 """Exit code where the work was done and the proof is red."""
 
-INVENTORY = {"inventory": "inventory file; default: $OVERWEAVE_INVENTORY, else that of a running lab"}
+INVENTORY = {
+    "inventory": (
+        "inventory file, or - for standard input; default: $OVERWEAVE_INVENTORY, else that of a running lab"
+    )
+}
 FLEET = INVENTORY | {"yes": "don't ask"}
 """Help of the options that most runbooks take."""
 HOSTS = INVENTORY | {

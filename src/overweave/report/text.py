@@ -219,7 +219,8 @@ def _audit_line(entry: Entry) -> Text:
 
 
 class SafeConsole(Console):
-    """Prints text as it is: no markup, no emoji codes, and no control characters but Rich's own.
+    """Prints text as it is: no markup, no emoji codes, and no control characters but Rich's own; a character
+    that the terminal does not have as ``?``.
 
     Whatever is printed may hold words of hosts, however it came into a table or a line.
     """
@@ -232,7 +233,12 @@ class SafeConsole(Console):
             if segment.control:
                 yield segment
             else:
-                yield Segment(lines(segment.text), segment.style)
+                yield Segment(self._known(lines(segment.text)), segment.style)
+
+    def _known(self, words: str) -> str:
+        if words.isascii() or self.encoding.startswith("utf"):
+            return words
+        return words.replace("…", "...").encode(self.encoding, "replace").decode(self.encoding)
 
 
 def console(*, stderr: bool = False) -> Console:

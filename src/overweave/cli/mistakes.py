@@ -1,0 +1,73 @@
+"""A command line that is wrong: what is, and what is nearest to it that is right."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from invoke.exceptions import ParseError
+
+from overweave.errors import UsageError
+
+NOBODY_KNOWS = re.compile(r"No idea what '(.*)' is!", re.DOTALL)
+"""What Invoke says of a word that is neither a task nor an option."""
+NEEDS_VALUE = re.compile(r"Flag <Argument: ([\w-]+)(?: \(([\w-]+)\))?> needed value and was not given one!")
+NEEDS_WORDS = re.compile(r"'.*' did not receive required positional arguments: (.*)")
+MOST = 3
+LIKE = 0.7
+"""How alike two words are of which one is taken for the other, mistyped; 1 is the same."""
+
+
+def explain(error: ParseError, program: str, tasks: Iterable[str], own: Iterable[str]) -> UsageError:
+    """What Invoke's parser could not read, in our words. ``program``: its name; ``own``: its own options."""
+    context = error.context
+    task = context.name if context is not None else None
+    help_of = f"`{program} --help {task}`" if task else f"`{program} --help`"
+    match = NOBODY_KNOWS.fullmatch(str(error))
+    if not match:
+        return UsageError(_plain(str(error), task or program), hint=f"{help_of} shows how it is called")
+    word = match[1]
+    if not word.startswith("-"):
+        return UsageError(
+            f"there is no task '{word}'", hint=_meant(word, tasks, f"`{program} --list` shows all tasks")
+        )
+    options = context.flag_names() if context is not None and task else own
+    return UsageError(
+        f"{task or program} has no option '{word}'",
+        hint=_meant(word, options, f"{help_of} shows all options"),
+    )
+
+
+def not_a_number(error: ValueError, words: Sequence[str], program: str) -> UsageError:
+    """An option whose value had to be a number. ``words`` are those of the command line."""
+    value = str(error).rpartition(": ")[2].strip("'")
+    options = [
+        before if word == value else word.partition("=")[0]
+        for before, word in pairwise(words)
+        if (word == value and before.startswith("-")) or word.endswith(f"={value}")
+    ]
+    option = f"{options[0]}: " if options else ""
+    return UsageError(f"{option}'{value}' is not a number", hint=f"`{program} --help TASK` shows its options")
+
+
+def nearest(word: str, names: Iterable[str]) -> list[str]:
+    """Those that begin with a word, else the one that is most like it."""
+    known = sorted(names)
+    return [name for name in known if name.startswith(word)][:MOST] or difflib.get_close_matches(
+        word, known, n=1, cutoff=LIKE
+    )
+
+
+def _plain(said: str, name: str) -> str:
+    if match := NEEDS_VALUE.fullmatch(said):
+        return f"--{match[2] or match[1]} needs a value"
+    if match := NEEDS_WORDS.fullmatch(said):
+        return f"{name} needs {match[1].replace(chr(39), '').upper()}"
+    return said
+
+
+def _meant(word: str, names: Iterable[str], otherwise: str) -> str:
+    found = nearest(word, names)
+    return f"did you mean {' or '.join(found)}? {otherwise}" if found else otherwise

@@ -1,0 +1,48 @@
+"""The pages of docs/scenarios on one host and two: every command in them is run, and says what the page says.
+
+Those of overlays are in the tests that have one: test_deploy.py and test_swarm.py.
+"""
+
+from __future__ import annotations
+
+import pytest
+from tests.lab.bed import as_made
+from tests.lab.pages import walk
+
+pytestmark = pytest.mark.lab
+
+HOSTS = ("host1", "host2")
+REMOVE = "docker ps -aq | xargs -r docker rm -f; docker network prune -f"
+"""For what a page that was broken off has left."""
+
+
+@pytest.fixture(scope="module")
+def loaded(bed):
+    """Clean hosts with the image that the pages need."""
+    bed.make_clean()
+    with open(bed.wanted()["images"]["archives"]["busybox:1.30.1"], "rb") as archive:
+        image = archive.read()
+    for name in HOSTS:
+        assert bed.lab.host(name).run(("docker", "load"), stdin=image).ok
+    yield bed
+    for name in HOSTS:
+        bed.do(name, "docker rmi busybox:1.30.1")
+    bed.make_clean()
+
+
+@pytest.fixture
+def hosts(loaded):
+    yield loaded
+    loaded.mend()
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["default-bridge", "user-defined-bridge", "two-bridges", "published-port", "host-container-none"],
+)
+def test_a_page_says_what_hosts_say_and_leaves_nothing(hosts, page):
+    before = as_made(hosts.state())
+    hosts.undo.append(lambda: [hosts.do(name, REMOVE) for name in HOSTS])
+    walk(hosts, page)
+    hosts.undo.pop()
+    assert as_made(hosts.state()) == before

@@ -1,0 +1,81 @@
+"""Tasks, options and hosts complete, in a real bash too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from overweave.cli import completion
+
+ROOT = Path(__file__).parents[3]
+PROGRAMS = Path(sys.executable).parent
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    file = tmp_path / "fleet.yml"
+    file.write_text("hosts: {web1: , web2: , db: }\n")
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("typed", "becomes"),
+    [
+        ("fab -H", ["web1", "web2", "db"]),
+        ("fab --hosts", ["web1", "web2", "db"]),
+        ("fab status -H w", ["web1", "web2", "db"]),
+        ("fab -H web1,", ["web1,web2", "web1,db"]),
+        ("fab -H db,web2,w", ["db,web2,web1"]),
+        ("fab -H web1", []),  # the next word begins, as far as a shell tells
+        ("fab -H web1,db sta", []),
+        ("fab", []),
+        ("", []),
+    ],
+)
+def test_what_the_last_word_may_become(fleet, typed, becomes):
+    words = typed.split()
+    assert completion.hosts([*words[:1], "--inventory", fleet, *words[1:]] if words else []) == becomes
+
+
+def test_without_an_inventory_nothing_completes_and_nothing_fails(tmp_path):
+    assert completion.hosts(["fab", "--inventory", str(tmp_path / "none.yml"), "-H"]) == []
+
+
+SCRIPT = """\
+eval "$({program} --print-completion-script bash)"
+typed() {{
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+    _complete_{program} "$1" "${{@: -1}}" "${{@: -2:1}}"
+    echo "${{COMPREPLY[@]}}"
+}}
+typed {program} val
+typed {program} networks --tr
+typed {program} -H ''
+typed {program} -H web1,w
+typed {program} -H web1 vali
+typed {program} lab.run web1 -- "'"
+"""
+
+
+@pytest.mark.parametrize("program", ["fab", "overweave"])
+def test_a_bash_completes_tasks_options_and_hosts(fleet, tmp_path, program):
+    variables = {
+        "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
+        "OVERWEAVE_INVENTORY": fleet,
+        "HOME": str(tmp_path),
+    }
+    done = subprocess.run(
+        ("bash", "-c", SCRIPT.format(program=program)),
+        env=variables,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout.splitlines(), done.stderr) == (
+        ["validate-overlay", "--tree", "web1 web2 db", "web1,web2", "validate-overlay", ""],
+        "",
+    )
