@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from overweave.cli.collection import collect
 
 ROOT = Path(__file__).parents[2]
-TASKS = set(collect(ROOT).task_names)
 
 
 def test_the_architecture_page_names_every_module_and_no_other():
@@ -24,16 +21,6 @@ def test_the_architecture_page_names_every_module_and_no_other():
         if path.name != "__init__.py" and path.relative_to(package).parts[0] != "lab"
     }
     assert named == there
-
-
-@pytest.mark.parametrize(
-    "page", ["README.md", "vagrant/README.md", "scripts/demo", "CHANGELOG.md", "docs/reference/reports.md"]
-)
-def test_every_task_that_is_written_of_exists(page):
-    text = (ROOT / page).read_text()
-    written = set(re.findall(r"\bfab (?:-\S+ \S+ )*([a-z]+(?:[-.][a-z-]+)+|status)\b", text))
-    assert written <= TASKS
-    assert written
 
 
 def test_every_task_has_an_example_that_begins_with_its_own_name():
