@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+from overweave import inventory
 from overweave.cli.collection import collect
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +24,36 @@ def test_the_architecture_page_names_every_module_and_no_other():
         if path.name != "__init__.py" and path.relative_to(package).parts[0] != "lab"
     }
     assert named == there
+
+
+def test_the_inventory_reference_is_made_of_the_example():
+    command = (sys.executable, "scripts/inventory_reference.py")
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert (ROOT / "docs/reference/inventory.md").read_text() == made, (
+        f"{' '.join(command[1:])} makes it anew"
+    )
+
+
+def keys_of(schema, part, above):
+    """Every key that an inventory may have, as the reference names it."""
+    for choice in (part, *part.get("anyOf", ())):
+        its = schema["$defs"][choice["$ref"].rpartition("/")[2]] if "$ref" in choice else choice
+        for name, below in its.get("properties", {}).items():
+            yield (path := f"{above}{name}")
+            yield from keys_of(schema, below, f"{path}.")
+        for below in its.get("patternProperties", {}).values():
+            yield from keys_of(schema, below, f"{above}{'IMAGE' if 'archives' in above else 'NAME'}.")
+
+
+def test_the_inventory_reference_has_every_key_that_is_taken():
+    schema = inventory._Inventory.model_json_schema()
+    told = set(re.findall(r"^\| `([\w.]+)` \|", (ROOT / "docs/reference/inventory.md").read_text(), re.M))
+    # What all hosts have in common is told once.
+    common = {f"hosts.NAME.{name}" for name in ("key", "known_hosts")}
+    taken = set(keys_of(schema, schema, ""))
+    groups = {name for name in taken if any(key.startswith(f"{name}.") for key in taken)}
+    assert taken - groups - common == told & taken - groups
+    assert told - taken == {"store.options.log_level", "images.archives.IMAGE"}
 
 
 def test_every_task_has_an_example_that_begins_with_its_own_name():
