@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from markdown.extensions.toc import slugify
+
 from overweave import inventory
 from overweave.cli.collection import collect
 
@@ -24,6 +27,21 @@ def test_the_architecture_page_names_every_module_and_no_other():
         if path.name != "__init__.py" and path.relative_to(package).parts[0] != "lab"
     }
     assert named == there
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "vagrant/README.md"])
+def test_links_of_pages_outside_of_docs_lead_somewhere(page):
+    """Those inside are looked at when the site is built."""
+    here = ROOT / page
+    wrong = []
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", here.read_text()):
+        path = here.parent / target if target else here
+        headings = (
+            re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE) if anchor and path.is_file() else []
+        )
+        if not path.exists() or (anchor and anchor not in {slugify(it, "-") for it in headings}):
+            wrong.append(f"{target}#{anchor}")
+    assert wrong == []
 
 
 def test_the_inventory_reference_is_made_of_the_example():
