@@ -125,10 +125,12 @@ def _place(session: Session, facts: FleetFacts, choice: Choice) -> Place:
     networks = {name: _overlay(facts, name, fleet.network.name) for name in fleet.names}
     missing = [name for name, network in networks.items() if network is None]
     there = networks[fleet.store_host.name]
-    if missing and facts.store is None and any(has_cluster_flags(facts, name) for name in missing):
+    silent = facts.store is None
+    leaderless = facts.store is not None and not facts.store.leader
+    if missing and (silent or leaderless) and any(has_cluster_flags(facts, name) for name in missing):
         raise Refused(
-            "the store does not answer, and engines show no overlay network without it: "
-            + ", ".join(missing),
+            f"the store {'does not answer' if silent else 'has no leader'}, and engines show no overlay "
+            f"network without it: {', '.join(missing)}",
             hint="`fab status` shows the store; `fab deploy-overlay` starts it; running containers go on",
         )
     if missing or there is None:

@@ -204,7 +204,7 @@ def has_archive(bed, image, script):
 
 def test_another_host_carries_a_server_and_its_old_host_an_agent(grown):
     before = running(grown, NAMES)
-    ran = grown.fab("store-replace-server", "host2", "--yes").ok()
+    ran = grown.fab("store-replace-server", "host2", "--by", "host4", "--yes").ok()
     assert servers(grown) == ({"host1", "host3", "host4"}, "consul:1.8.7")
     assert "write into the inventory" not in ran.out
     assert members(grown) == [(name, name != "host2") for name in NAMES]

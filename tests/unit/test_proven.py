@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,8 +11,10 @@ from tests.golden.site import inventory_of
 from tests.golden.test_plans import deployed
 
 from overweave import proving
+from overweave.errors import Refused
 from overweave.fleet import Cancel
 from overweave.model import Access, Host
+from overweave.prove.choice import choose
 
 
 @pytest.fixture
@@ -24,6 +27,21 @@ def swarm(tmp_path):
 
 def note(session, facts):
     proving._note(session, proving.fingerprint(session, facts).encode())
+
+
+@pytest.mark.parametrize(("leader", "what"), [(None, "does not answer"), ("", "has no leader")])
+def test_while_the_store_is_away_nobody_says_that_the_network_is_to_be_made(leader, what):
+    """Engines list no network of a store without a leader; it is there again with one."""
+    site = deployed(inventory_of(3))
+    site.shared = {}
+    facts = site.facts()
+    store = None if leader is None else replace(facts.store, leader=leader)
+    with pytest.raises(Refused) as caught:
+        proving._place(SimpleNamespace(fleet=site.fleet), replace(facts, store=store), choose())
+    assert str(caught.value) == (
+        f"the store {what}, and engines show no overlay network without it: host1, host2, host3\n"
+        "  -> `fab status` shows the store; `fab deploy-overlay` starts it; running containers go on"
+    )
 
 
 def test_a_proof_is_remembered_and_forgotten_by_all_hosts(swarm):
