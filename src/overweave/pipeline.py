@@ -11,6 +11,7 @@ from .apply.run import apply
 from .apply.world import Done, World
 from .backends import swarm
 from .errors import OverweaveError, Refused
+from .facts import networks
 from .facts.engine import Engine
 from .facts.fleet import FleetFacts
 from .fleet import each
@@ -23,6 +24,7 @@ from .preflight.finding import Finding, Preflight, Severity, refusals
 from .prove.choice import Choice
 from .prove.matrix import Matrix
 from .proving import forget, noted, prove, prove_after_restarts
+from .reconcile.plan import carries_listed, removal, without_listed
 from .session import Session, look, look_closer
 from .steps import AwaitLeader, JoinGossip, Plan, ProvideImage, RestartEngine, Stage, make_plan
 
@@ -209,16 +211,38 @@ def make_teardown(session: Session, facts: FleetFacts) -> Plan:
     if session.fleet.in_swarm:
         if begin := swarm.down(session.fleet, facts):
             return begin
+        listed, facts = _without_listed(session, facts)
         first = swarm.teardown(session.fleet, facts)
         left = () if swarm.others(session.fleet, facts) else teardown.forget(session.fleet, facts).stages
-        return Plan(first.stages + left)
+        return Plan(listed.stages + first.stages + left)
     advertise, _ = addresses(session.fleet, facts)
     nodes = frozenset(a.node for a in advertise.values())
     # A store that somebody else runs stays as it is, with all others that use it.
     others = [] if session.fleet.store.external else store.others(facts, nodes)
     refuse(refusals([*store.strangers(session.fleet, facts), *others]))
+    listed, facts = _without_listed(session, facts)
     first = teardown.teardown(session.fleet, facts)
-    return Plan(first.stages + teardown.forget(session.fleet, facts).stages)
+    return Plan(listed.stages + first.stages + teardown.forget(session.fleet, facts).stages)
+
+
+def _without_listed(session: Session, facts: FleetFacts) -> tuple[Plan, FleetFacts]:
+    """What takes away the networks that were made because an inventory lists them, and the facts without
+    these. An engine that is down is asked when it runs.
+
+    Raises `Refused` where containers are on them that nobody of ours has connected.
+    """
+    mine = [name for name in session.fleet.names if carries_listed(facts.hosts[name])]
+    engines = [its.engine for its in facts.hosts.values()]
+    if not mine or not all(isinstance(engine, Engine) and engine.running for engine in engines):
+        return Plan(), facts
+    seen = each(
+        session.fleet.names,
+        lambda name: networks.look(session.hosts[name], devices=False),
+        cancel=session.cancel,
+    ).all()
+    made = removal(session.fleet, facts, seen)
+    refuse(made.refused)
+    return made.plan, without_listed(facts)
 
 
 def tear_down(session: Session, plan: Plan) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from invoke.collection import Collection
 
 from . import (
+    apply_networks,
     backends,
     bench,
     doctor,
@@ -22,7 +23,20 @@ from . import (
     trace,
 )
 
-AT_ROOT = (tasks, hosts, doctor, store, store_servers, secrets, rebuild, networks, backends, trace, bench)
+AT_ROOT = (
+    tasks,
+    hosts,
+    doctor,
+    store,
+    store_servers,
+    secrets,
+    rebuild,
+    networks,
+    apply_networks,
+    backends,
+    trace,
+    bench,
+)
 """Modules whose tasks have no prefix."""
 
 
