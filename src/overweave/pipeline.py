@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from . import checkup, narrow, proving, teardown
@@ -174,9 +175,16 @@ def validate(session: Session, choice: Choice) -> Matrix:
     """Prove without deploying. Probes that a killed run left are removed; where the proof needs new
     containers, so is the probe image that a host lacks, after it was brought there."""
     facts = look(session)
+    new = choice.fresh or len(proving.stands(session.fleet, facts)) < len(session.fleet.names)
+    with probing(session, facts, new=new):
+        return prove(session, facts, choice)
+
+
+@contextlib.contextmanager
+def probing(session: Session, facts: FleetFacts, *, new: bool) -> Iterator[None]:
+    """For the length of a block that proves: without what a killed proof has left, and with the probe's image
+    on each host where it makes ``new`` containers."""
     image = session.fleet.images.probe
-    stands = proving.stands(session.fleet, facts)
-    new = choice.fresh or len(stands) < len(session.fleet.names)
     if new:
         refuse(missing_archives(session.fleet))
     lacking = [
@@ -198,7 +206,7 @@ def validate(session: Session, choice: Choice) -> Matrix:
         world(session),
     )
     try:
-        return prove(session, facts, choice)
+        yield
     finally:
         each(lacking, lambda name: session.hosts[name].engine.remove_image(image), cancel=session.cancel)
 

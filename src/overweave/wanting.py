@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from . import pipeline
 from .apply.run import apply
 from .apply.world import Done
-from .errors import OverweaveError, UsageError
+from .errors import OverweaveError, Refused, UsageError
 from .facts import networks as network_facts
 from .facts import parents as parent_facts
 from .facts.fleet import FleetFacts
@@ -18,12 +18,14 @@ from .fleet import each
 from .model import Fleet
 from .plan import refuse
 from .preflight.finding import Finding, Severity, refusals
+from .prove.choice import OVERLAY_ONLY, Choice
 from .prove.matrix import Matrix
+from .proving import prove, prove_wire
 from .reconcile.plan import Reconciliation, reconcile
 from .reconcile.preflight import findings
 from .session import Session, look
 from .steps import CreateNetwork, Plan
-from .wanted import ON_PARENT
+from .wanted import ON_PARENT, WantedNetwork
 
 ROUNDS = 3
 """Looks that may follow each other until nothing differs."""
@@ -106,11 +108,57 @@ def apply_networks(session: Session, *, replaces: bool, before: Callable[[Reconc
             + "\n".join(f"    {step.host}: {step} ({step.why})" for step in left.steps),
             hint="run the same command again; if it stays so, see `journalctl -u docker` on the hosts",
         )
-    return Outcome(made, done)
+    return Outcome(made, done, _proofs(session, made.plan))
 
 
-def _made(plan: Plan) -> list[str]:
-    return list(dict.fromkeys(step.name for step in plan.steps if isinstance(step, CreateNetwork)))
+def validate(session: Session, network: WantedNetwork, choice: Choice) -> Matrix:
+    """Prove a listed network that is on the hosts' own wire, and change nothing else.
+
+    Raises `Refused` where there is nothing to prove.
+    """
+    if not network.across:
+        raise Refused(
+            f"network {network.name} is a bridge of each host alone: nothing is between hosts",
+            hint="`fab networks --tree` shows how it is built",
+        )
+    facts = look(session)
+    names = [name for name in network.hosts if name in session.fleet.names]
+    sizes = each(names, lambda name: parent_facts.look(session.hosts[name]), cancel=session.cancel).all()
+    with pipeline.probing(session, facts, new=True):
+        return prove_wire(session, facts, network, choice, mtu=_mtu(network, sizes))
+
+
+def of_wire(fleet: Fleet) -> WantedNetwork | None:
+    """The listed network that the fleet's proof is asked for, if it is no overlay."""
+    listed = (its for its in fleet.networks or () if its.name == fleet.network.name)
+    return next((its for its in listed if not its.everywhere), None)
+
+
+def _proofs(session: Session, plan: Plan) -> dict[str, Matrix]:
+    """Of the networks across hosts that a plan has made, one after the other."""
+    made = {step.name for step in plan.steps if isinstance(step, CreateNetwork)}
+    found = {}
+    for network in session.fleet.networks or ():
+        hosts = [name for name in network.hosts if name in session.fleet.names]
+        if network.name not in made or not network.across or len(hosts) < 2:
+            continue
+        session.progress("", f"proof of network {network.name}")
+        if network.everywhere:
+            fleet = replace(session.fleet, network=replace(session.fleet.network, name=network.name))
+            its = replace(session, fleet=fleet)
+            facts = look(its)
+            with pipeline.probing(its, facts, new=True):
+                found[network.name] = prove(its, facts, noting=False)
+        else:
+            found[network.name] = validate(session, network, OVERLAY_ONLY)
+    return found
+
+
+def _mtu(network: WantedNetwork, parents: Mapping[str, Parents]) -> int:
+    sizes = [
+        parent.mtu for host, its in parents.items() if (parent := its.interfaces.get(network.parents[host]))
+    ]
+    return min(sizes, default=1500)
 
 
 def _refuse_nothing(fleet: Fleet) -> None:

@@ -46,7 +46,7 @@ def apply_networks(
     """
     # Here, and not above: every other command would wait for these imports at its start.
     from overweave import wanting
-    from overweave.report import text, wanted_data, wanted_text
+    from overweave.report import matrix_text, text, wanted_data, wanted_text
 
     files = reports.wanted(json=json)
     progress = run.Progress()
@@ -75,6 +75,8 @@ def apply_networks(
                 run.confirm(said, yes=yes)
 
         outcome = wanting.apply_networks(session, replaces=replace, before=ask)
+        for matrix in outcome.proofs.values():
+            text.console(stderr=files.on_stdout).print(matrix_text.matrix(matrix, text.width()))
         if json:
             run.write(wanted_data.applied(outcome.first, outcome.proofs), json)
         if not outcome.green:

@@ -11,8 +11,7 @@ from overweave.command import Result, query_script
 from .record import FOLDER as STATE_FOLDER
 from .typed import text_map
 
-FOLDER = f"{STATE_FOLDER}/networks"
-CONNECTED = f"{FOLDER}/connected.json"
+CONNECTED = f"{STATE_FOLDER}/connected.json"
 UNITS = "/etc/systemd/system"
 SHIM = "overweave-shim-"
 """What the name of a shim's unit begins with; its network's name is behind it."""

@@ -387,8 +387,8 @@ def _staged(wanted: Mapping[str, WantedNetwork], fleet: Fleet, facts: FleetFacts
         its = facts.hosts[name]
         old, new = its.notes.connected, work.connected.get(name, {})
         both = {n: {**old.get(n, {}), **new.get(n, {})} for n in {*old, *new}}
-        before += _noted(name, its.notes.text, note(both), first=True)
-        after += _noted(name, note(both), note(new), first=False)
+        before += _noted(name, its.notes.text, note(both))
+        after += _noted(name, note(both), note(new))
         for network in wanted.values():
             if network.shim and name in network.hosts:
                 anew = (name, network.name) in work.made
@@ -403,7 +403,7 @@ def _staged(wanted: Mapping[str, WantedNetwork], fleet: Fleet, facts: FleetFacts
     something = work.gone or work.made or work.leave or work.join
     return make_plan(
         Stage("left over", tuple(probes if something else ())),
-        Stage("note", tuple(before)),
+        Stage("note", tuple(before), guarded=True),
         Stage("containers off networks", tuple(work.leave.values())),
         Stage("old shims", tuple(old_shims)),
         Stage("old networks", tuple(work.gone.values())),
@@ -414,10 +414,10 @@ def _staged(wanted: Mapping[str, WantedNetwork], fleet: Fleet, facts: FleetFacts
     )
 
 
-def _noted(host: str, there: str, wanted: str, *, first: bool) -> list[Step]:
+def _noted(host: str, there: str, wanted: str) -> list[Step]:
     why = "who was connected is known when it is to be disconnected"
     if there == wanted:
         return []
     if not wanted:
         return [RemoveFile(host, "nobody is connected any more", CONNECTED, with_folder=True)]
-    return [WriteFile(host, why, CONNECTED, wanted, there, new_folder=first and not there)]
+    return [WriteFile(host, why, CONNECTED, wanted, there)]

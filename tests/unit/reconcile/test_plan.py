@@ -12,7 +12,7 @@ from overweave.wanted import LABEL
 LAN = {"driver": "macvlan", "parent": "eth0", "subnets": [{"subnet": "10.0.50.0/24", "slots": 4}]}
 SHOP = {"driver": "bridge", "subnets": ["10.77.0.0/24"]}
 MESH = {"driver": "overlay", "subnets": ["10.78.0.0/16"]}
-NOTE = "/var/lib/overweave/networks/connected.json"
+NOTE = "/var/lib/overweave/connected.json"
 LISTED = "(the inventory lists it)"
 KNOWN = "(who was connected is known when it is to be disconnected)"
 
