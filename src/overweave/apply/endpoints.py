@@ -170,7 +170,7 @@ def _connect(engine: Engine, network: str, container: str, settings: Mapping[str
         engine.connect(network, container, settings)
     except EngineError as e:
         # A call that failed, or was broken off, may have put it there.
-        if not (e.status == 403 and ("already attached" in e.message or NAME_TAKEN in e.message)):
+        if not (e.status == 403 and "already attached" in e.message):
             raise
 
 

@@ -180,6 +180,7 @@ def _one(
         host: fact for host in fleet.names for fact in _networks(seen, host) if fact.name == network.name
     }
     if network.everywhere:
+        work.refused += _twins(network, fleet)
         able = makers(fleet, facts)
         # A worker of a swarm knows a network only while a container of its own is on it.
         at = next((h for h in able if h in there and there[h].scope == scope), able[0] if able else "")
@@ -230,6 +231,19 @@ def _one(
                     work.made[host, network.name] = create
 
 
+def _twins(network: WantedNetwork, fleet: Fleet) -> Iterator[Refused]:
+    """With a cluster store, endpoints have their containers' names, and each is there once."""
+    seen: dict[str, str] = {}
+    for joining in network.containers if not fleet.in_swarm else ():
+        if joining.container in seen:
+            yield Refused(
+                f"{joining.container} of {seen[joining.container]} and {joining.container} of {joining.host} "
+                f"can't both be on the overlay {network.name}: with a cluster store each name is there once",
+                hint="give one of the containers another name: `docker rename`",
+            )
+        seen.setdefault(joining.container, joining.host)
+
+
 def _remove(
     fact: NetworkFact,
     host: str,
@@ -270,8 +284,22 @@ def _on(its: HostNetworks, fact: NetworkFact) -> Iterator[tuple[ContainerFact, E
         if container.shares:
             continue
         for endpoint in container.endpoints:
-            if endpoint.network_id == fact.id or (not endpoint.network_id and endpoint.network == fact.name):
+            here = endpoint.network_id == fact.id
+            if (here or (not endpoint.network_id and endpoint.network == fact.name)) and _plugged(
+                container, endpoint
+            ):
                 yield container, endpoint
+
+
+def _plugged(container: ContainerFact, endpoint: Endpoint) -> bool:
+    """Whether it is there, or will be when the container starts: a connection that has failed leaves one that
+    runs with its network's name alone."""
+    return bool(endpoint.id) or not container.running
+
+
+def _plug(container: ContainerFact, network: str) -> Endpoint | None:
+    its = (e for e in container.endpoints if e.network == network and _plugged(container, e))
+    return next(its, None)
 
 
 def _prune(
@@ -333,7 +361,7 @@ def _containers(
             container = by_name.get(container_name)
             if container_name in listed or container is None or container.id != id_:
                 continue
-            endpoint = next((e for e in container.endpoints if e.network == network_name), None)
+            endpoint = _plug(container, network_name)
             key = (name, network_name, container_name)
             if endpoint is not None and key not in work.leave:
                 where = endpoint.network_id or network_name
@@ -351,7 +379,7 @@ def _join(
 ) -> bool:
     """Whether it is to be connected, or connected anew."""
     connect = ConnectContainer(host, LISTED, container.name, network.name, joining.aliases, joining.address)
-    endpoint = next((e for e in container.endpoints if e.network == network.name), None)
+    endpoint = _plug(container, network.name)
     key = (host, network.name, container.name)
     if endpoint is None or key in work.leave:
         work.join.append(connect)

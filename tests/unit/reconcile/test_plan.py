@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.golden.site import inventory_of, lines
 from tests.golden.test_plans import IN_A_SWARM, deployed
@@ -266,3 +268,30 @@ def test_an_engine_that_is_down_is_told_before_anything_is_planned():
     assert world.refused() == [
         "host2: its engine is down: the engine does not answer\n  -> `systemctl start docker` there"
     ]
+
+
+def test_two_containers_of_one_name_are_not_on_one_overlay_of_a_cluster_store():
+    both = [{"host": host, "name": "app"} for host in ("host1", "host2")]
+    world = World({"mesh": MESH | {"containers": both}}, overlay=True)
+    assert world.refused() == [
+        "app of host1 and app of host2 can't both be on the overlay mesh: with a cluster store each name is "
+        "there once\n  -> give one of the containers another name: `docker rename`"
+    ]
+    site = deployed(inventory_of(2, **IN_A_SWARM, swarm={"managers": 1}))
+    assert World({"mesh": MESH | {"containers": both}}, site=site).refused() == []
+
+
+def test_a_container_whose_connection_has_failed_is_not_on_the_network():
+    """As the engine leaves one that runs: with the network's name, and no endpoint."""
+    world = World({"shop": SHOP | {"containers": [{"host": "host1", "name": "app"}]}}, hosts=1)
+    world.run("host1", "app")
+    world.apply()
+    its = world.containers["host1"]["app"]
+    cut = replace(its, endpoints=tuple(replace(e, id="") for e in its.endpoints))
+    world.containers["host1"]["app"] = cut
+    assert world.plan() == [
+        "-- containers on networks",
+        "host1: connect container app to network shop (the inventory lists it)",
+    ]
+    world.wanted = {}
+    assert not [line for line in world.plan() if "disconnect" in line]
