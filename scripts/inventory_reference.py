@@ -15,7 +15,7 @@ EXAMPLE = Path(__file__).parents[1] / "inventory/example.yml"
 KEY = re.compile(r'^(?P<indent> *(?:# ?)? *)(?P<key>"[^"]+"|[\w-]+):(?P<value> .*?)?(?:\s+# (?P<told>.*))?$')
 REMARKS = 20
 """Comments that begin in this column or later go on with the one above; what begins before is a key."""
-NAMES = {"hosts": "NAME", "images.archives": "IMAGE"}
+NAMES = {"hosts": "NAME", "networks": "NAME", "images.archives": "IMAGE"}
 """Where the keys are names that somebody chooses."""
 
 
@@ -38,7 +38,8 @@ def sections(text: str) -> list[Section]:
     found: list[Section] = []
     above: list[str] = []
     parents: list[tuple[int, str]] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = re.sub(r"^( *)- (?=[\w-]+:)", r"\1  ", raw)  # an item of a list is told by its keys
         comment = re.match(r" *# (.*)", line)
         column = line.find("#")
         if not line.strip():

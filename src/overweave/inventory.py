@@ -9,15 +9,17 @@ import difflib
 import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, NetmaskValueError
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, JsonValue, ValidationError
 
 from . import sources
 from .errors import InventoryError, UsageError
+from .inventory_base import Model, Name, OptionText, parse_subnet
+from .inventory_networks import SECTIONS, GivenNetwork, wanted_networks
 from .model import (
     CONSUL,
     MTU_OPTION,
@@ -40,31 +42,11 @@ SIZE_LIMIT = 1 << 20
 VALUES_LIMIT = 100_000
 """Values of an inventory, its aliases expanded."""
 
-NAME = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,62})$"
 IMAGE = r"^[a-z0-9][a-zA-Z0-9_./:@-]{0,254}$"
 CALENDAR = r"[A-Za-z0-9*][A-Za-z0-9*.,:/~_ +-]{1,79}"
 MINUTES, HOURS = (5, 6, 10, 12, 15, 20, 30), (1, 2, 3, 4, 6, 8, 12)
 FOLDER = r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 ADVERTISE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$|^\d{1,3}(\.\d{1,3}){3}$"
-
-
-def parse_subnet(value: object) -> IPv4Network:
-    """An IPv4 subnet in CIDR form, with room for containers; host bits must be zero.
-
-    Raises `ValueError` with a message that says what would be right. IPv6 is refused because
-    overlay containers are IPv4 only through Docker 29.
-    """
-    text = str(value)
-    try:
-        subnet = IPv4Network(text)
-    except (AddressValueError, NetmaskValueError):
-        raise ValueError(f"'{text}' is not an IPv4 subnet such as 10.211.0.0/16") from None
-    except ValueError:
-        right = IPv4Network(text, strict=False)
-        raise ValueError(f"'{text}' has host bits set; the subnet is {right}") from None
-    if "/" not in text or subnet.prefixlen > 29 or subnet.prefixlen < 8:
-        raise ValueError(f"'{text}' leaves no room for containers: take a prefix from /8 to /29")
-    return subnet
 
 
 def parse_mtu(value: int) -> int:
@@ -103,17 +85,11 @@ def parse_external(value: object) -> str:
     return text
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-_Name = Annotated[str, Field(pattern=NAME)]
 _Image = Annotated[str, Field(pattern=IMAGE)]
 _Port = Annotated[int, Field(ge=1, le=65535)]
-_OptionText = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v)]
 
 
-class _Ssh(_Model):
+class _Ssh(Model):
     user: str | None = None
     port: _Port | None = None
     key: str | None = None
@@ -125,23 +101,23 @@ class _Host(_Ssh):
     advertise: Annotated[str, Field(pattern=ADVERTISE)] | None = None
     store: bool = False
     manager: bool = False
-    zone: _Name | None = None
+    zone: Name | None = None
 
 
-class _Network(_Model):
-    name: _Name = Network.name
+class _Network(Model):
+    name: Name = Network.name
     subnet: Annotated[IPv4Network, BeforeValidator(parse_subnet)] = Network.subnet
     mtu: Annotated[int, Field(ge=1280, le=65535)] | None = None
-    options: dict[str, _OptionText] = {}
+    options: dict[str, OptionText] = {}
 
 
-class _Schedule(_Model):
+class _Schedule(Model):
     every: Annotated[str, BeforeValidator(parse_every)] = Schedule.every
     keep: Annotated[int, Field(ge=1, le=1000)] = Schedule.keep
     folder: Annotated[str, Field(pattern=FOLDER, max_length=200)] = Schedule.folder
 
 
-class _Store(_Model):
+class _Store(Model):
     kind: Literal["consul"] = "consul"
     image: _Image = Store.image
     port: _Port = Store.port
@@ -153,31 +129,32 @@ class _Store(_Model):
     run_as: Literal["container", "service"] = "container"
 
 
-class _Swarm(_Model):
+class _Swarm(Model):
     managers: Annotated[int, Field(ge=1, le=7)] | None = None
     port: Annotated[int, Field(ge=1024, le=49151)] = Swarm.port
     pool: Annotated[IPv4Network, BeforeValidator(parse_subnet)] | None = None
 
 
-class _Archive(_Model):
+class _Archive(Model):
     path: str
     entrypoint: list[str] = []
     command: list[str] = []
 
 
-class _Images(_Model):
+class _Images(Model):
     probe: _Image = Images.probe
     archives: dict[_Image, str | _Archive] = {}
 
 
-class _Inventory(_Model):
+class _Inventory(Model):
     ssh: _Ssh = _Ssh()
-    hosts: Annotated[dict[_Name, _Host | None], Field(min_length=1)]
+    hosts: Annotated[dict[Name, _Host | None], Field(min_length=1)]
     backend: Literal["auto", "consul", "swarm"] = "auto"
     network: _Network = _Network()
     store: _Store = _Store()
     swarm: _Swarm = _Swarm()
     images: _Images = _Images()
+    networks: dict[Name, GivenNetwork] | None = None
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -342,6 +319,8 @@ def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
         backend=wanted.backend,
         swarm=Swarm(**dict(wanted.swarm)),
     )
+    if wanted.networks is not None:
+        fleet = replace(fleet, networks=wanted_networks(wanted.networks, fleet))
     _refuse_twins(fleet.hosts)
     if MTU_OPTION in fleet.network.options:
         raise InventoryError(
@@ -471,6 +450,8 @@ def _nearest(key: str, location: tuple[int | str, ...]) -> str:
         model = _Archive
     if location[:2] == ("store", "backup"):
         model = _Schedule
+    if location[0] == "networks" and len(location) > 1:
+        model = SECTIONS.get(str(location[2]) if len(location) > 3 else "", GivenNetwork)
     known = list(model.model_fields)
     close = difflib.get_close_matches(key, known, n=1)
     return f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"

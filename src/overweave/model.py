@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from .wanted import WantedNetwork
+
 MTU_OPTION = "com.docker.network.driver.mtu"
 PROBE_LABEL = "io.overweave.probe"
 SPEC_LABEL = "io.overweave.spec"
@@ -175,7 +177,8 @@ class Images:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Hosts in the order they were given, and what is wanted of them."""
+    """Hosts in the order they were given, and what is wanted of them. ``networks`` are those beside the
+    overlay; None where the inventory says nothing of them."""
 
     hosts: tuple[Host, ...]
     network: Network = field(default_factory=Network)
@@ -183,6 +186,7 @@ class Fleet:
     images: Images = field(default_factory=Images)
     backend: str = AUTO
     swarm: Swarm = field(default_factory=Swarm)
+    networks: tuple[WantedNetwork, ...] | None = None
 
     @property
     def in_swarm(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from . import anchor, store_part
 from .advertise import Advertise, choose
 from .errors import Refused
@@ -27,11 +29,7 @@ def network_spec(fleet: Fleet, facts: FleetFacts) -> dict[str, object]:
 
     The MTU option is the underlay's; it is left out at 1500, which engines assume anyway.
     """
-    advertise, _ = addresses(fleet, facts)
-    mtu = fleet.network.mtu or min(a.mtu for a in advertise.values())
-    options = dict(fleet.network.options)
-    if mtu != 1500:
-        options.setdefault(MTU_OPTION, str(mtu))
+    options = overlay_options(fleet, facts, fleet.network.mtu, fleet.network.options)
     spec: dict[str, object] = {
         "Name": fleet.network.name,
         "Driver": "overlay",
@@ -40,6 +38,15 @@ def network_spec(fleet: Fleet, facts: FleetFacts) -> dict[str, object]:
         "Options": options,
     }
     return spec | {"Attachable": True} if fleet.in_swarm else spec
+
+
+def overlay_options(
+    fleet: Fleet, facts: FleetFacts, mtu: int | None, given: Mapping[str, str]
+) -> dict[str, str]:
+    """Those of an overlay, with what tells it the underlay's ``mtu``; None is the least of the hosts'."""
+    advertise, _ = addresses(fleet, facts)
+    size = mtu or min((a.mtu for a in advertise.values()), default=1500)
+    return {MTU_OPTION: str(size), **given} if size != 1500 else dict(given)
 
 
 def container_mtu(network: NetworkFact) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from . import checkup, narrow, proving, teardown
@@ -11,6 +12,7 @@ from .apply.run import apply
 from .apply.world import Done, World
 from .backends import swarm
 from .errors import OverweaveError, Refused
+from .facts import networks
 from .facts.engine import Engine
 from .facts.fleet import FleetFacts
 from .fleet import each
@@ -23,6 +25,7 @@ from .preflight.finding import Finding, Preflight, Severity, refusals
 from .prove.choice import Choice
 from .prove.matrix import Matrix
 from .proving import forget, noted, prove, prove_after_restarts
+from .reconcile.plan import carries_listed, removal, without_listed
 from .session import Session, look, look_closer
 from .steps import AwaitLeader, JoinGossip, Plan, ProvideImage, RestartEngine, Stage, make_plan
 
@@ -172,9 +175,16 @@ def validate(session: Session, choice: Choice) -> Matrix:
     """Prove without deploying. Probes that a killed run left are removed; where the proof needs new
     containers, so is the probe image that a host lacks, after it was brought there."""
     facts = look(session)
+    new = choice.fresh or len(proving.stands(session.fleet, facts)) < len(session.fleet.names)
+    with probing(session, facts, new=new):
+        return prove(session, facts, choice)
+
+
+@contextlib.contextmanager
+def probing(session: Session, facts: FleetFacts, *, new: bool) -> Iterator[None]:
+    """For the length of a block that proves: without what a killed proof has left, and with the probe's image
+    on each host where it makes ``new`` containers."""
     image = session.fleet.images.probe
-    stands = proving.stands(session.fleet, facts)
-    new = choice.fresh or len(stands) < len(session.fleet.names)
     if new:
         refuse(missing_archives(session.fleet))
     lacking = [
@@ -196,7 +206,7 @@ def validate(session: Session, choice: Choice) -> Matrix:
         world(session),
     )
     try:
-        return prove(session, facts, choice)
+        yield
     finally:
         each(lacking, lambda name: session.hosts[name].engine.remove_image(image), cancel=session.cancel)
 
@@ -209,16 +219,38 @@ def make_teardown(session: Session, facts: FleetFacts) -> Plan:
     if session.fleet.in_swarm:
         if begin := swarm.down(session.fleet, facts):
             return begin
+        listed, facts = _without_listed(session, facts)
         first = swarm.teardown(session.fleet, facts)
         left = () if swarm.others(session.fleet, facts) else teardown.forget(session.fleet, facts).stages
-        return Plan(first.stages + left)
+        return Plan(listed.stages + first.stages + left)
     advertise, _ = addresses(session.fleet, facts)
     nodes = frozenset(a.node for a in advertise.values())
     # A store that somebody else runs stays as it is, with all others that use it.
     others = [] if session.fleet.store.external else store.others(facts, nodes)
     refuse(refusals([*store.strangers(session.fleet, facts), *others]))
+    listed, facts = _without_listed(session, facts)
     first = teardown.teardown(session.fleet, facts)
-    return Plan(first.stages + teardown.forget(session.fleet, facts).stages)
+    return Plan(listed.stages + first.stages + teardown.forget(session.fleet, facts).stages)
+
+
+def _without_listed(session: Session, facts: FleetFacts) -> tuple[Plan, FleetFacts]:
+    """What takes away the networks that were made because an inventory lists them, and the facts without
+    these. An engine that is down is asked when it runs.
+
+    Raises `Refused` where containers are on them that nobody of ours has connected.
+    """
+    mine = [name for name in session.fleet.names if carries_listed(facts.hosts[name])]
+    engines = [its.engine for its in facts.hosts.values()]
+    if not mine or not all(isinstance(engine, Engine) and engine.running for engine in engines):
+        return Plan(), facts
+    seen = each(
+        session.fleet.names,
+        lambda name: networks.look(session.hosts[name], devices=False),
+        cancel=session.cancel,
+    ).all()
+    made = removal(session.fleet, facts, seen)
+    refuse(made.refused)
+    return made.plan, without_listed(facts)
 
 
 def tear_down(session: Session, plan: Plan) -> None:

@@ -21,14 +21,15 @@ from .model import VXLAN_OVERHEAD, Fleet
 from .overlay import addresses, container_mtu
 from .plan import refuse
 from .printable import one_line
-from .prove import proof, underlay
-from .prove.choice import OVERLAY_ONLY, Choice
+from .prove import proof, underlay, wire
+from .prove.choice import ISOLATION, OVERLAY_ONLY, Choice
 from .prove.matrix import UNDERLAY, Matrix
 from .prove.proof import Place
 from .prove.repeated import merged
 from .prove.signs import Context
 from .session import Session, has_cluster_flags, look, measure_paths
 from .waiting import wait_until
+from .wanted import ON_PARENT, WantedNetwork
 
 SETTLE_SECONDS = 35.0
 """An engine that restarted may learn names, or where containers are, later than all else, by the gossip's
@@ -48,8 +49,10 @@ true
 """
 
 
-def prove(session: Session, facts: FleetFacts, choice: Choice = OVERLAY_ONLY) -> Matrix:
-    """Prove the network between all hosts, and note a green proof in the store.
+def prove(
+    session: Session, facts: FleetFacts, choice: Choice = OVERLAY_ONLY, *, noting: bool = True
+) -> Matrix:
+    """Prove the network between all hosts, and note a green proof in the store, unless ``noting`` is false.
 
     The underlay is measured too where the ``choice`` has it, and where something is red. Raises `Refused`
     where there is no network.
@@ -90,11 +93,78 @@ def prove(session: Session, facts: FleetFacts, choice: Choice = OVERLAY_ONLY) ->
         context = replace(context, unseen=unseen(look(session).views))
     matrix = proof.explained(seen, context, verdicts)
     with contextlib.suppress(StoreError):
+        if not noting:
+            return matrix
         if matrix.green and choice.whole:
             _note(session, fingerprint(session, facts).encode())
         elif not matrix.green and (facts.store is not None or session.fleet.in_swarm):
             _note(session, b"")
     return matrix
+
+
+def prove_wire(
+    session: Session, facts: FleetFacts, network: WantedNetwork, choice: Choice, *, mtu: int
+) -> Matrix:
+    """Prove a macvlan or ipvlan network between its hosts, by containers made for it, and what is outside:
+    the other hosts' own addresses, and its own host's shim. ``mtu`` in bytes is the parents'."""
+    fleet = session.fleet
+    names = [name for name in network.hosts if name in fleet.names]
+    ids = {name: _network_id(facts, name, network.name) for name in names}
+    if missing := [name for name, id_ in ids.items() if not id_]:
+        raise Refused(
+            f"there is no network {network.name} on {', '.join(missing)}",
+            hint="`fab apply-networks` makes it",
+        )
+    if len(names) < 2:
+        raise Refused(f"network {network.name} is of one host here: there is nothing between hosts to prove")
+    advertise, refused = addresses(fleet, facts)
+    refuse(refused)
+    held = {
+        name: {
+            advertise[name].address: "",
+            **{str(a.ip): i.name for i in facts.hosts[name].interfaces.all for a in i.addresses},
+        }
+        for name in names
+    }
+    tried = wire.targets(network, held)
+    checks = tuple(c for c in choice.names if c in wire.CHECKS)
+    if not checks:
+        raise Refused(
+            f"none of the chosen checks can be made on a {network.driver} network",
+            hint=f"choose of {', '.join(wire.CHECKS)}",
+        )
+    place = Place(
+        network=network.name,
+        network_id=ids[names[0]],
+        mtu=mtu,
+        vteps={name: advertise[name].address for name in names},
+        image=fleet.images.probe,
+        avoid={its.told: its.address for its in tried},
+    )
+    chosen = replace(choice, names=(*checks, ISOLATION), fresh=True)
+    runs = [
+        wire.judged(
+            proof.prove(
+                {name: session.hosts[name] for name in names},
+                place,
+                chosen,
+                clock=session.clock,
+                cancel=session.cancel,
+                progress=session.progress,
+            ).matrix,
+            network,
+            tried,
+        )
+        for _ in range(choice.repeat)
+    ]
+    telling = next((run for run in runs if not run.green), runs[-1])
+    return replace(merged(runs), causes=telling.causes)
+
+
+def _network_id(facts: FleetFacts, host: str, name: str) -> str:
+    engine = facts.hosts[host].engine
+    its = engine.network(name) if isinstance(engine, Engine) else None
+    return its.id if its is not None and its.driver in ON_PARENT else ""
 
 
 def prove_after_restarts(session: Session, facts: FleetFacts) -> Matrix:

@@ -409,9 +409,17 @@ class CreateNetwork(_Step):
     spec: Mapping[str, Any] = field(repr=False)
 
     def __str__(self) -> str:
-        subnets = ", ".join(c["Subnet"] for c in self.spec["IPAM"]["Config"])
+        subnets = ", ".join(_pool(c) for c in self.spec["IPAM"]["Config"])
         options = "".join(f", {key}={value}" for key, value in sorted(self.spec["Options"].items()))
-        return f"create {self.spec['Driver']} network {self.name} ({subnets}{options})"
+        internal = ", internal" if self.spec.get("Internal") else ""
+        about = f"{subnets or 'any subnet'}{internal}{options}"
+        return f"create {self.spec['Driver']} network {self.name} ({about})"
+
+
+def _pool(config: Mapping[str, Any]) -> str:
+    """A subnet, and what is given out of it."""
+    part = f" of {config['IPRange']}" if config.get("IPRange") else ""
+    return f"{config['Subnet']}{part}"
 
 
 @dataclass(frozen=True)
@@ -648,6 +656,21 @@ class LeaveNetwork(_Step):
 
 
 @dataclass(frozen=True)
+class ConnectContainer(_Step):
+    """Put a container on a network by that one's name, running or not. ``address`` is "" for any."""
+
+    container: str
+    network: str
+    aliases: tuple[str, ...] = ()
+    address: str = ""
+
+    def __str__(self) -> str:
+        at = f" at {self.address}" if self.address else ""
+        known = f" as {', '.join(self.aliases)}" if self.aliases else ""
+        return f"connect container {self.container} to network {self.network}{at}{known}"
+
+
+@dataclass(frozen=True)
 class ForgetAgent(_Step):
     """Take the store's agent of a host that is gone out of its gossip and its catalog. ``host``: any that
     runs the store. ``server``: its id in raft, which goes from there first; "" where it has none."""
@@ -717,6 +740,7 @@ Step = (
     | HoldAddresses
     | PutKeys
     | LeaveNetwork
+    | ConnectContainer
     | ForgetAgent
     | TellLeft
 )

@@ -20,6 +20,8 @@ from .model import CONTAINER
 from .render import render, script
 from .steps import (
     RELOAD,
+    ConnectContainer,
+    CreateNetwork,
     DisconnectEndpoint,
     ForgetAgent,
     HoldAddresses,
@@ -168,6 +170,14 @@ def note_of(step: Step) -> Note | None:
         case MoveStore():
             volume = _if_there("volume", consul.VOLUME, f"docker volume rm {consul.VOLUME}")
             return Note("engine", volume + _START_SERVICE.format(STORE))
+        case CreateNetwork():
+            return Note(
+                "engine", _if_there("network", step.name, f"docker network rm {shlex.quote(step.name)}")
+            )
+        case ConnectContainer():
+            words = shlex.join(("docker", "network", "disconnect", "-f", step.network, step.container))
+            # It may not have been there yet.
+            return Note("engine", f"{words} > /dev/null 2>&1\ntrue\n")
         case StartContainer():
             return Note("engine", f"docker stop {shlex.quote(step.name)} > /dev/null\n")
         case (

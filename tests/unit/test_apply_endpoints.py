@@ -8,7 +8,14 @@ from tests.unit.test_apply import BY_HAND, ENDPOINT, ENDPOINT_KEY, NETWORK, REJO
 
 from overweave.apply.endpoints import PERSIST_SECONDS
 from overweave.errors import EngineError, Interrupted
-from overweave.steps import CreateNetwork, HoldAddresses, ProvideImage, RejoinNetwork, RunContainer
+from overweave.steps import (
+    ConnectContainer,
+    CreateNetwork,
+    HoldAddresses,
+    ProvideImage,
+    RejoinNetwork,
+    RunContainer,
+)
 
 RUN = RunContainer("a", "why", "web", {"Image": "x:1", "HostConfig": {"NetworkMode": "n"}})
 
@@ -126,3 +133,44 @@ def test_a_container_that_is_forbidden_to_join_is_told_with_the_way_back(hosts):
 
     hosts["a"].engine = Forbidden()
     assert error_of(lambda: hosts.do(REJOIN)) == f"a: web is off n: no such option\n  -> {BY_HAND}"
+
+
+class Connects(FakeEngine):
+    """Remembers with what a container was connected, and does not know a network for some ``tries``."""
+
+    def __init__(self, tries=0):
+        super().__init__("a", registry=["x:1"])
+        self.tries, self.settings = tries, []
+
+    def connect(self, network, container, settings):
+        self.settings.append(settings)
+        self.tries -= 1
+        if self.tries >= 0:
+            raise EngineError(f"connecting: network {network} not found", status=404, host="a")
+        super().connect(network, container, settings)
+
+
+def test_a_container_is_connected_with_its_names_and_its_address(hosts):
+    engine = with_network(hosts, Connects())
+    engine.create_container("web", {"Image": "x:1"})
+    hosts.do(ConnectContainer("a", "why", "web", "n", ("app",), "10.0.0.9"))
+    assert engine.settings == [{"Aliases": ["app"], "IPAMConfig": {"IPv4Address": "10.0.0.9"}}]
+    assert "n" in engine.container("web")["NetworkSettings"]["Networks"]
+
+
+def test_a_container_that_a_broken_off_run_has_connected_is_no_error(hosts):
+    engine = with_network(hosts, Connects())
+    engine.create_container("web", {"Image": "x:1"})
+    for _ in range(2):
+        hosts.do(ConnectContainer("a", "why", "web", "n"))
+    assert engine.settings == [{}, {}]
+
+
+def test_an_overlay_that_another_engine_has_just_made_is_waited_for(hosts):
+    engine = with_network(hosts, Connects(tries=3))
+    engine.create_container("web", {"Image": "x:1"})
+    hosts.do(ConnectContainer("a", "why", "web", "n"))
+    assert len(hosts.clock.pauses) == 3
+    engine.tries = 1000
+    gone = ConnectContainer("a", "why", "web", "n")
+    assert error_of(lambda: hosts.do(gone), EngineError) == "a: connecting: network n not found"

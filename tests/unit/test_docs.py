@@ -56,6 +56,8 @@ def test_the_inventory_reference_is_made_of_the_example():
 def keys_of(schema, part, above):
     """Every key that an inventory may have, as the reference names it."""
     for choice in (part, *part.get("anyOf", ())):
+        if "items" in choice:
+            yield from keys_of(schema, choice["items"], above)
         its = schema["$defs"][choice["$ref"].rpartition("/")[2]] if "$ref" in choice else choice
         for name, below in its.get("properties", {}).items():
             yield (path := f"{above}{name}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from overweave.errors import InventoryError, UsageError
 from overweave.inventory import choose, lines_of, load, parse, parse_host
 from overweave.model import Access, Archive, Fleet, Host, Images, Network, Schedule, Store, Swarm
+from overweave.wanted import Joining, Subnet, WantedNetwork
 
 EXAMPLE = Path(__file__).parents[2] / "inventory" / "example.yml"
 SEE = "\n  -> see inventory/example.yml"
@@ -31,6 +32,34 @@ def test_the_example_inventory_says_what_its_comments_say():
         store=Store("consul", "hashicorp/consul:1.15.4", 8500, {"log_level": "warn"}, 3),
         images=Images("busybox:1.36", {}),
         swarm=Swarm(3, 4789, IPv4Network("10.30.0.0/16")),
+        networks=(
+            WantedNetwork(
+                "shop",
+                "overlay",
+                ("web1", "web2", "web3"),
+                (Subnet(IPv4Network("10.212.0.0/16"), IPv4Address("10.212.0.1")),),
+                mtu=1500,
+                labels={"team": "web"},
+                containers=(Joining("web1", "app", ("shop-app",), "10.212.0.10"),),
+            ),
+            WantedNetwork(
+                "lan",
+                "macvlan",
+                ("web1", "web2"),
+                (
+                    Subnet(
+                        IPv4Network("10.0.50.0/24"),
+                        IPv4Address("10.0.50.1"),
+                        {"web1": IPv4Network("10.0.50.128/27"), "web2": IPv4Network("10.0.50.192/26")},
+                        {"printer": IPv4Address("10.0.50.131")},
+                        {"web1": IPv4Address("10.0.50.159"), "web2": IPv4Address("10.0.50.254")},
+                    ),
+                ),
+                parents={"web1": "eth1.50", "web2": "bond0.50"},
+                mode="bridge",
+                shim=True,
+            ),
+        ),
     )
 
 

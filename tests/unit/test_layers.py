@@ -11,9 +11,11 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "overweave"
 
 LAYERS = (
-    {"errors", "model", "printable", "files", "__init__"},
+    {"wanted", "ranges", "errors", "printable", "files", "__init__"},
+    {"model"},
     {"command", "sources"},
-    {"ports", "render"},
+    {"ports", "render", "inventory_base"},
+    {"inventory_networks"},
     {"fleet", "waiting", "inventory"},
     {"gossip", "audit", "firewall"},
     {"stores"},
@@ -25,7 +27,7 @@ LAYERS = (
     {"journal"},
     {"overlay"},
     {"preflight", "backends", "teardown", "state", "store_state", "trace", "rebuild", "networks"},
-    {"narrow", "doctor", "restore", "servers", "backend"},
+    {"narrow", "doctor", "restore", "servers", "backend", "reconcile"},
     {"plan", "departure", "whereabouts"},
     {"departure_swarm"},
     {"apply", "prove", "bench"},
@@ -34,7 +36,7 @@ LAYERS = (
     {"proving", "kept"},
     {"checkup", "servicing"},
     {"pipeline", "tracing", "networking", "recovery", "rotation"},
-    {"storekeeping", "hosts"},
+    {"storekeeping", "hosts", "wanting"},
     {"store_changes"},
     {"cli"},
 )
@@ -63,7 +65,7 @@ EDGE = {
     "invoke": ("adapters/ssh", "cli/"),
     "yaml": ("inventory",),
     "cryptography": ("certificates",),
-    "pydantic": ("inventory",),
+    "pydantic": ("inventory", "inventory_base", "inventory_networks"),
     "jinja2": ("render",),
     "rich": ("report/", "cli/"),
     "msgpack": ("gossip/wire", "gossip/events", "stores/snapshot_contents"),

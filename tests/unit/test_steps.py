@@ -16,6 +16,7 @@ from overweave.steps import (
     AwaitLeader,
     ChangeRole,
     CheckVersion,
+    ConnectContainer,
     CreateNetwork,
     DisconnectEndpoint,
     ForgetAgent,
@@ -237,6 +238,13 @@ STEPS = [
     ),
     (PutKeys("h", "w", "write network n", (KeyWrite("k", None, b"1"),)), "write network n", (), False),
     (LeaveNetwork("h", "w", "c", "f" * 64, "n"), "disconnect container c from network n", (), True),
+    (ConnectContainer("h", "w", "c", "n"), "connect container c to network n", (), False),
+    (
+        ConnectContainer("h", "w", "c", "n", ("x", "y"), "10.0.0.2"),
+        "connect container c to network n at 10.0.0.2 as x, y",
+        (),
+        False,
+    ),
     (ForgetAgent("h", "w", "a"), "take the agent a out of the store", (), True),
     (ForgetAgent("h", "w", "a", "1"), "take the server a out of the store", (), True),
     (

@@ -14,6 +14,8 @@ from overweave.facts.record import Before
 from overweave.model import Access, Archive, Host
 from overweave.steps import (
     AwaitLeader,
+    ConnectContainer,
+    CreateNetwork,
     InstallUnit,
     MoveStore,
     ProvideImage,
@@ -38,6 +40,18 @@ HOSTILE = 'it\'s $(a) `b`\n"c" \\ ü'
         (
             RecordBefore("h", "w", Before(frozenset(), frozenset(), False)),
             Note("file", "rm -f /var/lib/overweave/before.json\n"),
+        ),
+        (
+            CreateNetwork("h", "w", "lan", {}),
+            Note(
+                "engine",
+                "! docker network inspect lan > /dev/null 2>&1 || "
+                "docker network rm lan > /dev/null || exit\n",
+            ),
+        ),
+        (
+            ConnectContainer("h", "w", "app", "lan"),
+            Note("engine", "docker network disconnect -f lan app > /dev/null 2>&1\ntrue\n"),
         ),
         (WriteFile("h", "w", "/a/b", "new"), Note("file", "rm -f /a/b /a/b.new\ntrue\n")),
         (

@@ -21,6 +21,7 @@ from overweave.facts.libnetwork import ENDPOINTS
 from overweave.facts.networks import NONE_HERE
 from overweave.ports import Engine
 from overweave.steps import (
+    ConnectContainer,
     DisconnectEndpoint,
     HoldAddresses,
     RejoinNetwork,
@@ -126,15 +127,7 @@ def rejoin_network(step: RejoinNetwork, engine: Engine, world: World) -> None:
     settings = _kept(its or {}, str(found["Id"]))
 
     def connect() -> None:
-        persist(once, world)
-
-    def once() -> None:
-        try:
-            engine.connect(step.network, step.container, settings)
-        except EngineError as e:
-            # A call that failed, or was broken off, may have put it there.
-            if not (e.status == 403 and "already attached" in e.message):
-                raise
+        persist(lambda: _connect(engine, step.network, step.container, settings), world)
 
     failed: OverweaveError | None = None
     try:
@@ -158,6 +151,27 @@ def rejoin_network(step: RejoinNetwork, engine: Engine, world: World) -> None:
         raise
     if failed:
         raise failed
+
+
+def connect_container(step: ConnectContainer, engine: Engine, world: World) -> None:
+    """An overlay that another engine has just made is known here a moment later."""
+    settings: dict[str, Any] = {"Aliases": list(step.aliases)} if step.aliases else {}
+    if step.address:
+        settings["IPAMConfig"] = {"IPv4Address": step.address}
+    persist(
+        lambda: _connect(engine, step.network, step.container, settings),
+        world,
+        also=f"network {step.network} not found",
+    )
+
+
+def _connect(engine: Engine, network: str, container: str, settings: Mapping[str, Any]) -> None:
+    try:
+        engine.connect(network, container, settings)
+    except EngineError as e:
+        # A call that failed, or was broken off, may have put it there.
+        if not (e.status == 403 and "already attached" in e.message):
+            raise
 
 
 def _kept(its: Mapping[str, Any], id_: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from overweave.steps import (
     AwaitLeader,
     ChangeRole,
     CheckVersion,
+    ConnectContainer,
     CreateNetwork,
     DisconnectEndpoint,
     ForgetAgent,
@@ -67,6 +68,7 @@ from overweave.steps import (
 from overweave.waiting import wait_until
 
 from .endpoints import (
+    connect_container,
     disconnect_endpoint,
     hold_addresses,
     persist,
@@ -128,6 +130,12 @@ case $unit in
     exit 1
   }
   systemctl restart "$unit"
+  ;;
+overweave-shim-*)
+  systemctl restart "$unit" || {
+    journalctl -u "$unit" -o cat -n 4 --no-pager 2>/dev/null
+    exit 1
+  }
   ;;
 esac
 """
@@ -231,6 +239,8 @@ def perform(step: Step, world: World) -> None:
             _put(step, world)
         case LeaveNetwork():
             persist(lambda: unless_gone(lambda: engine.disconnect(step.network, step.container)), world)
+        case ConnectContainer():
+            connect_container(step, engine, world)
         case ForgetAgent():
             forget_agent(step, world)
         case TellLeft():

@@ -12,6 +12,7 @@ from typing import Any
 
 from overweave import inventory
 from overweave.errors import InventoryError, UsageError
+from overweave.inventory_base import parse_subnet
 from overweave.model import ALL_AT_ONCE, AUTO, CONSUL, SWARM, Batch, Fleet, Host
 
 VARIABLE = "OVERWEAVE_INVENTORY"
@@ -54,7 +55,7 @@ def fleet(
         changes["name"] = network
     if subnet is not None:
         try:
-            changes["subnet"] = inventory.parse_subnet(subnet)
+            changes["subnet"] = parse_subnet(subnet)
         except ValueError as e:
             raise UsageError(f"--subnet: {e}") from e
     if mtu:

@@ -7,6 +7,7 @@ from pathlib import Path
 from invoke.collection import Collection
 
 from . import (
+    apply_networks,
     backends,
     bench,
     doctor,
@@ -33,6 +34,7 @@ AT_ROOT = (
     secrets,
     rebuild,
     networks,
+    apply_networks,
     backends,
     services,
     trace,

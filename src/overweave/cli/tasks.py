@@ -240,6 +240,9 @@ def validate_overlay(
 
     Example: fab validate-overlay -H host1,host2 --check 'dns|icmp' --repeat 5
     """
+    # Here, and not above: every other command would wait for these imports at its start.
+    from overweave import wanting
+
     chosen = choose(check, exclude, timeout=timeout, repeat=repeat, fresh=new_containers)
     files = reports.wanted(json=json, junit=junit, prometheus=prometheus, html=html)
     progress = run.Progress()
@@ -253,7 +256,10 @@ def validate_overlay(
         only_looks=True,
         network=network,
     ) as session:
-        conclude(pipeline.validate(session, chosen), files, progress)
+        if listed := wanting.of_wire(session.fleet):
+            conclude(wanting.validate(session, listed, chosen), files, progress)
+        else:
+            conclude(pipeline.validate(session, chosen), files, progress)
 
 
 @cluster_task(name="plan-overlay", help=HOSTS | WANTED | BATCH | ALONE | JSON)

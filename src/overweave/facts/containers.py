@@ -11,7 +11,7 @@ from overweave.errors import EngineError
 from overweave.ports import EngineReader, Json
 from overweave.printable import one_line
 
-from .typed import text, whole
+from .typed import text, texts, whole
 
 SHARES = "container:"
 """What the network mode of a container begins with that uses the network of another one."""
@@ -30,7 +30,8 @@ class Listed:
 @dataclass(frozen=True)
 class Endpoint:
     """Where a container is plugged into a network. ``address`` (IPv4) and ``mac`` are "" while it does not
-    run; ``prefix`` is the length of the subnet's."""
+    run; ``prefix`` is the length of the subnet's. ``aliases`` are the names that it was given there, and
+    ``fixed`` the address that it asked for, "" for any."""
 
     network: str
     network_id: str
@@ -39,6 +40,8 @@ class Endpoint:
     prefix: int
     mac: str
     gateway: str
+    aliases: tuple[str, ...] = ()
+    fixed: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,8 @@ def _endpoint(name: str, raw: Mapping[str, Json]) -> Endpoint:
         prefix=whole(raw.get("IPPrefixLen") or 0),
         mac=text(raw.get("MacAddress") or "").lower(),
         gateway=text(raw.get("Gateway") or ""),
+        aliases=texts(raw.get("Aliases")),
+        fixed=_address(text((raw.get("IPAMConfig") or {}).get("IPv4Address") or "")),
     )
 
 

@@ -78,6 +78,17 @@ class Engine:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """What an engine gives addresses of a network from. ``range`` and ``gateway`` are "" where its maker has
+    given none; ``reserved`` are addresses that it gives nobody, by the names that these were given."""
+
+    subnet: str
+    range: str = ""
+    gateway: str = ""
+    reserved: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class NetworkFact:
     """A network as one engine shows it. ``options`` are the driver's; ``internal``: without a way out;
     ``attachable``: containers may join it by themselves, which is of swarm networks, as ``ingress`` is."""
@@ -91,6 +102,8 @@ class NetworkFact:
     internal: bool = False
     attachable: bool = False
     ingress: bool = False
+    pools: tuple[Pool, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -155,7 +168,7 @@ def _container(raw: Json) -> Container:
 
 
 def parse_network(raw: Json) -> NetworkFact:
-    configs = objects((raw.get("IPAM") or {}).get("Config"))
+    configs = list(objects((raw.get("IPAM") or {}).get("Config")))
     return NetworkFact(
         id=text(raw["Id"]),
         name=text(raw["Name"]),
@@ -166,4 +179,15 @@ def parse_network(raw: Json) -> NetworkFact:
         internal=raw.get("Internal") is True,
         attachable=raw.get("Attachable") is True,
         ingress=raw.get("Ingress") is True,
+        pools=tuple(
+            Pool(
+                text(c["Subnet"]),
+                text(c.get("IPRange") or ""),
+                text(c.get("Gateway") or ""),
+                text_map(c.get("AuxiliaryAddresses")),
+            )
+            for c in configs
+            if c.get("Subnet")
+        ),
+        labels=text_map(raw.get("Labels")),
     )

@@ -10,7 +10,18 @@ from overweave.ports import Reader
 from overweave.printable import one_line
 from overweave.stores.consul import CONFIG
 
-from . import backup_unit, boot, credentials, engine, identity, interfaces, record, store_service, unit
+from . import (
+    backup_unit,
+    boot,
+    credentials,
+    engine,
+    identity,
+    interfaces,
+    record,
+    store_service,
+    unit,
+    wanted,
+)
 from .absent import Absent
 from .backup_unit import BackupUnit
 from .boot import BootUnit
@@ -22,6 +33,7 @@ from .record import Before
 from .store_service import StoreService
 from .typed import ipv4
 from .unit import Unit
+from .wanted import HostNotes
 
 CONFIG_QUERY = query_script('test ! -e "$1" || head -c 65536 "$1"', CONFIG)
 FOLDER_QUERY = query_script(
@@ -53,6 +65,7 @@ class HostFacts:
     credentials: HostCredentials = field(default_factory=HostCredentials)
     backup: BackupUnit = field(default_factory=BackupUnit)
     service: StoreService = field(default_factory=StoreService)
+    notes: HostNotes = field(default_factory=HostNotes)
 
     @property
     def advertised(self) -> str:
@@ -83,6 +96,7 @@ def look(reader: Reader) -> HostFacts:
         credentials.QUERIES,
         backup_unit.QUERIES,
         store_service.QUERIES,
+        wanted.QUERIES,
     )
     # The way to the engine takes about as long as the commands: a program of Docker's has to start.
     reader.engine.prepare()
@@ -98,6 +112,7 @@ def look(reader: Reader) -> HostFacts:
         of_credentials,
         of_backup,
         of_service,
+        of_wanted,
     ) = ([next(answers) for _ in part] for part in parts)
     name = reader.host.name
     try:
@@ -121,6 +136,7 @@ def look(reader: Reader) -> HostFacts:
             credentials=credentials.look(of_credentials),
             backup=backup_unit.parse(of_backup),
             service=store_service.parse(of_service),
+            notes=wanted.parse(of_wanted),
         )
     except OverweaveError as e:
         e.host = e.host or name

@@ -86,19 +86,29 @@ class Kernel:
 def queries(interfaces: Sequence[str]) -> tuple[Query, ...]:
     """``interfaces`` are those whose cards matter."""
     return (
-        query_script(_LINKS, *(word for its in KINDS.items() for word in its)),
+        links_query(KINDS),
         query_script(_SETTINGS, FORWARD, BRIDGE, NEIGHBOURS),
         query_script(_CARDS, *interfaces),
     )
 
 
+def links_query(kinds: Mapping[str, str]) -> Query:
+    """Makes a link of each kind, of these words for ``ip link add``, which later ones may stand on, in a
+    namespace that ends with it."""
+    return query_script(_LINKS, *(word for its in kinds.items() for word in its))
+
+
+def links_made(told: str, kinds: Mapping[str, str]) -> dict[str, str]:
+    """Why a link of a kind could not be made, "" where it could; empty where none could be tried."""
+    return {kind: why.strip() for kind, why in table(told).items() if kind in kinds}
+
+
 def parse(results: Sequence[Result]) -> Kernel:
     made, settings, cards = (result.stdout for result in results)
-    links = {kind: why.strip() for kind, why in table(made).items() if kind in KINDS}
     values = table(settings)
     forward = number(values.get(FORWARD, ""))
     return Kernel(
-        links=links,
+        links=links_made(made, KINDS),
         forwards=None if forward is None else forward != 0,
         neighbours=number(values.get(NEIGHBOURS, "")),
         bridge_filter=values.get("br_netfilter") == "yes" or number(values.get(BRIDGE, "")) is not None,

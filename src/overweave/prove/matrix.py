@@ -127,10 +127,22 @@ class Isolation:
 
 
 @dataclass(frozen=True)
+class Outside:
+    """One try to reach what is outside of a network on the hosts' own wire, as another host's own address.
+    ``wanted``: it must be reached; else it is only told."""
+
+    source: str
+    target: str
+    reached: bool
+    wanted: bool
+
+
+@dataclass(frozen=True)
 class Matrix:
     """``between`` says what the pairs are between, in words; ``left_out`` counts the pairs of each check
     that a large fleet leaves out on purpose; ``without_perl`` are hosts for which all were checked with the
-    probes' own tools, which can't do all that was asked for."""
+    probes' own tools, which can't do all that was asked for. ``outside``: what was tried beyond the
+    network."""
 
     network: str
     hosts: tuple[str, ...]
@@ -143,14 +155,16 @@ class Matrix:
     left_out: Mapping[str, int] = field(default_factory=dict)
     isolation: tuple[Isolation, ...] = ()
     without_perl: tuple[str, ...] = ()
+    outside: tuple[Outside, ...] = ()
 
     @property
     def green(self) -> bool:
-        """Every directed pair was measured and passed every check that was asked for, and nothing reached
-        what it must not reach."""
+        """Every directed pair was measured and passed every check that was asked for, nothing reached what it
+        must not reach, and everything outside that it must."""
         wanted = {(a, b) for a in self.hosts for b in self.hosts if a != b}
         whole = wanted == {(p.source, p.target) for p in self.pairs if p.green}
-        return whole and not any(tried.reached for tried in self.isolation)
+        missed = any(tried.wanted and not tried.reached for tried in self.outside)
+        return whole and not missed and not any(tried.reached for tried in self.isolation)
 
     @property
     def red(self) -> tuple[Pair, ...]:

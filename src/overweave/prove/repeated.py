@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from .matrix import Evidence, Isolation, Matrix, Verdict
+from .matrix import Evidence, Isolation, Matrix, Outside, Verdict
 
 
 def merged(matrices: Sequence[Matrix]) -> Matrix:
@@ -37,6 +37,7 @@ def merged(matrices: Sequence[Matrix]) -> Matrix:
             for name, e in first.evidence.items()
         },
         isolation=_isolation([tried for m in matrices for tried in m.isolation]),
+        outside=_outside([tried for m in matrices for tried in m.outside]),
         causes=(),
     )
 
@@ -74,3 +75,12 @@ def _verdict(verdicts: Sequence[Verdict | None]) -> Verdict:
         trips[len(trips) // 2] if trips else None,
         sum(losses) / len(losses) if losses else None,
     )
+
+
+def _outside(tried: Sequence[Outside]) -> tuple[Outside, ...]:
+    """Reached is what was reached each time."""
+    found: dict[tuple[str, str], Outside] = {}
+    for its in tried:
+        key = (its.source, its.target)
+        found[key] = replace(its, reached=its.reached and (key not in found or found[key].reached))
+    return tuple(found.values())

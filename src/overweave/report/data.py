@@ -64,6 +64,10 @@ def matrix(result: Matrix) -> dict[str, Any]:
         "isolation": [
             {"from": tried.source, "to": tried.target, "reached": tried.reached} for tried in result.isolation
         ],
+        "outside": [
+            {"from": tried.source, "to": tried.target, "reached": tried.reached, "wanted": tried.wanted}
+            for tried in result.outside
+        ],
     }
 
 

@@ -55,6 +55,7 @@ def matrix(result: Matrix, width: int = WIDTH) -> RenderableType:
         *_left_out(result),
         *_without_perl(result),
         *_isolation(result),
+        *_outside(result),
         *_evidence(result),
     )
 
@@ -286,3 +287,18 @@ def _pairs(count: int) -> str:
 
 def _ends(pair: Pair) -> str:
     return f"{one_line(pair.source, 100)} -> {one_line(pair.target, 100)}"
+
+
+def _outside(result: Matrix) -> Iterator[Text]:
+    for tried in result.outside:
+        if tried.wanted and not tried.reached:
+            yield Text(f"NOT REACHED: from {tried.source} to {tried.target}", style="bold red")
+    must = [tried for tried in result.outside if tried.wanted]
+    if must and all(tried.reached for tried in must):
+        yield Text(f"outside: all of {len(must)} tries reached the hosts' own addresses")
+    others = [tried for tried in result.outside if not tried.wanted]
+    for word, reached in (("reached", True), ("not reached", False)):
+        told = [f"{t.source} to {t.target}" for t in others if t.reached is reached]
+        if told:
+            more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+            yield Text(f"outside, {word}, as may be: {', '.join(told[:3])}{more}", style="dim")

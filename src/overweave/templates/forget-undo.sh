@@ -11,3 +11,5 @@ for entry in $(ls "$1.done" | grep '\.settle$'); do
   sh "$1.done/$entry" || true
 done
 rm -rf "$3" "$2" "$1.done"
+# Where nothing else is kept, the host has no folder of ours.
+rmdir "$(dirname "$1")" 2> /dev/null || true

@@ -53,7 +53,14 @@ def test_the_captured_container_of_an_overlay():
     (endpoint,) = found.endpoints
     its = RAW["NetworkSettings"]["Networks"]["overweave"]
     assert endpoint == Endpoint(
-        "overweave", its["NetworkID"], its["EndpointID"], "10.211.0.5", 16, "02:42:0a:d3:00:05", ""
+        "overweave",
+        its["NetworkID"],
+        its["EndpointID"],
+        "10.211.0.5",
+        16,
+        "02:42:0a:d3:00:05",
+        "",
+        tuple(its["Aliases"]),
     )
     assert found.endpoint(its["NetworkID"]) == endpoint
     assert found.endpoint("another") is None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from overweave.command import Result, query
 from overweave.errors import EngineError
 from overweave.facts.absent import Absent
-from overweave.facts.engine import QUERIES, Container, DaemonJson, NetworkFact, look, parse_daemon_json
+from overweave.facts.engine import QUERIES, Container, DaemonJson, NetworkFact, Pool, look, parse_daemon_json
 
 from .answers import MISSING, answers
 
@@ -92,6 +92,14 @@ def test_swarm_mode(swarm, active):
     assert look(Told(CAPTURED | {"info": {"Swarm": swarm}}), asked()).swarm is active
 
 
+POOL = {
+    "Subnet": "10.0.1.0/24",
+    "IPRange": "10.0.1.64/26",
+    "Gateway": "10.0.1.1",
+    "AuxiliaryAddresses": {"printer": "10.0.1.9"},
+}
+
+
 def test_odd_but_legal_objects():
     said = {
         "info": {},
@@ -108,8 +116,9 @@ def test_odd_but_legal_objects():
                 "Name": "m",
                 "Driver": "overlay",
                 "Scope": "global",
-                "IPAM": {"Config": [{"Subnet": "10.0.0.0/24"}, {"Gateway": "x"}, {"Subnet": "10.0.1.0/24"}]},
+                "IPAM": {"Config": [{"Subnet": "10.0.0.0/24"}, {"Gateway": "x"}, POOL]},
                 "Options": {"k": 1},
+                "Labels": {"team": "web"},
                 "Attachable": True,
                 "Internal": True,
             },
@@ -121,7 +130,21 @@ def test_odd_but_legal_objects():
     assert found.images == {"a:1", "b:2"}
     assert found.networks == (
         NetworkFact("1", "n", "", "", (), {}),
-        NetworkFact("2", "m", "overlay", "global", ("10.0.0.0/24", "10.0.1.0/24"), {"k": "1"}, True, True),
+        NetworkFact(
+            "2",
+            "m",
+            "overlay",
+            "global",
+            ("10.0.0.0/24", "10.0.1.0/24"),
+            {"k": "1"},
+            True,
+            True,
+            pools=(
+                Pool("10.0.0.0/24"),
+                Pool("10.0.1.0/24", "10.0.1.64/26", "10.0.1.1", {"printer": "10.0.1.9"}),
+            ),
+            labels={"team": "web"},
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from overweave.prove.matrix import CHECKS, Cause, Evidence, Isolation, Pair, Verdict
+from overweave.prove.matrix import CHECKS, Cause, Evidence, Isolation, Outside, Pair, Verdict
 from overweave.prove.repeated import merged
 
 from .test_matrix import matrix, pair
@@ -83,3 +83,11 @@ def test_what_was_reached_once_is_not_isolated():
 
 def test_a_pair_that_other_runs_do_not_have_keeps_its_own():
     assert merged([proof(), proof(Pair("a", "b", {}))]).pair("b", "a").green
+
+
+def test_what_was_not_reached_outside_once_was_not_reached():
+    ok, bad = (Outside("a", "b (10.0.0.2)", reached, wanted=True) for reached in (True, False))
+    for runs in ([ok, bad], [bad, ok]):
+        found = merged([proof(outside=(run,)) for run in runs])
+        assert (found.outside, found.green) == ((bad,), False)
+    assert merged([proof(outside=(ok,)), proof(outside=(ok,))]).green
