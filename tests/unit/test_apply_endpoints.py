@@ -14,6 +14,7 @@ from overweave.steps import (
     HoldAddresses,
     ProvideImage,
     RejoinNetwork,
+    RemoveNetwork,
     RunContainer,
 )
 
@@ -174,3 +175,18 @@ def test_an_overlay_that_another_engine_has_just_made_is_waited_for(hosts):
     engine.tries = 1000
     gone = ConnectContainer("a", "why", "web", "n")
     assert error_of(lambda: hosts.do(gone), EngineError) == "a: connecting: network n not found"
+
+
+def test_a_network_that_a_swarm_still_counts_as_used_goes_a_little_later(hosts):
+    class Counts(FakeEngine):
+        tries = 2
+
+        def remove_network(self, name):
+            self.tries -= 1
+            if self.tries >= 0:
+                raise EngineError("removing: network 1 is in use by task 2", status=400, host="a")
+            super().remove_network(name)
+
+    with_network(hosts, Counts("a", registry=["x:1"]))
+    hosts.do(RemoveNetwork("a", "why", "n"))
+    assert len(hosts.clock.pauses) == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -55,7 +55,7 @@ def run_container(step: RunContainer, engine: Engine, world: World) -> None:
 
     if step.replace:
         engine.remove_container(step.name)
-    persist(once, world, also=NAME_TAKEN)
+    persist(once, world, also=(NAME_TAKEN,))
 
 
 def remove_network(step: RemoveNetwork, engine: Engine, world: World) -> None:
@@ -66,7 +66,8 @@ def remove_network(step: RemoveNetwork, engine: Engine, world: World) -> None:
 
     try:
         # Of 25 engines that let go of it at once, one was late with it (2 of 25 teardowns).
-        persist(gone, world, also="has active endpoints")
+        # A swarm takes a moment to give back what a container of a worker had.
+        persist(gone, world, also=("has active endpoints", "is in use by task"))
     except EngineError as e:
         left = [] if e.status == 500 else _ours(engine, step.name)
         if not left:
@@ -154,14 +155,15 @@ def rejoin_network(step: RejoinNetwork, engine: Engine, world: World) -> None:
 
 
 def connect_container(step: ConnectContainer, engine: Engine, world: World) -> None:
-    """An overlay that another engine has just made is known here a moment later."""
+    """An overlay that another engine has just made is known here a moment later, and a worker that has just
+    let go of a swarm's knows it as it was for a moment."""
     settings: dict[str, Any] = {"Aliases": list(step.aliases)} if step.aliases else {}
     if step.address:
         settings["IPAMConfig"] = {"IPv4Address": step.address}
     persist(
         lambda: _connect(engine, step.network, step.container, settings),
         world,
-        also=f"network {step.network} not found",
+        also=("not found",),
     )
 
 
@@ -230,9 +232,9 @@ def hold_addresses(step: HoldAddresses, world: World) -> None:
     wait_until(held, what=f"noting addresses of {step.subnet}", seconds=PERSIST_SECONDS, clock=world.clock)
 
 
-def persist(act: Callable[[], object], world: World, *, also: str = "") -> None:
-    """Try again for some seconds where the engine fails inside (status 500), or says what ``also`` may pass;
-    once in any case.
+def persist(act: Callable[[], object], world: World, *, also: Sequence[str] = ()) -> None:
+    """Try again for some seconds where the engine fails inside (status 500), or says what may pass, one of
+    ``also``; once in any case.
 
     With a stuck thread (see `anchor`) it reaches its store at one try and not at the other. An engine of a
     swarm gives up after 20 s where a manager does not attach a container in time, as one that has just become
@@ -244,7 +246,7 @@ def persist(act: Callable[[], object], world: World, *, also: str = "") -> None:
         try:
             act()
         except EngineError as e:
-            if e.status != 500 and not (also and also in e.message):
+            if e.status != 500 and not any(words in e.message for words in also):
                 raise
             failures.append(e)
             return False

@@ -392,8 +392,9 @@ def _join(
     if missing or extra:
         told = ", ".join(sorted(aliases)) or "none"
         wrong.append(f"aliases {told}, wanted {', '.join(joining.aliases) or 'none'}")
-    if (noted or joining.address) and endpoint.fixed != joining.address:
-        wrong.append(f"address {endpoint.fixed or 'any'}, wanted {joining.address or 'any'}")
+    # A swarm notes the address that it has given as one that was asked for.
+    if joining.address and endpoint.fixed != joining.address:
+        wrong.append(f"address {endpoint.fixed or 'any'}, wanted {joining.address}")
     if not wrong:
         return False
     why = "; ".join(wrong)

@@ -295,3 +295,14 @@ def test_a_container_whose_connection_has_failed_is_not_on_the_network():
     ]
     world.wanted = {}
     assert not [line for line in world.plan() if "disconnect" in line]
+
+
+def test_an_address_that_a_swarm_has_given_is_not_one_that_was_asked_for():
+    site = deployed(inventory_of(2, **IN_A_SWARM, swarm={"managers": 1}))
+    world = World({"mesh": MESH | {"containers": [{"host": "host2", "name": "app"}]}}, site=site)
+    world.run("host2", "app")
+    world.apply()
+    its = world.containers["host2"]["app"]
+    given = tuple(replace(e, fixed="10.78.0.5") for e in its.endpoints)
+    world.containers["host2"]["app"] = replace(its, endpoints=given)
+    assert world.plan() == []
