@@ -122,7 +122,7 @@ def deploy(
         facts = look(session)
         left = make(session, facts, replace_network=replace_network, batch=batch, about=about)
     if left:
-        raise _still_different(left)
+        raise still_different(left)
     if not first and noted(session, facts):
         return Deployment(first, done, None, facts)
     return Deployment(first, done, proven(session, facts), facts)
@@ -232,10 +232,10 @@ def tear_down(session: Session, plan: Plan) -> None:
         apply(left, world(session))
         left = make_teardown(session, look(session))
     if left:
-        raise _still_different(left)
+        raise still_different(left)
 
 
-def _still_different(left: Plan) -> OverweaveError:
+def still_different(left: Plan) -> OverweaveError:
     return OverweaveError(
         "after the changes the hosts still differ from what is wanted:\n"
         + "\n".join(f"    {step.host}: {step} ({step.why})" for step in left.steps),

@@ -341,6 +341,10 @@ class FakeEngine(SwarmPart):
             self._volumes |= {b.split(":")[0] for b in spec.get("HostConfig", {}).get("Binds") or ()}
             return made["id"]
 
+    def stop_container(self, name):
+        with self._call(f"stopping container {name}") as refuse:
+            self._find(name, refuse)["running"] = False
+
     def start_container(self, name):
         with self._call(f"starting container {name}") as refuse:
             c = self._find(name, refuse)

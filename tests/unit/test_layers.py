@@ -26,7 +26,7 @@ LAYERS = (
     {"overlay"},
     {"preflight", "backends", "teardown", "state", "store_state", "trace", "rebuild", "networks"},
     {"narrow", "doctor", "restore", "servers", "backend"},
-    {"plan", "departure", "whereabouts"},
+    {"plan", "departure", "whereabouts", "moving"},
     {"departure_swarm"},
     {"apply", "prove", "bench"},
     {"report", "lock", "adapters", "lab"},
@@ -34,7 +34,7 @@ LAYERS = (
     {"proving", "kept"},
     {"checkup"},
     {"pipeline", "tracing", "networking", "recovery", "rotation"},
-    {"storekeeping", "hosts"},
+    {"storekeeping", "hosts", "migration"},
     {"store_changes"},
     {"cli"},
 )

@@ -55,11 +55,13 @@ from overweave.steps import (
     RestartEngine,
     RestoreStore,
     RetireServer,
+    RewireContainer,
     RunContainer,
     RunService,
     StartContainer,
     StartService,
     Step,
+    StopContainers,
     TellLeft,
     WriteFile,
     WriteSecret,
@@ -72,7 +74,9 @@ from .endpoints import (
     persist,
     rejoin_network,
     remove_network,
+    rewire_container,
     run_container,
+    stop_containers,
     unless_gone,
 )
 from .forget_agent import forget_agent
@@ -182,6 +186,10 @@ def perform(step: Step, world: World) -> None:
             run_container(step, engine, world)
         case StartContainer():
             engine.start_container(step.name)
+        case StopContainers():
+            stop_containers(step, engine, world)
+        case RewireContainer():
+            rewire_container(step, engine, world)
         case RunService() | StartService() | RemoveService() | MoveStore():
             change_form(step, writer)
         case AwaitLeader():

@@ -12,6 +12,7 @@ from . import (
     doctor,
     hosts,
     lab,
+    migrate,
     networks,
     playbooks,
     rebuild,
@@ -22,7 +23,20 @@ from . import (
     trace,
 )
 
-AT_ROOT = (tasks, hosts, doctor, store, store_servers, secrets, rebuild, networks, backends, trace, bench)
+AT_ROOT = (
+    tasks,
+    hosts,
+    doctor,
+    store,
+    store_servers,
+    secrets,
+    rebuild,
+    migrate,
+    networks,
+    backends,
+    trace,
+    bench,
+)
 """Modules whose tasks have no prefix."""
 
 
