@@ -198,17 +198,24 @@ class StopContainers(_Step):
 @dataclass(frozen=True)
 class RewireContainer(_Step):
     """Take a container that is stopped off networks that its engine may not know any more, and put it on
-    others; all by their names. ``join``: the settings on each, as in ``EndpointConfig``. ``start``: start it
-    then."""
+    others; all by their names. ``join``: the settings on each, as in ``EndpointConfig``."""
 
     container: str
     leave: tuple[str, ...]
     join: Mapping[str, Mapping[str, Any]] = field(repr=False)
-    start: bool = False
 
     def __str__(self) -> str:
-        then = ", and start it" if self.start else ""
-        return f"put container {self.container} on the new {', '.join(self.join)}{then}"
+        return f"put container {self.container} on the other {', '.join(self.join)}"
+
+
+@dataclass(frozen=True)
+class StartContainers(_Step):
+    """Start containers, side by side. Those that run already go on."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"start {', '.join(self.names)}"
 
 
 @dataclass(frozen=True)
@@ -717,6 +724,7 @@ Step = (
     | StartContainer
     | StopContainers
     | RewireContainer
+    | StartContainers
     | RunService
     | StartService
     | RemoveService

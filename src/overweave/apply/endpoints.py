@@ -29,6 +29,7 @@ from overweave.steps import (
     RemoveNetwork,
     RewireContainer,
     RunContainer,
+    StartContainers,
     StopContainers,
 )
 from overweave.waiting import wait_until
@@ -187,6 +188,15 @@ def _off(
     return OverweaveError(f"{off}: {final.message}", host=step.host, hint=f"{hint} on the host")
 
 
+def start_containers(step: StartContainers, engine: Engine, world: World) -> None:
+    """A container that is gone by now is no error."""
+
+    def start(name: str) -> None:
+        persist(lambda: unless_gone(lambda: engine.start_container(name)), world)
+
+    each(step.names, start, cancel=world.cancel).all()
+
+
 def stop_containers(step: StopContainers, engine: Engine, world: World) -> None:
     each(step.names, lambda name: unless_gone(lambda: engine.stop_container(name)), cancel=world.cancel).all()
 
@@ -209,8 +219,6 @@ def rewire_container(step: RewireContainer, engine: Engine, world: World) -> Non
     for network, settings in step.join.items():
         if network not in on or network in step.leave:
             engine.connect(network, step.container, settings)
-    if step.start:
-        persist(lambda: engine.start_container(step.container), world)
 
 
 def hold_addresses(step: HoldAddresses, world: World) -> None:

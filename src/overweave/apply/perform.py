@@ -59,6 +59,7 @@ from overweave.steps import (
     RunContainer,
     RunService,
     StartContainer,
+    StartContainers,
     StartService,
     Step,
     StopContainers,
@@ -76,6 +77,7 @@ from .endpoints import (
     remove_network,
     rewire_container,
     run_container,
+    start_containers,
     stop_containers,
     unless_gone,
 )
@@ -188,6 +190,8 @@ def perform(step: Step, world: World) -> None:
             engine.start_container(step.name)
         case StopContainers():
             stop_containers(step, engine, world)
+        case StartContainers():
+            start_containers(step, engine, world)
         case RewireContainer():
             rewire_container(step, engine, world)
         case RunService() | StartService() | RemoveService() | MoveStore():

@@ -168,7 +168,7 @@ def parse_network(raw: Json) -> Overlay:
             for its in objects(ipam.get("Config"))
         ),
         options=text_map(raw.get("Options")),
-        labels=text_map(raw.get("Labels")),
+        labels={key: _as_it_is(value) for key, value in (raw.get("Labels") or {}).items()},
         internal=raw.get("Internal") is True,
         ipv6=raw.get("EnableIPv6") is True,
         ipam=text(ipam.get("Driver") or "default"),
@@ -201,6 +201,13 @@ def _told(its: object) -> Any:
     return [_told(value) for value in its] if isinstance(its, tuple) else its
 
 
+def _as_it_is(value: Json) -> str:
+    """With its lines: it goes into a file again, and is shown to nobody."""
+    if not isinstance(value, str):
+        raise TypeError(f"{one_line(value, 40)} is no text")
+    return value
+
+
 def _note(told: str, host: str) -> MoveNote | None:
     if not told:
         return None
@@ -219,7 +226,7 @@ def _note(told: str, host: str) -> MoveNote | None:
         return MoveNote(
             {its.name: its for its in networks},
             {its.name: its for its in containers},
-            text(raw["drop_in"]),
+            _as_it_is(raw["drop_in"]),
             tuple(text(name) for name in raw["managers"]),
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:

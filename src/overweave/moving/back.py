@@ -26,7 +26,7 @@ from overweave.steps import (
 )
 
 from .forth import holds
-from .turn import Site, Turn, alone, anchored, late, started, wired
+from .turn import Site, Turn, alone, anchored, seated, wired
 
 WHY = "it goes back to the store"
 
@@ -52,8 +52,6 @@ def to_store(site: Site) -> tuple[Turn, ...]:
 def _turn(site: Site, name: str, back: Collection[str], left: list[str]) -> list[Stage]:
     restarts = not site.uses_store(name)
     rewired = wired(site, name, to_store=True)
-    last = late(site, name)
-    starts = list(started(site, name, rewired, stopped=restarts))
     network = site.networks[site.fleet.network.name].id
     anchors = list(anchored(site, name, network, gone=restarts))
     units = boot.install(
@@ -69,8 +67,7 @@ def _turn(site: Site, name: str, back: Collection[str], left: list[str]) -> list
         *(Stage("the swarm", (step,)) for step in _leave(site, name, left)),
         Stage("its engine", tuple(_restart(site, name)) if restarts else ()),
         Stage("gate", (_gate(site, name, back),) if restarts else ()),
-        Stage("containers", () if whole else (*(s for s in starts if s.name not in last), *rewired)),
-        Stage("beside them", () if whole else tuple(s for s in starts if s.name in last)),
+        *(() if whole else seated(site, name, rewired, stopped=restarts)),
         Stage("anchor", tuple(anchors)),
     ]
 

@@ -29,7 +29,7 @@ from overweave.steps import (
     make_plan,
 )
 
-from .turn import Site, Turn, alone, anchored, late, started, wired
+from .turn import Site, Turn, alone, anchored, seated, wired
 
 HOLD = "overweave-hold"
 WHY = "it moves to the swarm"
@@ -90,8 +90,6 @@ def _turn(site: Site, name: str, moved: Collection[str], pool: str) -> list[Stag
     leaves = site.has_flags(name) or not site.runs(name)
     via = site.order[0]
     rewired = wired(site, name, to_store=False)
-    last = late(site, name)
-    starts = list(started(site, name, rewired, stopped=leaves))
     begin = [] if site.joined(name) else [_join(site, name, moved, pool)]
     shared = list(_networks(site)) if name == via else []
     anchors = list(anchored(site, name, "", gone=leaves))
@@ -106,8 +104,7 @@ def _turn(site: Site, name: str, moved: Collection[str], pool: str) -> list[Stag
         Stage("networks", tuple(shared)),
         Stage("addresses of the others", tuple(_hold(site, name, moved))),
         Stage("addresses of its own", tuple(_let_go(site, name))),
-        Stage("containers", () if whole else (*(s for s in starts if s.name not in last), *rewired)),
-        Stage("beside them", () if whole else tuple(s for s in starts if s.name in last)),
+        *(() if whole else seated(site, name, rewired, stopped=leaves)),
         Stage("anchor", tuple(anchors)),
     ]
 

@@ -16,7 +16,15 @@ from overweave.facts.moving import MoveNote, Moving, Overlay, Seat, Wired
 from overweave.facts.unit import Unit
 from overweave.model import SWARM, Fleet
 from overweave.overlay import addresses, users_containers
-from overweave.steps import Plan, RemoveContainer, RewireContainer, RunContainer, StartContainer, Step
+from overweave.steps import (
+    Plan,
+    RemoveContainer,
+    RewireContainer,
+    RunContainer,
+    Stage,
+    StartContainers,
+    Step,
+)
 
 BESIDE = "container:"
 """What the network mode of a container begins with that uses another one's."""
@@ -117,43 +125,45 @@ class Site:
 
 
 def wired(site: Site, name: str, *, to_store: bool) -> list[RewireContainer]:
-    """What puts the containers of a host on the networks of the store, or of the swarm. Those with an address
-    of their own come first, as long as that is free."""
+    """What puts the containers of a host on the networks of the store, or of the swarm."""
     note, now = site.notes[name], site.seen[name].containers
     steps = []
-    for container in sorted({**note.containers, **now}, key=lambda c: (not _fixed(note, now, c), c)):
-        its = now.get(container)
-        if its is None:
-            continue
-        seats = {**its.seats, **(before.seats if (before := note.containers.get(container)) else {})}
+    for container, its in sorted(now.items()):
+        before = note.containers.get(container)
+        known = before.seats if before else {}
         leave, join = [], {}
-        for network, seat in seats.items():
+        for network, seat in {**its.seats, **known}.items():
             there = its.seats.get(network)
             if there is not None and _sits(site, network, there, to_store=to_store):
                 continue
             if there is not None:
                 leave.append(network)
-            known = before is not None and network in before.seats
-            join[network] = dict(seat.settings) if known or not to_store else _anywhere(seat)
+            join[network] = dict(seat.settings) if network in known or not to_store else _anywhere(seat)
         if join:
-            ran = its.running or (before is not None and before.running)
-            steps.append(
-                RewireContainer(name, "its aliases and addresses stay", container, tuple(leave), join, ran)
-            )
+            why = "its aliases and addresses stay"
+            steps.append(RewireContainer(name, why, container, tuple(leave), join))
     return steps
 
 
-def started(
-    site: Site, name: str, rewired: Sequence[RewireContainer], *, stopped: bool
-) -> Iterator[StartContainer]:
-    """What ran before, and is started by nobody else. ``stopped``: earlier steps stop what runs."""
+def seated(site: Site, name: str, rewired: Sequence[RewireContainer], *, stopped: bool) -> tuple[Stage, ...]:
+    """Put containers on their networks while they are stopped, and start what ran before: those with an address
+    of their own first, as long as that is free. ``stopped``: earlier steps stop what runs."""
     note, now = site.notes[name], site.seen[name].containers
-    done = {step.container for step in rewired}
-    for container, its in sorted(now.items()):
-        before = note.containers.get(container)
-        ran = its.running or (before is not None and before.running)
-        if ran and container not in done and (stopped or not its.running):
-            yield StartContainer(name, "it ran before", container)
+    moved = {step.container for step in rewired}
+    ran = [
+        container
+        for container, its in sorted(now.items())
+        if its.running or ((before := note.containers.get(container)) and before.running)
+        if stopped or container in moved or not its.running
+    ]
+    last = late(site, name)
+    waves = (
+        [c for c in ran if _fixed(note, now, c) and c not in last],
+        [c for c in ran if not _fixed(note, now, c) and c not in last],
+        [c for c in ran if c in last],
+    )
+    starts = (StartContainers(name, "they ran before", tuple(wave)) for wave in waves if wave)
+    return (Stage("networks of containers", tuple(rewired)), *(Stage("containers", (s,)) for s in starts))
 
 
 def alone(site: Site, name: str) -> tuple[str, ...]:
