@@ -22,6 +22,8 @@ from .fleet import each
 from .model import Fleet, Host
 from .overlay import addresses
 from .plan import BACKENDS, refuse
+from .preflight.finding import refusals
+from .preflight.moving import under_way
 from .prove.matrix import Matrix
 from .proving import noted
 from .session import Session, look
@@ -78,7 +80,7 @@ def make_leave(
         raise Refused(
             "it is the only host", host=name, hint="`fab destroy-overlay` takes the overlay away from it"
         )
-    live = checkup.look_at_all(session)
+    live = _look(session)
     if session.fleet.in_swarm:
         known_by = address or live.vteps.get(name, "")
         return departure_swarm.leaving(session.fleet, live, name, disconnect=disconnect), known_by
@@ -113,7 +115,7 @@ def make_forget(session: Session, name: str, host: Host | None, *, given: str = 
     """
     rest = [other for other in session.fleet.names if other != name]
     there = name in session.fleet.names
-    live = checkup.look_at_all(session)
+    live = _look(session)
     if session.fleet.in_swarm:
         # One that is reached elsewhere than it advertises is known by its name.
         listed = {node.address for node in live.fleet.swarm.nodes.values()} if live.fleet.swarm else set()
@@ -190,6 +192,12 @@ def carries(facts: FleetFacts, name: str) -> bool:
     its = facts.hosts[name]
     drop_in = isinstance(its.unit, Unit) and bool(its.unit.drop_in)
     return drop_in or its.before is not None or bool(its.boot.files) or bool(its.store_config)
+
+
+def _look(session: Session) -> Live:
+    live = checkup.look_at_all(session)
+    refuse(refusals(under_way(session.fleet, live.fleet)))
+    return live
 
 
 def _known(session: Session) -> Known:

@@ -17,7 +17,7 @@ from .fleet import each
 from .model import ALL_AT_ONCE, Batch, Fleet, tagged
 from .overlay import addresses, left_over_probes, users_containers
 from .plan import plan, refuse
-from .preflight import store
+from .preflight import moving, store
 from .preflight.everything import findings
 from .preflight.finding import Finding, Preflight, Severity, refusals
 from .prove.choice import Choice
@@ -204,8 +204,9 @@ def validate(session: Session, choice: Choice) -> Matrix:
 def make_teardown(session: Session, facts: FleetFacts) -> Plan:
     """Everything that a teardown removes, in its order.
 
-    Raises `Refused` where only a part of an overlay was named.
+    Raises `Refused` where only a part of an overlay was named, and while it is being moved.
     """
+    refuse(refusals(moving.under_way(session.fleet, facts)))
     if session.fleet.in_swarm:
         if begin := swarm.down(session.fleet, facts):
             return begin

@@ -37,7 +37,8 @@ ADVERTISE = "--cluster-advertise="
 @dataclass(frozen=True)
 class HostFacts:
     """``drop_in_folder``: whether docker.service has a folder for drop-ins in /etc that is not there for
-    Overweave's own alone. ``store_config``: the text of the store's configuration file, "" without one."""
+    Overweave's own alone. ``store_config``: the text of the store's configuration file, "" without one.
+    ``moving``: it is being moved from a cluster store to a swarm."""
 
     name: str
     reached_at: str
@@ -53,6 +54,7 @@ class HostFacts:
     credentials: HostCredentials = field(default_factory=HostCredentials)
     backup: BackupUnit = field(default_factory=BackupUnit)
     service: StoreService = field(default_factory=StoreService)
+    moving: bool = False
 
     @property
     def advertised(self) -> str:
@@ -121,6 +123,7 @@ def look(reader: Reader) -> HostFacts:
             credentials=credentials.look(of_credentials),
             backup=backup_unit.parse(of_backup),
             service=store_service.parse(of_service),
+            moving=of_record[1].ok,
         )
     except OverweaveError as e:
         e.host = e.host or name

@@ -19,12 +19,11 @@ from overweave.printable import one_line
 
 from .engine import Engine
 from .host import HostFacts
-from .record import FOLDER
+from .record import MOVE
 from .swarm_records import INGRESS
 from .typed import objects, text, text_map
 
-PATH = f"{FOLDER}/move.json"
-QUERY = query_script('test ! -e "$1" || cat "$1"', PATH)
+QUERY = query_script('test ! -e "$1" || cat "$1"', MOVE)
 OURS = frozenset({PROBE_LABEL, SPEC_LABEL})
 
 
@@ -231,7 +230,7 @@ def _note(told: str, host: str) -> MoveNote | None:
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
         raise Refused(
-            f"its note of the move, {PATH}, can't be read: {type(e).__name__}: {one_line(e, 200)}",
+            f"its note of the move, {MOVE}, can't be read: {type(e).__name__}: {one_line(e, 200)}",
             host=host,
             hint="it has the networks, aliases and flags of before: put a copy of it back",
         ) from e

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from overweave import anchor, boot
 from overweave.backends.swarm import member_of
-from overweave.facts.moving import PATH
+from overweave.facts.record import MOVE
 from overweave.facts.unit import DROP_IN, Unit
 from overweave.overlay import left_over_probes
 from overweave.steps import (
@@ -26,7 +26,7 @@ from overweave.steps import (
 )
 
 from .forth import holds
-from .turn import Site, Turn, alone, anchored, seated, wired
+from .turn import Site, Turn, anchored, seated, wired
 
 WHY = "it goes back to the store"
 
@@ -42,15 +42,15 @@ def to_store(site: Site) -> tuple[Turn, ...]:
         stages = _turn(site, name, back, left)
         left = [n for n in left if n != name]
         back += [name] if name not in back else []
-        stops = site.stops(name) if not site.uses_store(name) else ()
+        stops = site.stops(name) if _restarts(site, name) else ()
         turn = Turn(name, make_plan(*stages), stops, tuple(sorted(back)) if len(back) > 1 else ())
         turns += [turn] if turn.plan else []
-    notes = [RemoveFile(n, "it is as it was", PATH) for n in site.fleet.names if site.seen[n].note]
+    notes = [RemoveFile(n, "it is as it was", MOVE) for n in site.fleet.names if site.seen[n].note]
     return (*turns, Turn("", make_plan(Stage("notes", tuple(notes)))))
 
 
 def _turn(site: Site, name: str, back: Collection[str], left: list[str]) -> list[Stage]:
-    restarts = not site.uses_store(name)
+    restarts = _restarts(site, name)
     rewired = wired(site, name, to_store=True)
     network = site.networks[site.fleet.network.name].id
     anchors = list(anchored(site, name, network, gone=restarts))
@@ -72,15 +72,23 @@ def _turn(site: Site, name: str, back: Collection[str], left: list[str]) -> list
     ]
 
 
+def _restarts(site: Site, name: str) -> bool:
+    """A run that was broken off may have taken the flags from the unit, and not from the engine."""
+    unit = site.its(name).unit
+    whole = isinstance(unit, Unit) and unit.drop_in == site.notes[name].drop_in
+    return not (whole and site.uses_store(name))
+
+
 def _stop(site: Site, name: str) -> Iterator[Step]:
-    if names := site.plugged(name):
-        yield StopContainers(name, "their networks go with the swarm", names)
+    # As on the way forth.
     yield from left_over_probes(site.its(name))
     for its in anchor.there(site.fleet, site.its(name).engine):
         yield RemoveContainer(name, "its network goes with the swarm", its.name)
     if name == site.order[0]:
         for hold in holds(site):
             yield RemoveContainer(name, WHY, hold)
+    if names := site.stops(name):
+        yield StopContainers(name, "their networks go with the swarm, and the engine restarts", names)
 
 
 def _leave(site: Site, name: str, left: list[str]) -> Iterator[Step]:
@@ -102,8 +110,7 @@ def _restart(site: Site, name: str) -> Iterator[Step]:
         yield WriteFile(
             name, "its engine needs the cluster flags", DROP_IN, text, there, not its.drop_in_folder
         )
-    stops = tuple(c for c in site.stops(name) if c not in site.plugged(name))
-    yield RestartEngine(name, "with the cluster flags", stops)
+    yield RestartEngine(name, "with the cluster flags")
     if name in site.with_store:
         yield AwaitLeader(name, "Consul restarts with its engine")
 
@@ -116,5 +123,5 @@ def _gate(site: Site, name: str, back: Collection[str]) -> PassGate:
         (name,),
         {name: site.advertise[name].node},
         gossip,
-        {name: alone(site, name)},
+        {},
     )

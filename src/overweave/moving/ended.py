@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from overweave.facts.moving import PATH
+from overweave.facts.record import MOVE
 from overweave.steps import Plan, RemoveContainer, RemoveFile, Stage, Step, make_plan
 from overweave.teardown import images_away, without_store
 
@@ -21,7 +21,7 @@ def ended(site: Site) -> Plan:
         if site.fleet.store.in_engine and not site.fleet.store.external:
             of_store += images_away(its, (site.fleet.store.image,))
     notes = [
-        RemoveFile(n, "there is no way back from here on", PATH)
+        RemoveFile(n, "there is no way back from here on", MOVE)
         for n in site.fleet.names
         if site.seen[n].note
     ]

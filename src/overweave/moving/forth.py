@@ -8,7 +8,8 @@ from overweave import anchor, boot
 from overweave.backends.swarm import PORT
 from overweave.command import Secret
 from overweave.facts.engine import Engine
-from overweave.facts.moving import PATH, Overlay
+from overweave.facts.moving import Overlay
+from overweave.facts.record import MOVE
 from overweave.facts.unit import DROP_IN
 from overweave.model import SPEC_LABEL, container_name, spec_digest
 from overweave.overlay import left_over_probes
@@ -29,7 +30,7 @@ from overweave.steps import (
     make_plan,
 )
 
-from .turn import Site, Turn, alone, anchored, seated, wired
+from .turn import Site, Turn, anchored, seated, wired
 
 HOLD = "overweave-hold"
 WHY = "it moves to the swarm"
@@ -83,7 +84,7 @@ def holds(site: Site) -> list[str]:
 def _notes(site: Site) -> Iterator[Step]:
     for name in site.fleet.names:
         if site.seen[name].note is None:
-            yield WriteSecret(name, NOTE, PATH, Secret(site.notes[name].text()))
+            yield WriteSecret(name, NOTE, MOVE, Secret(site.notes[name].text()))
 
 
 def _turn(site: Site, name: str, moved: Collection[str], pool: str) -> list[Stage]:
@@ -110,12 +111,12 @@ def _turn(site: Site, name: str, moved: Collection[str], pool: str) -> list[Stag
 
 
 def _stop(site: Site, name: str) -> Iterator[Step]:
-    if names := site.plugged(name):
-        yield StopContainers(name, "their networks go with the store", names)
-    engine = site.its(name).engine
+    # A host without an anchor is one whose turn is not over: it goes before anything stops.
     yield from left_over_probes(site.its(name))
-    for its in anchor.there(site.fleet, engine):
+    for its in anchor.there(site.fleet, site.its(name).engine):
         yield RemoveContainer(name, "its network goes with the store", its.name)
+    if names := site.stops(name):
+        yield StopContainers(name, "their networks go with the store, and the engine restarts", names)
 
 
 def _leave(site: Site, name: str) -> Iterator[Step]:
@@ -123,15 +124,13 @@ def _leave(site: Site, name: str) -> Iterator[Step]:
     if site.has_flags(name):
         keep = its.before is None or its.before.drop_in_folder
         yield RemoveFile(name, "a cluster store forbids swarm mode", DROP_IN, with_folder=not keep)
-    stops = tuple(c for c in site.stops(name) if c not in site.plugged(name))
-    yield RestartEngine(name, "without the cluster flags", stops)
+    yield RestartEngine(name, "without the cluster flags")
     if name in site.with_store:
         yield AwaitLeader(name, "the others need it until they are moved")
 
 
 def _gate(site: Site, name: str) -> PassGate:
-    """What comes back by itself is what is on none of the networks."""
-    return PassGate("", "its engine restarts", (name,), {}, {}, {name: alone(site, name)})
+    return PassGate("", "its engine restarts", (name,), {}, {}, {})
 
 
 def _join(site: Site, name: str, moved: Collection[str], pool: str) -> Step:

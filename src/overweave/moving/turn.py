@@ -98,11 +98,6 @@ class Site:
         engine = self.its(name).engine
         return isinstance(engine, Engine) and engine.running
 
-    def plugged(self, name: str) -> tuple[str, ...]:
-        """Running containers of users on one of the networks: those that a turn stops first."""
-        its = self.seen[name].containers.values()
-        return tuple(sorted(c.name for c in its if c.running and c.seats))
-
     def stops(self, name: str) -> tuple[str, ...]:
         """Users' containers that a restart of its engine stops."""
         engine = self.its(name).engine
@@ -146,8 +141,8 @@ def wired(site: Site, name: str, *, to_store: bool) -> list[RewireContainer]:
 
 
 def seated(site: Site, name: str, rewired: Sequence[RewireContainer], *, stopped: bool) -> tuple[Stage, ...]:
-    """Put containers on their networks while they are stopped, and start what ran before: those with an address
-    of their own first, as long as that is free. ``stopped``: earlier steps stop what runs."""
+    """Put containers on their networks while they are stopped, and start what ran before: those with an
+    address of their own first, as long as that is free. ``stopped``: earlier steps stop what runs."""
     note, now = site.notes[name], site.seen[name].containers
     moved = {step.container for step in rewired}
     ran = [
@@ -164,17 +159,6 @@ def seated(site: Site, name: str, rewired: Sequence[RewireContainer], *, stopped
     )
     starts = (StartContainers(name, "they ran before", tuple(wave)) for wave in waves if wave)
     return (Stage("networks of containers", tuple(rewired)), *(Stage("containers", (s,)) for s in starts))
-
-
-def alone(site: Site, name: str) -> tuple[str, ...]:
-    """Users' running containers that come back with their engine by themselves: they need none of the
-    networks, and no other container."""
-    there = site.seen[name].containers
-    return tuple(
-        its
-        for its in site.stops(name)
-        if its not in there or not (there[its].seats or there[its].mode.startswith(BESIDE))
-    )
 
 
 def late(site: Site, name: str) -> frozenset[str]:
