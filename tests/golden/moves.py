@@ -39,6 +39,8 @@ from overweave.steps import (
     WriteSecret,
 )
 
+from .site import inventory_of
+
 STORE = {
     "overweave": Overlay("id of overweave", "overweave", "overlay", (Pool("10.211.0.0/16"),)),
     "shop": Overlay(
@@ -68,7 +70,8 @@ class Machine:
 
 
 class Movers:
-    """The hosts of a deployed site, with users' ``containers``: host -> name -> (mode, settings by network)."""
+    """The hosts of a deployed site, with users' ``containers``: host -> name -> (mode, settings by "
+    "network)."""
 
     def __init__(self, deployed, containers):
         self.fleet, self.base = deployed.fleet, deployed.facts()
@@ -219,3 +222,8 @@ class Movers:
 
 def is_hold(labels):
     return SPEC_LABEL in labels and ANCHOR_LABEL not in labels
+
+
+def wanted(**more):
+    """An inventory of three hosts, one of them with the store."""
+    return inventory_of(3, store={"image": "consul:1.8.7", "servers": 1}, **more)

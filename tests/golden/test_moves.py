@@ -11,8 +11,8 @@ from overweave.moving.back import to_store
 from overweave.moving.ended import ended
 from overweave.moving.forth import to_swarm
 
-from .moves import Movers, is_hold
-from .site import inventory_of, lines
+from .moves import Movers, is_hold, wanted
+from .site import lines
 from .test_plans import deployed
 
 FIXED = {"IPAMConfig": {"IPv4Address": "10.77.0.50"}, "Aliases": ["db"]}
@@ -24,7 +24,7 @@ CONTAINERS = {
 
 
 def movers():
-    its = Movers(deployed(inventory_of(3, store={"image": "consul:1.8.7", "servers": 1})), CONTAINERS)
+    its = Movers(deployed(wanted()), CONTAINERS)
     its.hosts["host3"].containers["front"][0] = False
     return its
 

@@ -161,9 +161,10 @@ def _addresses(site: Site) -> Iterator[Finding]:
                     fixed.setdefault(network, set()).add(seat.fixed)
     for network, addresses in sorted(fixed.items()):
         part = site.networks[network].pools[0]
+        subnet = IPv4Network(part.subnet, strict=False)
+        nobodys = (str(subnet.network_address), part.gateway or str(subnet[1]))
         where = IPv4Network(part.range or part.subnet, strict=False)
-        hosts = islice((str(a) for a in where if a != where.network_address), 3)
-        first = [a for a in hosts if a != (part.gateway or str(where[1]))][:2]
+        first = [a for a in map(str, islice(where, 4)) if a not in nobodys][:2]
         if addresses.issuperset(first):
             yield error(
                 "move.address",
