@@ -36,7 +36,7 @@ def with_container(site, name, **changes):
     return replace(site, seen=site.seen | {"host1": replace(seen, containers=containers)})
 
 
-RESERVED = "warning: network shop keeps 10.77.0.9 free (--aux-address): a swarm can't, and may give them to containers"
+RESERVED = "warning: network shop keeps 10.77.0.9 free (--aux-address): a swarm may give them to containers"
 
 
 def test_a_fleet_that_can_be_moved_is_told_only_what_a_swarm_can_not_have():

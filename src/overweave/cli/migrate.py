@@ -79,14 +79,21 @@ def migrate(
         network=network,
     ) as session:
         if finish:
-            _finish(session, progress, json, dry_run=dry_run, yes=yes)
+            take_away(session, progress, json, dry_run=dry_run, yes=yes)
         else:
-            _move(session, to, progress, json, dry_run=dry_run, yes=yes)
+            move(session, to, progress, json, dry_run=dry_run, yes=yes)
 
 
-def _move(
-    session: Session, to: str, progress: run.Progress, json: str | None, *, dry_run: bool, yes: bool
+def move(
+    session: Session,
+    to: str,
+    progress: run.Progress,
+    json: str | None = None,
+    *,
+    dry_run: bool = False,
+    yes: bool = False,
 ) -> None:
+    """Show the turns, ask, and carry them out. Raises `Exit` where a proof is red."""
     made = migration.make(session, to)
     shown = move_text.turns(made.findings, made.turns, session.fleet.names)
     if dry_run:
@@ -110,7 +117,15 @@ def _move(
         end_with(matrix, progress)
 
 
-def _finish(session: Session, progress: run.Progress, json: str | None, *, dry_run: bool, yes: bool) -> None:
+def take_away(
+    session: Session,
+    progress: run.Progress,
+    json: str | None = None,
+    *,
+    dry_run: bool = False,
+    yes: bool = False,
+) -> None:
+    """Show what goes with the store, ask, and take it away. Raises `Exit` where the proof is red."""
     plan = migration.make_end(session)
     shown = text.plan(plan, session.fleet.names)
     if dry_run or not plan:

@@ -102,7 +102,7 @@ def _networks(site: Site) -> Iterator[Finding]:
             yield warning(
                 "move.network",
                 f"network {name} keeps {', '.join(reserved)} free (--aux-address)",
-                matters="a swarm can't, and may give them to containers",
+                matters="a swarm may give them to containers",
             )
 
 
