@@ -404,7 +404,8 @@ class FakeEngine(SwarmPart):
 
     def disconnect(self, network, endpoint):
         with self._call(f"disconnecting {endpoint} from network {network}") as refuse:
-            if network not in self._networks:
+            stopped = not self._containers.get(endpoint, {"running": True})["running"]
+            if network not in self._networks and not stopped:
                 refuse(404, f"network {network} not found")
             if endpoint not in self._containers and (network, endpoint) in self.left_behind:
                 self.left_behind.remove((network, endpoint))
@@ -413,7 +414,7 @@ class FakeEngine(SwarmPart):
 
     def connect(self, network, container, settings):
         with self._call(f"connecting {container} to network {network}") as refuse:
-            if network not in self._networks:
+            if network not in self._networks and self._find(container, refuse)["running"]:
                 refuse(404, f"network {network} not found")
             joined = self._find(container, refuse)["joined"]
             if network in joined:

@@ -8,7 +8,16 @@ from tests.unit.test_apply import BY_HAND, ENDPOINT, ENDPOINT_KEY, NETWORK, REJO
 
 from overweave.apply.endpoints import PERSIST_SECONDS
 from overweave.errors import EngineError, Interrupted
-from overweave.steps import CreateNetwork, HoldAddresses, ProvideImage, RejoinNetwork, RunContainer
+from overweave.steps import (
+    CreateNetwork,
+    HoldAddresses,
+    ProvideImage,
+    RejoinNetwork,
+    RewireContainer,
+    RunContainer,
+    StartContainers,
+    StopContainers,
+)
 
 RUN = RunContainer("a", "why", "web", {"Image": "x:1", "HostConfig": {"NetworkMode": "n"}})
 
@@ -110,3 +119,32 @@ def test_a_container_that_is_forbidden_to_join_is_told_with_the_way_back(hosts):
 
     hosts["a"].engine = Forbidden()
     assert error_of(lambda: hosts.do(REJOIN)) == f"a: web is off n: no such option\n  -> {BY_HAND}"
+
+
+def networks_of(engine, name):
+    return set(engine.container(name)["NetworkSettings"]["Networks"])
+
+
+def test_containers_stop_change_their_networks_and_start_and_one_that_is_gone_is_no_error(hosts):
+    engine = with_network(hosts, FakeEngine("a", registry=["x:1"]))
+    hosts.do(RUN)
+    rewired = RewireContainer("a", "why", "web", ("n",), {"n": {"Aliases": ["w"]}, "m": {}})
+    gone = RewireContainer("a", "why", "gone", ("n",), {"n": {}})
+    hosts.do(StopContainers("a", "why", ("gone", "web")))
+    assert not engine.container("web")["State"]["Running"]
+    hosts.do(gone, rewired)
+    assert networks_of(engine, "web") == {"n", "m"}
+    hosts.do(StartContainers("a", "why", ("web", "gone")))
+    assert engine.container("web")["State"]["Running"]
+
+
+def test_a_container_that_runs_again_by_its_policy_is_stopped_before_it_changes_networks(hosts):
+    """And one that was broken off between two networks is only put on what it lacks."""
+    engine = with_network(hosts, FakeEngine("a", registry=["x:1"]))
+    hosts.do(RUN)
+    for _ in range(2):
+        hosts.do(RewireContainer("a", "why", "web", (), {"m": {}}))
+        assert (engine.container("web")["State"]["Running"], networks_of(engine, "web")) == (
+            False,
+            {"n", "m"},
+        )
