@@ -17,6 +17,8 @@ from .preflight.engine import version
 
 LAST_WITH_A_STORE = (22, 6)
 FIRST_WITH_ATTACHABLE = (1, 13)
+LIVE_RESTORE = "live-restore, which forbids it"
+"""Why an engine can be in no swarm that needs no other one for that."""
 
 
 def settle(fleet: Fleet, hosts: Mapping[str, HostFacts]) -> Fleet:
@@ -63,7 +65,7 @@ def no_swarm(engine: Engine) -> str:
     if version(engine.version) < FIRST_WITH_ATTACHABLE:
         return f"Docker {engine.version}, without attachable networks"
     if engine.live_restore:
-        return "live-restore, which forbids it"
+        return LIVE_RESTORE
     return ""
 
 

@@ -93,7 +93,8 @@ def look_at_all(session: Session, *, quiet: bool = False) -> Live:
     """All facts of hosts, store and gossip, and what is on the overlays. Hosts side by side."""
     facts = look(session)
     if not quiet:
-        session.progress("", "looking at the containers, the rows and the store's records")
+        whose = "swarm" if session.fleet.in_swarm else "store"
+        session.progress("", f"looking at the containers, the rows and the {whose}'s records")
     hosts = each(
         session.fleet.names, lambda name: live.look(session.hosts[name]), cancel=session.cancel
     ).all()

@@ -8,7 +8,7 @@ from .departure import WHY, engine_down, users_on_overlays
 from .errors import Refused
 from .facts.engine import Engine
 from .facts.live import Live
-from .facts.swarm import REACHABLE, Node, SwarmFacts
+from .facts.swarm import REACHABLE, READY, Node, SwarmFacts
 from .model import ANCHOR_LABEL, PROBE_LABEL, Fleet
 from .overlay import gateway_bridge
 from .steps import (
@@ -52,7 +52,7 @@ def leaving(fleet: Fleet, live: Live, name: str, *, disconnect: bool) -> Plan:
             hint="move or remove them, or add --disconnect to take them off it: they run on without it",
         )
     node = _node_of(live, engine.member.node, its.identity.hostname)
-    at = _manager(fleet, live, besides=name)
+    at = manager(fleet, live, besides=name)
     if engine.member.there and not at:
         raise Refused(
             "no other manager of its swarm is among these hosts: without it the overlay is gone from all",
@@ -99,7 +99,7 @@ def forgetting(fleet: Fleet, live: Live, name: str, address: str) -> tuple[Plan,
             host=name,
             hint=f"`fab remove-host {name}` takes a host out that answers; else power it off",
         )
-    at = _manager(fleet, live, besides=name)
+    at = manager(fleet, live, besides=name)
     if not at:
         raise Refused(NO_LEADER, host=name, hint="name a host that is a manager, too")
     return (
@@ -109,6 +109,12 @@ def forgetting(fleet: Fleet, live: Live, name: str, address: str) -> tuple[Plan,
         ),
         node.address,
     )
+
+
+def answers(its: SwarmFacts | None, name: str, address: str) -> bool:
+    """Whether the managers take a host that is said to be gone for one that is there."""
+    node = _named(its, name, address) if its else None
+    return node is not None and node.state == READY
 
 
 def _node_of(live: Live, id_: str, hostname: str) -> Node | None:
@@ -124,15 +130,15 @@ def _demoted(at: str, node: Node | None, name: str) -> list[Step]:
 
 
 def _named(its: SwarmFacts, name: str, address: str) -> Node | None:
-    """By its address, if that is known; else by its name, among those that don't answer if there are more."""
-    found = [node for node in its.nodes.values() if address in ("", node.address)]
-    if not address:
-        found = sorted((n for n in found if name in (n.name, n.address)), key=lambda n: n.state == "ready")
-    return found[0] if found else None
+    """By its address, if that is known, else by its name; of several, one that does not answer."""
+    nodes = its.nodes.values()
+    found = [n for n in nodes if (n.address == address if address else name in (n.name, n.address))]
+    # A machine that was made anew has the address, and the name, of the one that is gone.
+    return min(found, key=lambda n: n.state == "ready", default=None)
 
 
-def _manager(fleet: Fleet, live: Live, *, besides: str) -> str:
-    """A host whose engine is a reachable manager."""
+def manager(fleet: Fleet, live: Live, *, besides: str) -> str:
+    """A host whose engine is a reachable manager, "" for none."""
     nodes = live.fleet.swarm.nodes if live.fleet.swarm else {}
     return next(
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,8 +11,9 @@ from .apply.gossip import view
 from .apply.run import apply
 from .apply.world import Done
 from .departure import Known
-from .errors import DeadlineExceeded, OverweaveError, Refused
+from .errors import DeadlineExceeded, EngineError, OverweaveError, Refused
 from .facts import store as store_facts
+from .facts import swarm
 from .facts.engine import Engine
 from .facts.fleet import FleetFacts
 from .facts.libnetwork import NODES
@@ -22,6 +24,8 @@ from .fleet import each
 from .model import Fleet, Host
 from .overlay import addresses
 from .plan import BACKENDS, refuse
+from .preflight.finding import refusals
+from .preflight.moving import under_way
 from .prove.matrix import Matrix
 from .proving import noted
 from .session import Session, look
@@ -33,6 +37,8 @@ ROUNDS = 4
 """Plans that may follow each other until nobody knows the host: rows that a packet brings back in between."""
 SILENT_SECONDS = 20.0
 """Till its peers give up an engine that was switched off: 4 to 8 s in small fleets (measured)."""
+MISSED_SECONDS = 30.0
+"""Till a swarm's managers miss a node: three heartbeats of 5 s, and 1 s (swarmkit)."""
 
 Before = Callable[[Plan], None]
 """Is shown a plan, and may raise: then nothing has changed."""
@@ -78,7 +84,7 @@ def make_leave(
         raise Refused(
             "it is the only host", host=name, hint="`fab destroy-overlay` takes the overlay away from it"
         )
-    live = checkup.look_at_all(session)
+    live = _look(session)
     if session.fleet.in_swarm:
         known_by = address or live.vteps.get(name, "")
         return departure_swarm.leaving(session.fleet, live, name, disconnect=disconnect), known_by
@@ -113,12 +119,14 @@ def make_forget(session: Session, name: str, host: Host | None, *, given: str = 
     """
     rest = [other for other in session.fleet.names if other != name]
     there = name in session.fleet.names
-    live = checkup.look_at_all(session)
+    live = _look(session)
     if session.fleet.in_swarm:
         # One that is reached elsewhere than it advertises is known by its name.
         listed = {node.address for node in live.fleet.swarm.nodes.values()} if live.fleet.swarm else set()
         reached = host.access.address if host and not there else ""
         address = given or (reached if reached in listed else "")
+        if departure_swarm.answers(live.fleet.swarm, name, ipv4(address)):
+            live = _await_down(session, live, name, ipv4(address))
         return departure_swarm.forgetting(session.fleet, live, name, ipv4(address))
     if live.records is None:
         raise departure.no_store(name)
@@ -192,6 +200,12 @@ def carries(facts: FleetFacts, name: str) -> bool:
     return drop_in or its.before is not None or bool(its.boot.files) or bool(its.store_config)
 
 
+def _look(session: Session) -> Live:
+    live = checkup.look_at_all(session)
+    refuse(refusals(under_way(session.fleet, live.fleet)))
+    return live
+
+
 def _known(session: Session) -> Known:
     store = session.store()
     return Known(
@@ -211,6 +225,25 @@ def _others(fleet: Fleet, live: Live, names: Sequence[str]) -> tuple[Fleet, Live
 
 def _boot_units(live: Live) -> tuple[Stage, ...]:
     return make_plan(Stage("boot units", tuple(departure.boot_units(live)))).stages
+
+
+def _await_down(session: Session, live: Live, name: str, address: str) -> Live:
+    """A host that has just lost its power is ready to the managers till they miss three heartbeats of it. One
+    that is ready then does answer, and is refused by `departure_swarm`."""
+    at = departure_swarm.manager(session.fleet, live, besides=name)
+    if not at:
+        return live
+    session.progress("", f"{name} is still ready to the swarm's managers: wait until they miss it")
+    seen = [live.fleet.swarm]
+
+    def missed() -> bool:
+        with contextlib.suppress(EngineError):
+            seen.append(swarm.look(session.hosts[at].engine))
+        return not departure_swarm.answers(seen[-1], name, address)
+
+    with contextlib.suppress(DeadlineExceeded):
+        wait_until(missed, what="", seconds=MISSED_SECONDS, clock=session.clock)
+    return replace(live, fleet=replace(live.fleet, swarm=seen[-1]))
 
 
 def _refuse_own(live: Live, name: str, address: str) -> None:

@@ -326,13 +326,18 @@ def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
         raise InventoryError(
             f"network.options.{MTU_OPTION}", "is set by `network: mtu:`", hint="give it there"
         )
+    refuse_encrypted(fleet)
+    return fleet
+
+
+def refuse_encrypted(fleet: Fleet) -> None:
+    """Raises `InventoryError` where the network is to be encrypted, and its backend can't have that."""
     if "encrypted" in fleet.network.options and not fleet.in_swarm:
         raise InventoryError(
             "network.options.encrypted",
             "works in Swarm mode only: with a cluster store containers fail to join",
             hint="remove it, or say `backend: swarm`",
         )
-    return fleet
 
 
 def _store(wanted: _Store) -> Store:

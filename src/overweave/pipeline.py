@@ -19,7 +19,7 @@ from .fleet import each
 from .model import ALL_AT_ONCE, Batch, Fleet, tagged
 from .overlay import addresses, left_over_probes, users_containers
 from .plan import plan, refuse
-from .preflight import store
+from .preflight import moving, store
 from .preflight.everything import findings
 from .preflight.finding import Finding, Preflight, Severity, refusals
 from .prove.choice import Choice
@@ -125,7 +125,7 @@ def deploy(
         facts = look(session)
         left = make(session, facts, replace_network=replace_network, batch=batch, about=about)
     if left:
-        raise _still_different(left)
+        raise still_different(left)
     if not first and noted(session, facts):
         return Deployment(first, done, None, facts)
     return Deployment(first, done, proven(session, facts), facts)
@@ -214,8 +214,9 @@ def probing(session: Session, facts: FleetFacts, *, new: bool) -> Iterator[None]
 def make_teardown(session: Session, facts: FleetFacts) -> Plan:
     """Everything that a teardown removes, in its order.
 
-    Raises `Refused` where only a part of an overlay was named.
+    Raises `Refused` where only a part of an overlay was named, and while it is being moved.
     """
+    refuse(refusals(moving.under_way(session.fleet, facts)))
     if session.fleet.in_swarm:
         if begin := swarm.down(session.fleet, facts):
             return begin
@@ -264,10 +265,10 @@ def tear_down(session: Session, plan: Plan) -> None:
         apply(left, world(session))
         left = make_teardown(session, look(session))
     if left:
-        raise _still_different(left)
+        raise still_different(left)
 
 
-def _still_different(left: Plan) -> OverweaveError:
+def still_different(left: Plan) -> OverweaveError:
     return OverweaveError(
         "after the changes the hosts still differ from what is wanted:\n"
         + "\n".join(f"    {step.host}: {step} ({step.why})" for step in left.steps),

@@ -115,6 +115,9 @@ class Engine(EngineReader, Protocol):
 
     def start_container(self, name: str) -> None: ...
 
+    def stop_container(self, name: str) -> None:
+        """Let it end, and kill it when its own grace is over. One that does not run is no error."""
+
     def remove_container(self, name: str) -> None:
         """Kill and remove, with its anonymous volumes. A container that is gone already is no error."""
 

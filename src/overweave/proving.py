@@ -297,7 +297,8 @@ def noted(session: Session, facts: FleetFacts) -> bool:
     if session.fleet.in_swarm:
         asked = query_script('head -c 100 "$1/$2" 2> /dev/null', NOTES, network)
         told = each(session.fleet.names, lambda name: session.hosts[name].ask(asked), cancel=session.cancel)
-        return {result.stdout for (result,) in told.values.values()} == {fingerprint(session, facts)}
+        notes = {result.stdout for (result,) in told.values.values()}
+        return not told.errors and notes == {fingerprint(session, facts)}
     if facts.store is None or not facts.store.leader:
         return False
     return session.store().get(PROVEN + network) == fingerprint(session, facts).encode()

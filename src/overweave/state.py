@@ -34,6 +34,7 @@ class State:
     store: str
     islands: tuple[tuple[str, ...], ...]
     networks: tuple[str, ...]
+    in_swarm: bool = False
 
     @property
     def healthy(self) -> bool:
@@ -67,7 +68,7 @@ def summarize(fleet: Fleet, facts: FleetFacts) -> State:
                 line = f"{network.name} {', '.join(network.subnets)} ({network.scope}, id {network.id[:12]})"
                 networks.setdefault(line, []).append(name)
     if fleet.in_swarm:
-        return State(tuple(hosts), _swarm(facts), (), _lines(networks, len(hosts)))
+        return State(tuple(hosts), _swarm(facts), (), _lines(networks, len(hosts)), in_swarm=True)
     where = f"at {fleet.store.place}" if fleet.store.external else f"on {', '.join(fleet.servers)}"
     leader = f"Consul {where}, " + (
         f"leader {facts.store.leader}, {len(facts.store.nodes)} engines registered"

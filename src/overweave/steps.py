@@ -182,6 +182,43 @@ class StartContainer(_Step):
 
 
 @dataclass(frozen=True)
+class StopContainers(_Step):
+    """Let containers end, side by side."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"stop {', '.join(self.names)}"
+
+    @property
+    def restarts(self) -> tuple[str, ...]:
+        return self.names
+
+
+@dataclass(frozen=True)
+class RewireContainer(_Step):
+    """Take a container that is stopped off networks that its engine may not know any more, and put it on
+    others; all by their names. ``join``: the settings on each, as in ``EndpointConfig``."""
+
+    container: str
+    leave: tuple[str, ...]
+    join: Mapping[str, Mapping[str, Any]] = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"put container {self.container} on the other {', '.join(self.join)}"
+
+
+@dataclass(frozen=True)
+class StartContainers(_Step):
+    """Start containers, side by side. Those that run already go on."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"start {', '.join(self.names)}"
+
+
+@dataclass(frozen=True)
 class RunService(_Step):
     """Write the file of a host's own service for the store, and have systemd run it, now and from each boot
     on. ``replace``: it runs, and is restarted. ``new_data``: the folder that it makes, "" where that is
@@ -708,6 +745,9 @@ Step = (
     | ProvideImage
     | RunContainer
     | StartContainer
+    | StopContainers
+    | RewireContainer
+    | StartContainers
     | RunService
     | StartService
     | RemoveService

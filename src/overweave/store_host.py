@@ -53,7 +53,8 @@ def _there(fleet: Fleet, hosts: Mapping[str, HostFacts]) -> list[str]:
         found = [name for name in fleet.names if any(hosts[name].interfaces.holding(a) for a in addresses)]
         if found:
             return found
-    return []
+    # Where no engine is told of a store any more, as in a move to a swarm, those that carry one know it.
+    return [] if told else [name for name in fleet.names if consul.is_server(hosts[name].store_config)]
 
 
 def sized(hosts: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from . import backup_unit, boot, store_form
 from .facts.engine import Engine, NetworkFact
@@ -72,12 +72,8 @@ def take_back(its: HostFacts) -> list[Step]:
     steps: list[Step] = []
     engine, unit, before = its.engine, its.unit, its.before
     steps += boot.remove(its.name, its.boot)
-    steps += backup_unit.remove(its.name, its.backup, why)
-    steps += store_form.remove(its, why)
+    steps += without_store(its, why)
     steps += gateway_bridge(its, why)
-    steps += [RemoveFile(its.name, why, path, with_folder=True) for path in sorted(its.credentials.files)]
-    if its.store_config:
-        steps.append(RemoveFile(its.name, why, consul.CONFIG, with_folder=True))
     if isinstance(unit, Unit) and unit.drop_in:
         keep = before is None or before.drop_in_folder
         steps.append(RemoveFile(its.name, why, DROP_IN, with_folder=not keep))
@@ -85,6 +81,15 @@ def take_back(its: HostFacts) -> list[Step]:
     if isinstance(unit, Unit) and (unit.drop_in or carries) and "--cluster-" not in unit.environment:
         stops = users_containers(engine) if isinstance(engine, Engine) else ()
         steps.append(RestartEngine(its.name, "without the cluster flags", stops))
+    return steps
+
+
+def without_store(its: HostFacts, why: str) -> list[Step]:
+    """What takes a host's part of the store away, with its data and all that is there for it alone."""
+    steps = [*backup_unit.remove(its.name, its.backup, why), *store_form.remove(its, why)]
+    steps += [RemoveFile(its.name, why, path, with_folder=True) for path in sorted(its.credentials.files)]
+    if its.store_config:
+        steps.append(RemoveFile(its.name, why, consul.CONFIG, with_folder=True))
     return steps
 
 
@@ -103,14 +108,20 @@ def brought_along(fleet: Fleet, its: HostFacts) -> list[Step]:
     # What a stopped engine still has can't be taken away yet, and must not be forgotten.
     if its.before is None or (isinstance(its.engine, Engine) and not its.engine.running):
         return []
-    steps: list[Step] = []
-    if isinstance(its.engine, Engine):
-        ours: Mapping[str, None] = dict.fromkeys((tagged(fleet.store.image), tagged(fleet.images.probe)))
-        # A user's container may have been made from it since.
-        used = {tagged(c.image) for c in its.engine.containers if not MADE_BY_US & c.labels.keys()}
-        steps += [
-            RemoveImage(its.name, "it was brought along", image)
-            for image in ours
-            if image in its.engine.images and image not in its.before.images | used
-        ]
+    # In a swarm nobody has brought a store's.
+    ours = (fleet.images.probe,) if fleet.in_swarm else (fleet.store.image, fleet.images.probe)
+    steps = images_away(its, ours)
     return [*steps, RemoveFile(its.name, "the host is as it was", RECORD_PATH, with_folder=True)]
+
+
+def images_away(its: HostFacts, images: Iterable[str]) -> list[Step]:
+    """What takes those away that a host did not have before, and that nobody uses."""
+    if its.before is None or not isinstance(its.engine, Engine):
+        return []
+    # A user's container may have been made from it since.
+    used = {tagged(c.image) for c in its.engine.containers if not MADE_BY_US & c.labels.keys()}
+    return [
+        RemoveImage(its.name, "it was brought along", image)
+        for image in dict.fromkeys(map(tagged, images))
+        if image in its.engine.images and image not in its.before.images | used
+    ]

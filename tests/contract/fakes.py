@@ -341,6 +341,10 @@ class FakeEngine(SwarmPart):
             self._volumes |= {b.split(":")[0] for b in spec.get("HostConfig", {}).get("Binds") or ()}
             return made["id"]
 
+    def stop_container(self, name):
+        with self._call(f"stopping container {name}") as refuse:
+            self._find(name, refuse)["running"] = False
+
     def start_container(self, name):
         with self._call(f"starting container {name}") as refuse:
             c = self._find(name, refuse)
@@ -400,7 +404,8 @@ class FakeEngine(SwarmPart):
 
     def disconnect(self, network, endpoint):
         with self._call(f"disconnecting {endpoint} from network {network}") as refuse:
-            if network not in self._networks:
+            stopped = not self._containers.get(endpoint, {"running": True})["running"]
+            if network not in self._networks and not stopped:
                 refuse(404, f"network {network} not found")
             if endpoint not in self._containers and (network, endpoint) in self.left_behind:
                 self.left_behind.remove((network, endpoint))
@@ -409,7 +414,7 @@ class FakeEngine(SwarmPart):
 
     def connect(self, network, container, settings):
         with self._call(f"connecting {container} to network {network}") as refuse:
-            if network not in self._networks:
+            if network not in self._networks and self._find(container, refuse)["running"]:
                 refuse(404, f"network {network} not found")
             joined = self._find(container, refuse)["joined"]
             if network in joined:

@@ -216,6 +216,23 @@ def test_a_network_in_use_stays_until_its_endpoints_are_cut_off(place, engine):
     engine.remove_network("blue")
 
 
+def test_a_container_that_is_stopped_leaves_and_joins_networks_by_names_that_nobody_knows(place, engine):
+    """What a move to a swarm rests on: a worker knows a network only when something is on it."""
+    engine.create_network(BLUE)
+    engine.create_container("one", spec(place, NetworkMode="blue"))
+    engine.start_container("one")
+    for _ in range(2):  # what is stopped already is no error
+        engine.stop_container("one")
+        assert not engine.container("one")["State"]["Running"]
+    engine.remove_network("blue")
+    engine.disconnect("blue", "one")
+    assert "blue" not in engine.container("one")["NetworkSettings"]["Networks"]
+    engine.connect("green", "one", {"Aliases": ["first"]})
+    assert "green" in engine.container("one")["NetworkSettings"]["Networks"]
+    with refused(404, "stopping container two: No such container: two"):
+        engine.stop_container("two")
+
+
 def test_a_network_that_the_engine_needs_stays(engine):
     with refused(403, "removing network bridge: bridge is a pre-defined network and cannot be removed"):
         engine.remove_network("bridge")

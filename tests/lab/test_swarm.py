@@ -45,7 +45,7 @@ def test_it_is_deployed_and_proven_and_no_engine_restarts(swarm):
 
 def test_what_looks_at_an_overlay_looks_at_this_one(swarm):
     status = swarm.fab("status").ok().out
-    assert "store: swarm, leader host1, 3 of 3 nodes ready" in status
+    assert "\nswarm, leader host1, 3 of 3 nodes ready\nnetwork: " in status, "no store, and no gossip of one"
     assert "manager leads" in status
     healthy = swarm.fab("doctor")
     assert (healthy.status, "nothing found" in healthy.out) == (0, True), healthy

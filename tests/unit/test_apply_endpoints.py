@@ -15,7 +15,10 @@ from overweave.steps import (
     ProvideImage,
     RejoinNetwork,
     RemoveNetwork,
+    RewireContainer,
     RunContainer,
+    StartContainers,
+    StopContainers,
 )
 
 RUN = RunContainer("a", "why", "web", {"Image": "x:1", "HostConfig": {"NetworkMode": "n"}})
@@ -190,3 +193,32 @@ def test_a_network_that_a_swarm_still_counts_as_used_goes_a_little_later(hosts):
     with_network(hosts, Counts("a", registry=["x:1"]))
     hosts.do(RemoveNetwork("a", "why", "n"))
     assert len(hosts.clock.pauses) == 2
+
+
+def networks_of(engine, name):
+    return set(engine.container(name)["NetworkSettings"]["Networks"])
+
+
+def test_containers_stop_change_their_networks_and_start_and_one_that_is_gone_is_no_error(hosts):
+    engine = with_network(hosts, FakeEngine("a", registry=["x:1"]))
+    hosts.do(RUN)
+    rewired = RewireContainer("a", "why", "web", ("n",), {"n": {"Aliases": ["w"]}, "m": {}})
+    gone = RewireContainer("a", "why", "gone", ("n",), {"n": {}})
+    hosts.do(StopContainers("a", "why", ("gone", "web")))
+    assert not engine.container("web")["State"]["Running"]
+    hosts.do(gone, rewired)
+    assert networks_of(engine, "web") == {"n", "m"}
+    hosts.do(StartContainers("a", "why", ("web", "gone")))
+    assert engine.container("web")["State"]["Running"]
+
+
+def test_a_container_that_runs_again_by_its_policy_is_stopped_before_it_changes_networks(hosts):
+    """And one that was broken off between two networks is only put on what it lacks."""
+    engine = with_network(hosts, FakeEngine("a", registry=["x:1"]))
+    hosts.do(RUN)
+    for _ in range(2):
+        hosts.do(RewireContainer("a", "why", "web", (), {"m": {}}))
+        assert (engine.container("web")["State"]["Running"], networks_of(engine, "web")) == (
+            False,
+            {"n", "m"},
+        )

@@ -10,7 +10,7 @@ from overweave.apply.run import apply
 from overweave.apply.swarm import SECONDS
 from overweave.apply.world import World
 from overweave.errors import DeadlineExceeded, EngineError, OverweaveError
-from overweave.facts.swarm import look, parse_member
+from overweave.facts.swarm import look, member, parse_member
 from overweave.fleet import Cancel
 from overweave.model import Access, Host
 from overweave.steps import ChangeRole, InitSwarm, JoinSwarm, LeaveSwarm, RemoveNode, Stage, make_plan
@@ -264,3 +264,14 @@ def test_a_manager_is_not_removed_from_the_list(hosts):
         f"a: removing the node {node}: rpc error: code = FailedPrecondition desc = node {node} is a cluster "
         "manager and is a member of the raft cluster. It must be demoted to worker before removal"
     )
+
+
+def test_an_answer_about_the_swarm_that_makes_no_sense_is_told_as_one(tmp_path):
+    class Odd(FakeEngine):
+        def info(self):
+            return super().info() | {"Swarm": {"RemoteManagers": 7}}
+
+    engine = Odd("a", wire={})
+    with pytest.raises(EngineError, match=r"^what the engine says of its swarm makes no sense: ") as caught:
+        member(engine)
+    assert caught.value.hint == "please report this with the output of `docker info`"

@@ -9,10 +9,11 @@ from tests.golden.site import lines
 from tests.unit.doctor.overlay import attachment
 from tests.unit.doctor.swarmed import NETWORK, SwarmOverlay, joined
 
-from overweave.departure_swarm import TASK, forgetting, leaving
+from overweave.departure_swarm import TASK, answers, forgetting, leaving
 from overweave.errors import Refused
 from overweave.facts.absent import Absent
 from overweave.facts.record import Before
+from overweave.facts.swarm import Node, SwarmFacts
 from overweave.model import SPEC_LABEL
 from overweave.steps import ChangeRole, LeaveNetwork, LeaveSwarm, Plan, RemoveNode
 
@@ -128,6 +129,17 @@ def test_users_containers_hold_a_host_until_somebody_lets_them_go(overlay):
         LeaveNetwork("host3", "the host leaves", "app-host3", NETWORK, "overweave"),
         LeaveNetwork("host3", "the host leaves", "db", NETWORK, "overweave"),
     )
+
+
+def test_of_two_nodes_at_one_address_the_one_that_is_gone_is_taken():
+    """As where a machine was made anew."""
+    new = Node("n9", "host3", "worker", "active", "ready", "10.0.0.13")
+    old = replace(new, id="n3", state="down")
+    for name, address in (("host3", ""), ("web", "10.0.0.13")):
+        assert not answers(SwarmFacts({"n9": new, "n3": old}), name, address)
+        assert answers(SwarmFacts({"n9": new}), name, address)
+    assert not answers(SwarmFacts({"n9": new}), "host4", "")
+    assert not answers(None, "host3", "")
 
 
 def test_ours_hold_nobody(overlay):

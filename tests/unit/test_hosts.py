@@ -163,6 +163,22 @@ def test_a_host_that_answers_is_not_forgotten(fleet):
     assert refused(make_forget, fleet.session("host1", "host2"), "host3", fleet.host("host3")) == ALIVE
 
 
+def test_a_host_that_has_just_lost_its_power_is_waited_for_till_the_managers_miss_it(fleet):
+    manager, asked = fleet.engines["host1"], []
+    nodes = manager.nodes
+
+    def late():
+        asked.append(1)
+        if len(asked) == 4:
+            fleet.lose("host3")
+        return nodes()
+
+    manager.nodes = late
+    plan, _ = make_forget(fleet.session("host1", "host2"), "host3", fleet.host("host3"))
+    assert kinds(plan) == [(ChangeRole, "host1"), (RemoveNode, "host1")]
+    assert ("", "host3 is still ready to the swarm's managers: wait until they miss it") in fleet.said
+
+
 def test_the_old_machine_of_a_name_is_forgotten_beside_the_new_one(fleet):
     """`replace-host`: the new machine is asked, too, and is in no swarm."""
     fleet.engines["host3"].leave_swarm()

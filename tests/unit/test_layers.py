@@ -28,7 +28,7 @@ LAYERS = (
     {"overlay"},
     {"preflight", "backends", "teardown", "state", "store_state", "trace", "rebuild", "networks"},
     {"narrow", "doctor", "restore", "servers", "backend", "reconcile"},
-    {"plan", "departure", "whereabouts"},
+    {"plan", "departure", "whereabouts", "moving"},
     {"departure_swarm"},
     {"apply", "prove", "bench"},
     {"report", "lock", "adapters", "lab"},
@@ -36,7 +36,7 @@ LAYERS = (
     {"proving", "kept"},
     {"checkup", "servicing"},
     {"pipeline", "tracing", "networking", "recovery", "rotation"},
-    {"storekeeping", "hosts", "wanting"},
+    {"storekeeping", "hosts", "wanting", "migration"},
     {"store_changes"},
     {"cli"},
 )

@@ -79,6 +79,13 @@ def test_it_was_proven_only_where_every_host_says_so_of_this_very_state(swarm, c
     assert not proving.noted(session, site.facts())
 
 
+def test_a_host_that_does_not_say_so_has_no_proof(swarm):
+    session, site = swarm
+    note(session, site.facts())
+    session.hosts["host2"].gone = True
+    assert not proving.noted(session, site.facts())
+
+
 def test_a_proof_is_of_the_hosts_as_they_were(swarm):
     session, site = swarm
     note(session, site.facts())

@@ -165,6 +165,10 @@ class EngineApi:
         with self._call(f"starting container {name}") as client:
             client.start(name)
 
+    def stop_container(self, name: str) -> None:
+        with self._call(f"stopping container {name}") as client:
+            client.stop(name)
+
     def remove_container(self, name: str) -> None:
         try:
             with self._call(f"removing container {name}") as client:

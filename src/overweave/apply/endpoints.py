@@ -18,7 +18,9 @@ from overweave.errors import (
 )
 from overweave.facts import address_mask
 from overweave.facts.libnetwork import ENDPOINTS
+from overweave.facts.moving import kept
 from overweave.facts.networks import NONE_HERE
+from overweave.fleet import each
 from overweave.ports import Engine
 from overweave.steps import (
     ConnectContainer,
@@ -26,7 +28,10 @@ from overweave.steps import (
     HoldAddresses,
     RejoinNetwork,
     RemoveNetwork,
+    RewireContainer,
     RunContainer,
+    StartContainers,
+    StopContainers,
 )
 from overweave.waiting import wait_until
 
@@ -125,7 +130,7 @@ def rejoin_network(step: RejoinNetwork, engine: Engine, world: World) -> None:
     its = networks.get(step.network_name)
     if its and step.endpoint and its.get("EndpointID") != step.endpoint:
         return
-    settings = _kept(its or {}, str(found["Id"]))
+    settings = kept(its or {}, str(found["Id"]))
 
     def connect() -> None:
         persist(lambda: _connect(engine, step.network, step.container, settings), world)
@@ -176,18 +181,6 @@ def _connect(engine: Engine, network: str, container: str, settings: Mapping[str
             raise
 
 
-def _kept(its: Mapping[str, Any], id_: str) -> dict[str, Any]:
-    # The short id is the engine's own addition, and it refuses to be told of it.
-    aliases = [a for a in its.get("Aliases") or () if not id_.startswith(str(a))]
-    kept = {
-        "Aliases": aliases,
-        "Links": its.get("Links"),
-        "DriverOpts": its.get("DriverOpts"),
-        "IPAMConfig": its.get("IPAMConfig"),
-    }
-    return {key: value for key, value in kept.items() if value}
-
-
 def _off(
     step: RejoinNetwork,
     settings: Mapping[str, Any],
@@ -209,6 +202,39 @@ def _off(
         world.progress(step.host, f"{off}: {hint}")
         return Interrupted(f"interrupted: {off}", host=step.host, hint=f"{hint} on the host")
     return OverweaveError(f"{off}: {final.message}", host=step.host, hint=f"{hint} on the host")
+
+
+def start_containers(step: StartContainers, engine: Engine, world: World) -> None:
+    """A container that is gone by now is no error."""
+
+    def start(name: str) -> None:
+        persist(lambda: unless_gone(lambda: engine.start_container(name)), world)
+
+    each(step.names, start, cancel=world.cancel).all()
+
+
+def stop_containers(step: StopContainers, engine: Engine, world: World) -> None:
+    each(step.names, lambda name: unless_gone(lambda: engine.stop_container(name)), cancel=world.cancel).all()
+
+
+def rewire_container(step: RewireContainer, engine: Engine, world: World) -> None:
+    """An engine takes a container that is stopped off a network by its name, whether it knows that or not,
+    and puts it on one that it will know when the container starts (measured with a worker, 20.10)."""
+    try:
+        found = engine.container(step.container)
+    except EngineError as e:
+        if e.status == 404:
+            return
+        raise
+    if (found.get("State") or {}).get("Running"):
+        engine.stop_container(step.container)
+    on = set((found.get("NetworkSettings") or {}).get("Networks") or {})
+    for network in step.leave:
+        if network in on:
+            engine.disconnect(network, step.container)
+    for network, settings in step.join.items():
+        if network not in on or network in step.leave:
+            engine.connect(network, step.container, settings)
 
 
 def hold_addresses(step: HoldAddresses, world: World) -> None:

@@ -56,11 +56,14 @@ from overweave.steps import (
     RestartEngine,
     RestoreStore,
     RetireServer,
+    RewireContainer,
     RunContainer,
     RunService,
     StartContainer,
+    StartContainers,
     StartService,
     Step,
+    StopContainers,
     TellLeft,
     WriteFile,
     WriteSecret,
@@ -74,7 +77,10 @@ from .endpoints import (
     persist,
     rejoin_network,
     remove_network,
+    rewire_container,
     run_container,
+    start_containers,
+    stop_containers,
     unless_gone,
 )
 from .forget_agent import forget_agent
@@ -190,6 +196,12 @@ def perform(step: Step, world: World) -> None:
             run_container(step, engine, world)
         case StartContainer():
             engine.start_container(step.name)
+        case StopContainers():
+            stop_containers(step, engine, world)
+        case StartContainers():
+            start_containers(step, engine, world)
+        case RewireContainer():
+            rewire_container(step, engine, world)
         case RunService() | StartService() | RemoveService() | MoveStore():
             change_form(step, writer)
         case AwaitLeader():

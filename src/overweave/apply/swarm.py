@@ -42,7 +42,7 @@ def _join(step: JoinSwarm, engine: Engine, world: World) -> None:
         late.append(e)
     try:
         wait_until(
-            lambda: swarm.parse_member(engine.info()).active,
+            lambda: swarm.member(engine).active,
             what="the engine is no node of the swarm",
             seconds=SECONDS,
             clock=world.clock,

@@ -132,13 +132,16 @@ def teardown(fleet: Fleet, facts: FleetFacts) -> Plan:
         containers += left_over_probes(its)
     engine = facts.hosts[at].engine if at else None
     there = isinstance(engine, Engine) and engine.network(fleet.network.name) is not None
-    network = [RemoveNetwork(at, "it was asked for", fleet.network.name)] if there else []
+    leads = facts.swarm is not None and bool(facts.swarm.leader)
     leaving = [n for n in fleet.names if members[n].there and _joined_by_us(facts.hosts[n])]
     if others(fleet, facts):
         leaving = []
+    # Without a leader nothing can be changed: where all leave, the network goes with the swarm.
+    there = there and (leads or not leaving)
+    network = [RemoveNetwork(at, "it was asked for", fleet.network.name)] if there else []
     units = [step for name in fleet.names for step in boot.remove(name, facts.hosts[name].boot)]
     why = "the deployment made it join"
-    stay = next((n for n in fleet.names if members[n].manager and n not in leaving), "")
+    stay = next((n for n in fleet.names if leads and members[n].manager and n not in leaving), "")
     demoted = [
         ChangeRole(stay, why, members[n].node, n, False) for n in leaving if stay and members[n].manager
     ]

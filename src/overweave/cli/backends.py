@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from overweave import backend
-from overweave.backend import Abilities
+from overweave.backend import LIVE_RESTORE, Abilities
 from overweave.errors import Refused
 from overweave.report import data, text
 from overweave.session import look
@@ -38,7 +38,10 @@ def backends(
 
 def _refused(found: Abilities) -> Refused:
     in_the_way = [host.host for host in found.hosts if found.chosen in host.cannot]
+    reasons = [host.cannot[found.chosen] for host in found.hosts if found.chosen in host.cannot]
+    settings = ["take live-restore out of their daemon.json"] if LIVE_RESTORE in reasons else []
+    others = ["upgrade those engines"] if any(reason != LIVE_RESTORE for reason in reasons) else []
     return Refused(
         f"no backend fits all hosts: {', '.join(in_the_way)} can't have {found.chosen}",
-        hint="upgrade those engines, or make an overlay of the others alone",
+        hint=", ".join([*settings, *others, "or make an overlay of the others alone"]),
     )

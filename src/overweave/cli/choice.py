@@ -62,7 +62,9 @@ def fleet(
         changes["mtu"] = inventory.parse_mtu(mtu)
     if backend not in ("", AUTO, CONSUL, SWARM):
         raise UsageError(f"--backend: there is no '{backend}'", hint=f"take {AUTO}, {CONSUL} or {SWARM}")
-    return replace(chosen, network=replace(chosen.network, **changes), backend=backend or chosen.backend)
+    chosen = replace(chosen, network=replace(chosen.network, **changes), backend=backend or chosen.backend)
+    inventory.refuse_encrypted(chosen)
+    return chosen
 
 
 def with_host(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from invoke.exceptions import Exit
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -21,7 +20,7 @@ from overweave.steps import LeaveNetwork, Plan, RestartEngine
 
 from . import choice, run
 from .executor import FleetContext, cluster_task
-from .tasks import ALONE, HOSTS, JSON, NETWORK, NOT_PROVEN
+from .tasks import ALONE, HOSTS, JSON, NETWORK, end_with
 
 OPTIONS = HOSTS | NETWORK | ALONE | JSON | {"yes": "don't ask", "dry-run": "print the plan and end"}
 GONE = {"address": "the address that it advertised, where the others don't know it by its name"}
@@ -311,6 +310,4 @@ def _conclude(
         parts.append(matrix_text.matrix(result.matrix, text.width()))
     run.show(Group(*parts, Text(done)), told, json)
     if result.matrix is not None:
-        progress("", "proven" if result.matrix.green else "NOT proven")
-        if not result.matrix.green:
-            raise Exit(code=NOT_PROVEN)
+        end_with(result.matrix, progress)

@@ -168,6 +168,11 @@ def show_plan(session: Session, json: str | None, *, replace_network: bool = Fal
 def conclude(matrix: Matrix, files: reports.Reports, progress: run.Progress, **more: Any) -> None:
     """Show a proof. Raises `Exit` where it is red."""
     files.show(matrix, **more)
+    end_with(matrix, progress)
+
+
+def end_with(matrix: Matrix, progress: run.Progress) -> None:
+    """Tell how a proof went that was shown. Raises `Exit` where it is red."""
     progress("", "proven" if matrix.green else "NOT proven")
     if not matrix.green:
         raise Exit(code=NOT_PROVEN)

@@ -72,7 +72,11 @@ def restart(live: Live, host: str, why: str, engine: Engine) -> tuple[str, tuple
     """How a restart is told of, and the step. While the store is away there is none: containers are put on
     their overlay once then, which fails, and never again (engine-facts)."""
     if live.records is None:
-        return "the store first: without it `fab repair` restarts no engine", ()
+        first = "the swarm's managers" if engine.swarm else "the store"
+        return (
+            f"{first} first: without {'a leader' if engine.swarm else 'it'} `fab repair` restarts no engine",
+            (),
+        )
     step = RestartEngine(host, why, users_containers(engine), same=True)
     return "`fab repair` restarts the engine, if you let it", (step,)
 

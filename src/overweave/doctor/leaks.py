@@ -31,6 +31,7 @@ def devices(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     """In the host's own namespace and in named ones: devices with the VNI of a network of the store."""
     found = []
     networks = {s.vni: n.name for n in _networks(live) for s in n.subnets}
+    port = _port(live)
     for host, its in live.hosts.items():
         for space in (*([its.host] if its.host else []), *its.named.values()):
             path = space.name if space.name.startswith("/") else ""
@@ -38,7 +39,7 @@ def devices(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
             if any(space.inode == other.inode for other in its.docker.values()):
                 continue
             for link in space.vxlans():
-                if link.vni not in networks or link.port != VXLAN_PORT:
+                if link.vni not in networks or link.port != port:
                     continue
                 seen = f"vxlan device {link.name}{where} has VNI {link.vni} of network {networks[link.vni]}"
                 if _used(link):
@@ -54,6 +55,13 @@ def devices(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
                     )
                     found.append(Fault(fault, (RemoveVxlan(host, seen, path, link.name, link.vni),)))
     return found
+
+
+def _port(live: Live) -> int:
+    """Where VXLAN goes (UDP). Only a swarm's managers know another one than the usual."""
+    engines = (its.engine for its in live.fleet.hosts.values())
+    told = [engine.member.port for engine in engines if isinstance(engine, Engine)]
+    return max((*told, 0)) or VXLAN_PORT
 
 
 def namespaces(fleet: Fleet, live: Live, places: Places) -> list[Fault]:

@@ -22,9 +22,13 @@ def managers(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     if swarm is None or not swarm.leader:
         seen = "the swarm has no leader" if swarm else "no manager of the swarm answers"
         matters = "no container can join its networks or leave them; what runs goes on"
+        engines = [e for its in live.fleet.hosts.values() if isinstance(e := its.engine, Engine)]
+        begun = any(engine.swarm or not engine.running for engine in engines)
         fix = (
             "start the managers that are down; if most of them are lost, `docker swarm init "
             "--force-new-cluster` on one that is left"
+            if begun
+            else "`fab deploy-overlay` begins a swarm: no engine is in one"
         )
         return [Fault(error("swarm.leader", seen, matters=matters, fix=fix), moment=SECONDS)]
     found = []

@@ -49,7 +49,8 @@ ADVERTISE = "--cluster-advertise="
 @dataclass(frozen=True)
 class HostFacts:
     """``drop_in_folder``: whether docker.service has a folder for drop-ins in /etc that is not there for
-    Overweave's own alone. ``store_config``: the text of the store's configuration file, "" without one."""
+    Overweave's own alone. ``store_config``: the text of the store's configuration file, "" without one.
+    ``moving``: it is being moved from a cluster store to a swarm."""
 
     name: str
     reached_at: str
@@ -66,6 +67,7 @@ class HostFacts:
     backup: BackupUnit = field(default_factory=BackupUnit)
     service: StoreService = field(default_factory=StoreService)
     notes: HostNotes = field(default_factory=HostNotes)
+    moving: bool = False
 
     @property
     def advertised(self) -> str:
@@ -137,6 +139,7 @@ def look(reader: Reader) -> HostFacts:
             backup=backup_unit.parse(of_backup),
             service=store_service.parse(of_service),
             notes=wanted.parse(of_wanted),
+            moving=of_record[1].ok,
         )
     except OverweaveError as e:
         e.host = e.host or name

@@ -10,7 +10,10 @@ from overweave.command import Result, query_script
 FOLDER = "/var/lib/overweave"
 PATH = f"{FOLDER}/before.json"
 
-QUERIES = (query_script('test ! -e "$1" || cat "$1"', PATH),)
+MOVE = f"{FOLDER}/move.json"
+"""There while the host is being moved from a cluster store to a swarm: see `moving`."""
+
+QUERIES = (query_script('test ! -e "$1" || cat "$1"', PATH), query_script('test -e "$1"', MOVE))
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,18 @@ def parse_member(info: Mapping[str, Json]) -> Member:
     )
 
 
+def member(engine: EngineReader) -> Member:
+    """Ask an engine how it is in its swarm. Raises `EngineError`, also where its answer makes no sense."""
+    info = engine.info()
+    try:
+        return parse_member(info)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+        raise EngineError(
+            f"what the engine says of its swarm makes no sense: {type(e).__name__}: {one_line(e, 200)}",
+            hint="please report this with the output of `docker info`",
+        ) from e
+
+
 def look(engine: EngineReader) -> SwarmFacts:
     """Ask a manager. Raises `EngineError` where it has no leader, or its answer makes no sense."""
     said = engine.nodes()

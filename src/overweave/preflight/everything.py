@@ -16,6 +16,7 @@ from . import (
     firewall,
     identity,
     kernel,
+    moving,
     network,
     pairs,
     resources,
@@ -30,6 +31,7 @@ from .finding import Finding, Severity
 Check = Callable[[Fleet, FleetFacts], list[Finding]]
 
 CHECKS: tuple[Check, ...] = (
+    moving.under_way,
     addresses.advertised,
     engine.engines,
     configuration.configurations,

@@ -149,7 +149,14 @@ def backends(result: Abilities) -> RenderableType:
 def state(result: State) -> RenderableType:
     """One row a host, then the store, the gossip and the networks."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("host", "engine", "advertises", "registered", "sees", "store"):
+    for column in (
+        "host",
+        "engine",
+        "advertises",
+        "registered",
+        "sees",
+        "swarm" if result.in_swarm else "store",
+    ):
         table.add_column(column)
     for host in result.hosts:
         table.add_row(
@@ -161,11 +168,11 @@ def state(result: State) -> RenderableType:
             host.store,
         )
     parts: list[RenderableType] = [table]
-    parts.append(Text(f"store: {result.store}"))
+    parts.append(Text(result.store if result.in_swarm else f"store: {result.store}"))
     whole = len(result.islands) == 1 and all(h.sees == len(result.hosts) - 1 for h in result.hosts)
     if whole:
         parts.append(Text("gossip: whole"))
-    else:
+    elif not result.in_swarm:
         parts.append(
             Text("gossip: " + (" | ".join(", ".join(i) for i in result.islands) or "none"), style="red")
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from overweave.cli import choice
-from overweave.errors import UsageError
+from overweave.errors import InventoryError, UsageError
 
 
 @pytest.fixture
@@ -27,6 +27,18 @@ def test_an_option_wins_over_the_inventory_and_none_leaves_it(inventory, asked, 
 def test_hosts_without_an_inventory_take_what_all_engines_can_do():
     assert choice.fleet(["a"], may_be_lab=False).backend == "auto"
     assert choice.fleet(["a"], may_be_lab=False, backend="swarm").backend == "swarm"
+
+
+def test_a_network_that_is_to_be_encrypted_is_refused_where_an_option_says_another_backend(tmp_path):
+    file = tmp_path / "fleet.yml"
+    file.write_text("{backend: swarm, hosts: {a: }, network: {options: {encrypted: ''}}}")
+    assert choice.fleet([], str(file)).in_swarm
+    with pytest.raises(InventoryError) as caught:
+        choice.fleet([], str(file), backend="consul")
+    assert str(caught.value) == (
+        "network.options.encrypted: works in Swarm mode only: with a cluster store containers fail to join\n"
+        "  -> remove it, or say `backend: swarm`"
+    )
 
 
 @pytest.mark.parametrize("asked", ["kubernetes", "Swarm", "consul "])

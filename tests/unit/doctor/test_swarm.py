@@ -98,6 +98,14 @@ def test_a_swarm_whose_managers_do_not_answer(overlay):
     ]
 
 
+def test_hosts_that_never_were_in_a_swarm_are_not_told_to_force_one(overlay):
+    for box in overlay.site.boxes.values():
+        box.member = {}
+    overlay.site.nodes = {}
+    first, *_ = overlay.faults()
+    assert words(first)[-1] == "`fab deploy-overlay` begins a swarm: no engine is in one"
+
+
 def test_a_swarm_without_a_leader(overlay):
     overlay.nodes[1] = {"leader": False}
     assert words(only(overlay)) == ("error", "swarm.leader", "", "the swarm has no leader", *LEADER)
@@ -333,6 +341,10 @@ def test_a_device_that_a_killed_engine_has_left_is_known_by_its_vni(overlay):
     assert overlay.told() == [
         ("vxlan.left", "host2", f"vxlan device vx-001001-aaaaa has VNI {VNI} of network overweave")
     ]
+    overlay.site.boxes["host1"].member["port"] = 4790
+    assert overlay.told() == [], "another port does not stand in the way of that one"
+    overlay.hosts[2] = Namespace("host", 500, (replace(left, port=4790),), (), (), ())
+    assert [check for check, _, _ in overlay.told()] == ["vxlan.left"]
 
 
 def test_a_namespace_that_a_swarm_keeps_without_containers_is_no_leftover(overlay):
