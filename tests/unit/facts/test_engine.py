@@ -157,11 +157,10 @@ def test_odd_but_legal_objects():
         ("[]", DaemonJson({}, "/etc/docker/daemon.json is not a JSON object")),
         ("null", DaemonJson({}, "/etc/docker/daemon.json is not a JSON object")),
         (
-            '{"a": 1,}',
+            '{"a" 1}',
             DaemonJson(
                 {},
-                "/etc/docker/daemon.json is not JSON: Expecting property name enclosed in double quotes: "
-                "line 1 column 9 (char 8)",
+                "/etc/docker/daemon.json is not JSON: Expecting ':' delimiter: line 1 column 6 (char 5)",
             ),
         ),
     ],
