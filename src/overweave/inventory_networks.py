@@ -71,10 +71,14 @@ def _subnet(value: object) -> object:
     return {"subnet": value} if isinstance(value, str) else value
 
 
+_GivenSubnet = GivenSubnet | _Net
+"""What editors are told of it."""
+
+
 class GivenNetwork(Model):
     driver: Literal["overlay", "bridge", "macvlan", "ipvlan"]
     hosts: Annotated[list[Name], Field(min_length=1)] | None = None
-    subnets: list[Annotated[GivenSubnet, BeforeValidator(_subnet)]] = []
+    subnets: list[Annotated[GivenSubnet, BeforeValidator(_subnet, json_schema_input_type=_GivenSubnet)]] = []
     mtu: Annotated[int, Field(ge=1280, le=65535)] | None = None
     internal: bool = False
     attachable: bool = True

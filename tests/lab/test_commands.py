@@ -11,6 +11,7 @@ import urllib.request
 import pytest
 from tests.lab.bed import DROP_IN, GREEN, LAB, NET, load
 
+from overweave.inventory import schema
 from overweave.lab.waiting import wait_for
 
 pytestmark = pytest.mark.lab
@@ -22,14 +23,24 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
     ran = bed.run("--list", **elsewhere)
     assert ran.status == 0
     names = re.findall(r"^  ([a-z][a-z.-]+)  ", ran.out, re.MULTILINE)
-    tasks = ["add-host", "audit", "backends", "bench-overlay", "consul-ui", "deploy-overlay"]
+    tasks = [
+        "add-host",
+        "apply-networks",
+        "audit",
+        "backends",
+        "bench-overlay",
+        "consul-ui",
+        "deploy-overlay",
+    ]
     tasks += [
         "destroy-overlay",
         "doctor",
         "inventory-schema",
+        "migrate",
         "networks",
         "plan-overlay",
         "preflight",
+        "prove-services",
         "remove-host",
         "repair",
         "replace-host",
@@ -47,12 +58,22 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
 
 def test_every_task_tells_its_options(bed):
     for task in (
-        *("add-host", "audit", "bench-overlay", "deploy-overlay", "destroy-overlay", "doctor"),
+        *(
+            "add-host",
+            "apply-networks",
+            "audit",
+            "bench-overlay",
+            "deploy-overlay",
+            "destroy-overlay",
+            "doctor",
+        ),
         *(
             "backends",
+            "migrate",
             "networks",
             "plan-overlay",
             "preflight",
+            "prove-services",
             "remove-host",
             "repair",
             "replace-host",
@@ -68,6 +89,10 @@ def test_every_task_tells_its_options(bed):
         ran = bed.run("--help", task).ok()
         assert "--inventory=STRING" in ran.out
         assert re.search(r"Example: fab " + task, ran.out)
+
+
+def test_editors_get_what_an_inventory_may_say(bed):
+    assert json.loads(bed.run("inventory-schema").ok().out) == schema()
 
 
 def test_a_plan_on_clean_hosts_writes_nothing(clean):
