@@ -22,7 +22,7 @@ from .steps import (
     Step,
     make_plan,
 )
-from .stores import consul
+from .stores import consul, etcd
 
 MADE_BY_US = frozenset({PROBE_LABEL, SPEC_LABEL})
 
@@ -77,7 +77,8 @@ def take_back(its: HostFacts) -> list[Step]:
     steps += gateway_bridge(its, why)
     steps += [RemoveFile(its.name, why, path, with_folder=True) for path in sorted(its.credentials.files)]
     if its.store_config:
-        steps.append(RemoveFile(its.name, why, consul.CONFIG, with_folder=True))
+        path = etcd.CONFIG if etcd.is_config(its.store_config) else consul.CONFIG
+        steps.append(RemoveFile(its.name, why, path, with_folder=True))
     if isinstance(unit, Unit) and unit.drop_in:
         keep = before is None or before.drop_in_folder
         steps.append(RemoveFile(its.name, why, DROP_IN, with_folder=not keep))
