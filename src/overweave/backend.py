@@ -1,18 +1,17 @@
 """What carries a fleet's overlay: as it was asked for, else what runs already, else what all engines can do.
 
-Pure. Where nothing fits all hosts the answer is Consul: preflight names the engines in the way.
+Pure. Where nothing fits all hosts the answer is the best store: preflight names the engines in the way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from . import store_host
 from .facts.engine import Engine
 from .facts.host import HostFacts
-from .facts.unit import Unit
-from .model import AUTO, CONSUL, SWARM, Fleet
+from .model import AUTO, CONSUL, ETCD, IMAGES, SWARM, Fleet
 from .preflight.engine import version
 
 LAST_WITH_A_STORE = (22, 6)
@@ -26,14 +25,17 @@ def settle(fleet: Fleet, hosts: Mapping[str, HostFacts]) -> Fleet:
     or managers of the swarm."""
     if fleet.backend == AUTO:
         fleet = replace(fleet, backend=choose(fleet, hosts)[0])
+    if fleet.backend in IMAGES:
+        fleet = replace(fleet, store=fleet.store.of_kind(fleet.backend))
     return _with_managers(fleet, hosts) if fleet.in_swarm else store_host.settle(fleet, hosts)
 
 
 def choose(fleet: Fleet, hosts: Mapping[str, HostFacts]) -> tuple[str, str]:
     """The backend that ``auto`` stands for, and why."""
     engines = {n: e for n in fleet.names if isinstance(e := hosts[n].engine, Engine)}
-    if name := next((n for n in fleet.names if _has_cluster_flags(hosts[n])), ""):
-        return CONSUL, f"{name} uses a cluster store already"
+    for name in fleet.names:
+        if kind := store_host.told_kind(hosts[name]):
+            return kind, f"{name} uses a cluster store already"
     if name := next((n for n, engine in engines.items() if engine.member.there), ""):
         return SWARM, f"{name} is in a swarm already"
     if name := next((n for n, e in engines.items() if not e.running and hosts[n].before), ""):
@@ -41,14 +43,20 @@ def choose(fleet: Fleet, hosts: Mapping[str, HostFacts]) -> tuple[str, str]:
         return SWARM, f"{name}, whose engine is down, was deployed in a swarm"
     if fleet.store.external:
         return CONSUL, "the inventory names a store"
-    without = {n: why for n, engine in engines.items() if (why := no_consul(engine))}
+    kinds = [fleet.store.kind] if fleet.store.decided else list(NO_STORE)
+    without, *_ = found = [
+        {n: why for n, engine in engines.items() if (why := NO_STORE[kind](engine))} for kind in kinds
+    ]
     if not without:
-        return CONSUL, "all engines have a cluster store"
+        return kinds[0], "all engines have a cluster store"
+    if {} in found:
+        name, why = next(iter(without.items()))
+        return kinds[found.index({})], f"{name} has {why}"
     if all(version(engine.version) >= FIRST_WITH_ATTACHABLE for engine in engines.values()):
         name, why = next(iter(without.items()))
         more = f", and {len(without) - 1} more" if len(without) > 1 else ""
         return SWARM, f"{name} has {why}{more}"
-    return CONSUL, "no backend fits all engines"
+    return kinds[0], "no backend fits all engines"
 
 
 def no_consul(engine: Engine) -> str:
@@ -58,6 +66,19 @@ def no_consul(engine: Engine) -> str:
     if not engine.speaks_consul:
         return f"Docker {engine.version}, built without Consul"
     return ""
+
+
+def no_etcd(engine: Engine) -> str:
+    """Why an engine can have no store in etcd, "" where it can."""
+    if version(engine.version) >= LAST_WITH_A_STORE:
+        return f"Docker {engine.version}, without a cluster store"
+    if not engine.speaks_etcd:
+        return f"Docker {engine.version}, built without etcd"
+    return ""
+
+
+NO_STORE: Mapping[str, Callable[[Engine], str]] = {CONSUL: no_consul, ETCD: no_etcd}
+"""The kinds of store, the best first, and what tells why an engine can't have one."""
 
 
 def no_swarm(engine: Engine) -> str:
@@ -102,14 +123,10 @@ def abilities(fleet: Fleet, hosts: Mapping[str, HostFacts]) -> Abilities:
 def _ability(its: HostFacts) -> Ability:
     engine = its.engine
     if not isinstance(engine, Engine):
-        return Ability(its.name, "no Docker", dict.fromkeys((CONSUL, SWARM), engine.why), "")
-    reasons = {CONSUL: no_consul(engine), SWARM: no_swarm(engine)}
-    uses = SWARM if engine.member.there else CONSUL if _has_cluster_flags(its) else ""
+        return Ability(its.name, "no Docker", dict.fromkeys((*NO_STORE, SWARM), engine.why), "")
+    reasons = {kind: why(engine) for kind, why in NO_STORE.items()} | {SWARM: no_swarm(engine)}
+    uses = SWARM if engine.member.there else store_host.told_kind(its)
     return Ability(its.name, engine.version, {name: why for name, why in reasons.items() if why}, uses)
-
-
-def _has_cluster_flags(its: HostFacts) -> bool:
-    return isinstance(its.unit, Unit) and its.unit.told_store
 
 
 def _with_managers(fleet: Fleet, hosts: Mapping[str, HostFacts]) -> Fleet:

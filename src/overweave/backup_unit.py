@@ -36,7 +36,8 @@ def files(store: Store) -> dict[str, str]:
 
 
 def is_wanted(fleet: Fleet, host: str) -> bool:
-    return fleet.store.backup.on and host in fleet.servers
+    """Of Consul alone: etcd is not backed up."""
+    return fleet.store.backup.on and host in fleet.servers and not fleet.store.in_etcd
 
 
 def wanted(fleet: Fleet, host: str, its: BackupUnit) -> list[Step]:

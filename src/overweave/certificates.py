@@ -45,6 +45,9 @@ class Wanted:
         return frozenset({"localhost", self.server} - {""})
 
 
+OPERATOR_CERTIFICATE = Wanted("overweave", "127.0.0.1")
+
+
 @dataclass(frozen=True)
 class HostFile:
     """A host's file, as it was read. ``certificate`` is None where there is none, or where the key is not
@@ -193,6 +196,15 @@ class Issuer:
             if its.certificate and not self.authority.made(its.certificate):
                 known |= dict.fromkeys(c for c in its.trusted if issued_by(its.certificate, c))
         return list(known)
+
+    @property
+    def authorities(self) -> Secret:
+        """The text of a file with those that hosts are to trust, and nothing else."""
+        return Secret("".join(map(_pem, self.trusted)))
+
+    def operator(self) -> Secret:
+        """What whoever works on the fleet can show the store, and whom it trusts."""
+        return Secret(self._issued(OPERATOR_CERTIFICATE) + self.authorities.reveal())
 
     @cached_property
     def shown(self) -> frozenset[str]:

@@ -134,7 +134,7 @@ def _of_swarm(session: Session, live: Live) -> Live:
 def _records(session: Session, facts: FleetFacts) -> Records | None:
     if facts.store is None or not facts.store.leader:
         return None
-    return libnetwork.parse(session.store().tree(libnetwork.ROOT))
+    return libnetwork.parse(session.keys().tree(libnetwork.ROOT))
 
 
 def _counts(fault: Fault) -> bool:

@@ -81,10 +81,12 @@ def operator_of(its: Credentials) -> Secret | None:
     return Secret(f"{its.management.reveal()}\n") if its.management else None
 
 
-def environment_of(its: Credentials, certificate: str = "") -> Secret:
-    """The text of `ENVIRONMENT`. ``certificate``: the fingerprint of what the engine shows the store."""
+def environment_of(its: Credentials | None, certificate: str = "") -> Secret:
+    """The text of `ENVIRONMENT`. ``certificate``: the fingerprint of what the engine shows the store. None
+    where the store has no tokens."""
+    token = f"{VARIABLE}={its.engine.reveal()}\n" if its else ""
     more = f"{CERTIFICATE}={certificate}\n" if certificate else ""
-    return Secret(f"{VARIABLE}={its.engine.reveal()}\n{more}")
+    return Secret(token + more)
 
 
 def parse(file: str, environment: str) -> Credentials | None:

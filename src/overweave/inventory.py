@@ -22,7 +22,10 @@ from .inventory_base import Model, Name, OptionText, parse_subnet
 from .inventory_networks import SECTIONS, GivenNetwork, wanted_networks
 from .model import (
     CONSUL,
+    ETCD,
+    IMAGES,
     MTU_OPTION,
+    PORTS,
     SERVICE,
     SWARM,
     Access,
@@ -54,6 +57,17 @@ def parse_mtu(value: int) -> int:
     if not 1280 <= value <= 65535:
         raise UsageError(
             f"--mtu: {value} is not an MTU", hint="take the underlay's, from 1280 to 65535 bytes"
+        )
+    return value
+
+
+def parse_kind(value: object) -> object:
+    """Of a store. ZooKeeper is one that engines have, and that carries nothing (measured on 20.10.5 and
+    20.10.24): they take its list of names for one of keys. Raises `ValueError`."""
+    if value == "zookeeper":
+        raise ValueError(
+            "carries no overlay: Docker 20.10 panics in it (libnetwork.(*endpointCnt).Key); take consul or "
+            "etcd, or leave `store` out for a swarm"
         )
     return value
 
@@ -118,9 +132,9 @@ class _Schedule(Model):
 
 
 class _Store(Model):
-    kind: Literal["consul"] = "consul"
-    image: _Image = Store.image
-    port: _Port = Store.port
+    kind: Annotated[Literal["consul", "etcd"], BeforeValidator(parse_kind)] | None = None
+    image: _Image | None = None
+    port: _Port | None = None
     servers: Literal[1, 3, 5] | None = None
     options: dict[str, JsonValue] = {}
     backup: _Schedule = _Schedule()
@@ -149,7 +163,7 @@ class _Images(Model):
 class _Inventory(Model):
     ssh: _Ssh = _Ssh()
     hosts: Annotated[dict[Name, _Host | None], Field(min_length=1)]
-    backend: Literal["auto", "consul", "swarm"] = "auto"
+    backend: Literal["auto", "consul", "etcd", "swarm"] = "auto"
     network: _Network = _Network()
     store: _Store = _Store()
     swarm: _Swarm = _Swarm()
@@ -314,7 +328,7 @@ def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
     fleet = Fleet(
         hosts=tuple(hosts),
         network=Network(**dict(wanted.network)),
-        store=_store(wanted.store),
+        store=_store(wanted.store, wanted.backend),
         images=Images(wanted.images.probe, archives),
         backend=wanted.backend,
         swarm=Swarm(**dict(wanted.swarm)),
@@ -340,9 +354,18 @@ def refuse_encrypted(fleet: Fleet) -> None:
         )
 
 
-def _store(wanted: _Store) -> Store:
+def _store(wanted: _Store, backend: str) -> Store:
     address, _, port = (wanted.external or "").partition(":")
-    more = {"external": address, "port": int(port)} if port else {"external": address}
+    # An image, a port and options are of one kind.
+    of_one_kind = {"kind", "image", "port", "options", "run_as", "tls", "backup"}
+    kind = wanted.kind or (backend if backend in IMAGES else CONSUL)
+    more = {
+        "kind": kind,
+        "image": wanted.image or IMAGES[kind],
+        "port": int(port) if port else wanted.port or PORTS[kind],
+        "external": address,
+        "decided": backend in IMAGES or bool(address) or bool(wanted.model_fields_set & of_one_kind),
+    }
     return Store(**dict(wanted) | {"backup": Schedule(**dict(wanted.backup))} | more)
 
 
@@ -376,7 +399,14 @@ def _refuse_other_backends(hosts: Sequence[Host], wanted: _Inventory) -> None:
         marked = [f"hosts.{host.name}.store" for host in hosts if host.store]
         if given := marked or ["store"] * bool(wanted.store.model_fields_set):
             raise InventoryError(given[0], "a swarm has no store", hint="remove it, or `backend: swarm`")
-    if wanted.backend == CONSUL:
+    kind = wanted.store.kind
+    if kind and wanted.backend in IMAGES and wanted.backend != kind:
+        raise InventoryError("store.kind", f"is {kind}, and `backend` is {wanted.backend}", hint="remove one")
+    if kind == ETCD or wanted.backend == ETCD:
+        only = {"external", "run_as", "tls", "backup"}
+        for name in sorted(wanted.store.model_fields_set & only):
+            raise InventoryError(f"store.{name}", "is for a store in Consul", hint=f"remove `{name}`")
+    if wanted.backend in IMAGES:
         marked = [f"hosts.{name}.manager" for name in managers]
         if given := marked or ["swarm"] * bool(wanted.swarm.model_fields_set):
             raise InventoryError(given[0], "is for a swarm", hint="remove it, or say `backend: swarm`")

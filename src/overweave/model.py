@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -98,27 +98,52 @@ class Schedule:
         return self.every
 
 
+AUTO, CONSUL, ETCD, SWARM = "auto", "consul", "etcd", "swarm"
+"""What carries the overlay: what all engines can do, a cluster store in Consul or in etcd, the engines' own
+swarm."""
+IMAGES = {CONSUL: "hashicorp/consul:1.15.4", ETCD: "quay.io/coreos/etcd:v3.4.23"}
+PORTS = {CONSUL: 8500, ETCD: 2379}
+"""What each kind of store is run from, and where it listens, unless somebody says otherwise."""
+
+
 @dataclass(frozen=True)
 class Store:
-    """``options`` are merged into the store's own configuration file. ``servers``: how many hosts carry one;
-    None: by the fleet's size. ``external``: the address of one that somebody else runs, which is used and
+    """``kind`` is what the inventory says if ``decided``, else what engines turn out to have. ``options`` are
+    merged into the store's own configuration file. ``servers``: how many hosts carry one; None: by the
+    fleet's size. ``external``: the address of one that somebody else runs, which is used and
     never changed, "" for one of ours. ``tls``: engines use HTTPS on their own host, too, and not only from
     one host to the other. ``run_as``: `CONTAINER`, of ``image``, or `SERVICE`, of the hosts' own program."""
 
-    kind: str = "consul"
-    image: str = "hashicorp/consul:1.15.4"
-    port: int = 8500
+    kind: str = CONSUL
+    image: str = IMAGES[CONSUL]
+    port: int = PORTS[CONSUL]
     options: Mapping[str, object] = field(default_factory=dict)
     servers: int | None = None
     backup: Schedule = Schedule()
     external: str = ""
     tls: bool = False
     run_as: str = CONTAINER
+    decided: bool = False
+
+    def of_kind(self, kind: str) -> Store:
+        """The same as another kind, where nobody has decided for one."""
+        if kind == self.kind or self.decided:
+            return self
+        return replace(self, kind=kind, image=IMAGES[kind], port=PORTS[kind])
+
+    @property
+    def in_etcd(self) -> bool:
+        return self.kind == ETCD
+
+    @property
+    def title(self) -> str:
+        """Its kind, as people write it."""
+        return "etcd" if self.in_etcd else "Consul"
 
     @property
     def https(self) -> int:
-        """The port beside ``port``, which takes HTTP."""
-        return self.port + 1
+        """The port that takes HTTPS: of Consul beside ``port``, which takes HTTP."""
+        return self.port if self.in_etcd else self.port + 1
 
     @property
     def in_engine(self) -> bool:
@@ -128,21 +153,17 @@ class Store:
     @property
     def logs(self) -> str:
         """The command that shows on a host what its part of it has said."""
-        return "docker logs consul" if self.in_engine else "journalctl -u overweave-consul"
+        return f"docker logs {self.kind}" if self.in_engine else "journalctl -u overweave-consul"
 
     @property
     def start(self) -> str:
         """The command that starts a host's part of it."""
-        return "docker start consul" if self.in_engine else "systemctl start overweave-consul"
+        return f"docker start {self.kind}" if self.in_engine else "systemctl start overweave-consul"
 
     @property
     def place(self) -> str:
         """Where somebody else's is."""
         return f"{self.external}:{self.port}"
-
-
-AUTO, CONSUL, SWARM = "auto", "consul", "swarm"
-"""What carries the overlay: what all engines can do, a cluster store in Consul, the engines' own swarm."""
 
 
 @dataclass(frozen=True)
@@ -219,15 +240,19 @@ class Fleet:
 
     @property
     def agents(self) -> tuple[str, ...]:
-        """Names of the hosts that run the store's container. With several servers those are all hosts, and
-        each engine uses its own host's agent: it takes one address only (engine-facts)."""
-        return self.names if len(self.servers) > 1 else self.servers
+        """Names of the hosts that run the store's container. With several servers of Consul those are all
+        hosts, and each engine uses its own host's agent: it takes one address only (engine-facts)."""
+        return self.names if len(self.servers) > 1 and not self.store.in_etcd else self.servers
 
     @property
     def https(self) -> bool:
         """Whether engines use the store by HTTPS: a single server is another host's, and without it their
-        token would be on the wire for all to read."""
-        return len(self.servers) == 1 or (self.store.tls and not self.store.external)
+        token would be on the wire for all to read. etcd has no tokens, and knows engines by it."""
+        return (
+            (self.store.in_etcd and not self.in_swarm)
+            or len(self.servers) == 1
+            or (self.store.tls and not self.store.external)
+        )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -159,14 +159,14 @@ def world(session: Session) -> World:
 
     return World(
         session.hosts,
-        session.store(),
+        session.keys(),
         session.clock,
         session.cancel,
         session.progress,
         audit=session.audit,
         lock=session.lock.check,
         prove=prove_pairs_of,
-        agent=session.store,
+        agent=session.keys,
         logs=session.fleet.store.logs,
     )
 

@@ -8,12 +8,12 @@ from . import narrow
 from .backends import cluster_store, swarm
 from .errors import FleetError, Refused
 from .facts.fleet import FleetFacts
-from .model import ALL_AT_ONCE, AUTO, CONSUL, SWARM, Batch, Fleet
+from .model import ALL_AT_ONCE, AUTO, IMAGES, SWARM, Batch, Fleet
 from .preflight.everything import findings
 from .preflight.finding import Finding, refusals
 from .steps import Plan
 
-BACKENDS = {AUTO: cluster_store.deployment, CONSUL: cluster_store.deployment, SWARM: swarm.deployment}
+BACKENDS = dict.fromkeys((AUTO, *IMAGES), cluster_store.deployment) | {SWARM: swarm.deployment}
 
 
 def plan(

@@ -283,7 +283,7 @@ def _note(session: Session, value: bytes) -> None:
         each(session.fleet.names, lambda name: session.hosts[name].do(change), cancel=session.cancel).all()
     # A store that somebody else runs holds what engines write there, and nothing of ours.
     elif not session.fleet.store.external:
-        session.store().put(PROVEN + session.fleet.network.name, value)
+        session.keys().put(PROVEN + session.fleet.network.name, value)
 
 
 def forget(session: Session) -> None:
@@ -301,4 +301,4 @@ def noted(session: Session, facts: FleetFacts) -> bool:
         return not told.errors and notes == {fingerprint(session, facts)}
     if facts.store is None or not facts.store.leader:
         return False
-    return session.store().get(PROVEN + network) == fingerprint(session, facts).encode()
+    return session.keys().get(PROVEN + network) == fingerprint(session, facts).encode()

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 import fabric
 
 from . import backend, certificates, store_part
+from .adapters import etcd_http
 from .adapters.clock import SystemClock
 from .adapters.consul_http import ConsulHttp
 from .adapters.engine_api import EngineApi
 from .adapters.ssh import SshHost
+from .adapters.tls_stream import TlsStream
 from .advertise import ENGINE_PORT
 from .apply.gossip import view
 from .audit import Audit, Run, Silent
@@ -32,9 +34,9 @@ from .facts.unit import Unit
 from .fleet import Cancel, each
 from .gossip.islands import View
 from .lock import FleetLock, hold
-from .model import AUTO, CONSUL, Fleet
+from .model import AUTO, CONSUL, ETCD, Fleet
 from .overlay import addresses, unrecorded_on
-from .ports import ClusterStore, Progress, Recorder, Stream, unrecorded
+from .ports import ClusterStore, KeyValue, Progress, Recorder, Stream, unrecorded
 from .preflight.ports import listens
 from .preflight.travel import wanted_mtu
 from .stores import consul
@@ -98,9 +100,24 @@ class Session:
         """A host that runs the store, or that is to run it."""
         return self.running_on or self.fleet.store_host.name
 
+    def keys(self, at: str = "") -> KeyValue:
+        """As `store`, of either kind."""
+        if not self.fleet.store.in_etcd:
+            return self.store(at)
+        host = self.hosts[at or self.serving]
+
+        def reach() -> Stream:
+            assert self.issuer is not None
+            stream = host.stream("127.0.0.1", self.fleet.store.port)
+            return TlsStream(stream, self.issuer.operator(), seconds=etcd_http.SECONDS)
+
+        return etcd_http.EtcdHttp(reach, f"etcd on {host.host.name}", self.record, self.fleet.store.logs)
+
     def store(self, at: str = "") -> ClusterStore:
-        """The store, reached at loopback of a host that runs it: any, or the one that is named. Somebody
-        else's is reached from that host."""
+        """A store in Consul, reached at loopback of a host that runs it: any, or the one that is named.
+        Somebody else's is reached from that host. Raises `Refused` where it is one in etcd."""
+        if self.fleet.store.in_etcd:
+            raise _no_consul()
         host = self.hosts[at or self.serving]
         its = self.fleet.store
         where = f"at {its.place}, from" if its.external else "on"
@@ -168,15 +185,18 @@ def look(session: Session) -> FleetFacts:
     ).all()
     if session.fleet.backend == AUTO:
         found, why = backend.choose(session.fleet, hosts)
-        if found != CONSUL:
+        if found == ETCD:
+            session.progress("", f"the overlay's store is one in etcd: {why}")
+        elif found != CONSUL:
             session.progress("", f"the overlay is one of the engines' own {found}: {why}")
     session.fleet = backend.settle(session.fleet, hosts)
     if session.fleet.in_swarm:
         return _look_at_swarm(session, hosts)
     if not session.fleet.store.external:
-        session.credentials = settled(
-            (hosts[name].credentials.known for name in session.fleet.names), session.credentials
-        )
+        if not session.fleet.store.in_etcd:
+            session.credentials = settled(
+                (hosts[name].credentials.known for name in session.fleet.names), session.credentials
+            )
         session.issuer = _issuer(session, hosts)
     facts = FleetFacts(hosts)
     order = [*session.fleet.servers, *session.fleet.agents]
@@ -227,11 +247,21 @@ def look(session: Session) -> FleetFacts:
 
 
 def look_for_store(session: Session) -> FleetFacts:
-    """As `look`. Raises `Refused` where the hosts are in a swarm, or are to be."""
+    """As `look`, for what works on a store in Consul. Raises `Refused` where there is none, and is to be
+    none."""
     facts = look(session)
     if session.fleet.in_swarm:
         raise _no_store()
+    if session.fleet.store.in_etcd:
+        raise _no_consul()
     return facts
+
+
+def _no_consul() -> Refused:
+    return Refused(
+        "these hosts have their store in etcd, and this works on a store in Consul alone",
+        hint="`fab status` and `fab doctor` look at it; docs/etcd.md says what can be done by hand",
+    )
 
 
 def _no_store() -> Refused:
@@ -351,7 +381,7 @@ def has_cluster_flags(facts: FleetFacts, name: str) -> bool:
 def _look_at_store(session: Session) -> StoreFacts | None:
     if not (session.running_on or session.fleet.store.external):
         return None
-    store = session.store()
+    store = session.keys()
     leader = store.leader()
     if not leader:
         return StoreFacts("", frozenset())
@@ -359,7 +389,7 @@ def _look_at_store(session: Session) -> StoreFacts | None:
     tokens = (its.agent, its.engine) if its else ()
     try:
         keys = store.keys(libnetwork.ROOT)
-        admits = all(store.admits(token) for token in tokens)
+        admits = all(session.store().admits(token) for token in tokens)
     except StoreError as e:
         if any(word in e.message for word in REFUSED):
             return StoreFacts(leader, frozenset(), admits=False, refuses=True)

@@ -70,7 +70,7 @@ def summarize(fleet: Fleet, facts: FleetFacts) -> State:
     if fleet.in_swarm:
         return State(tuple(hosts), _swarm(facts), (), _lines(networks, len(hosts)), in_swarm=True)
     where = f"at {fleet.store.place}" if fleet.store.external else f"on {', '.join(fleet.servers)}"
-    leader = f"Consul {where}, " + (
+    leader = f"{fleet.store.title} {where}, " + (
         f"leader {facts.store.leader}, {len(facts.store.nodes)} engines registered"
         if facts.store and facts.store.leader
         else "no leader"

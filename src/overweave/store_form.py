@@ -21,7 +21,8 @@ from .steps import (
     StartService,
     Step,
 )
-from .stores import consul
+from .stores import consul, etcd
+from .stores.common import StoreContainer
 
 
 def run(fleet: Fleet, its: HostFacts, config: str, *, anew: bool) -> list[Step]:
@@ -40,18 +41,25 @@ def run(fleet: Fleet, its: HostFacts, config: str, *, anew: bool) -> list[Step]:
 
 def _as_container(fleet: Fleet, its: HostFacts, config: str, anew: bool) -> list[Step]:
     there = store_part.there(its)
-    if there is None or there.made_from != consul.container(fleet.store, config).digest or anew:
+    if there is None or there.made_from != _made(fleet, config).digest or anew:
         why = "it was made from other settings" if there else "the engines need a store"
-        new = () if store_part.has_volume(its) else (consul.VOLUME,)
+        volume = etcd.VOLUME if fleet.store.in_etcd else consul.VOLUME
+        new = () if volume in store_part.volumes(its) else (volume,)
         return [_container(fleet, its, config, why, replace=there is not None, new=new)]
-    return [] if there.running else [start(its.name, "it is stopped", CONTAINER)]
+    return [] if there.running else [start(its.name, "it is stopped", CONTAINER, there.container)]
+
+
+def _made(fleet: Fleet, config: str) -> StoreContainer:
+    if fleet.store.in_etcd:
+        return etcd.container(fleet.store, config)
+    return consul.container(fleet.store, config)
 
 
 def _container(
     fleet: Fleet, its: HostFacts, config: str, why: str, *, replace: bool = False, new: tuple[str, ...] = ()
 ) -> Step:
-    spec = consul.container(fleet.store, config).spec
-    return RunContainer(its.name, why, consul.CONTAINER, spec, replace, new)
+    name = etcd.CONTAINER if fleet.store.in_etcd else consul.CONTAINER
+    return RunContainer(its.name, why, name, _made(fleet, config).spec, replace, new)
 
 
 def _as_service(its: HostFacts, config: str, anew: bool) -> list[Step]:
@@ -73,9 +81,9 @@ def _service(its: HostFacts, config: str, why: str, *, moved: bool = False) -> S
     return RunService(its.name, why, UNIT, UNIT_FILE, text, there.unit, there.running, new)
 
 
-def start(host: str, why: str, run_as: str) -> Step:
+def start(host: str, why: str, run_as: str, container: str = consul.CONTAINER) -> Step:
     """What makes one run that is there, and stopped."""
-    return StartService(host, why, UNIT) if run_as == SERVICE else StartContainer(host, why, consul.CONTAINER)
+    return StartService(host, why, UNIT) if run_as == SERVICE else StartContainer(host, why, container)
 
 
 def remove(its: HostFacts, why: str) -> list[Step]:
@@ -83,11 +91,11 @@ def remove(its: HostFacts, why: str) -> list[Step]:
     steps: list[Step] = []
     if its.service.unit or its.service.data:
         steps.append(RemoveService(its.name, why, UNIT, UNIT_FILE, consul.DATA))
-    if store_part.has_container(its):
-        steps.append(RemoveContainer(its.name, why, consul.CONTAINER))
+    if container := store_part.container(its):
+        steps.append(RemoveContainer(its.name, why, container))
     # Of a volume nobody can tell who made it but by the note that there was a deployment.
-    if store_part.has_volume(its) and its.before is not None:
-        steps.append(RemoveVolume(its.name, why, consul.VOLUME))
+    if its.before is not None:
+        steps += [RemoveVolume(its.name, why, volume) for volume in store_part.volumes(its)]
     return steps
 
 
@@ -116,7 +124,7 @@ def stopping(fleet: Fleet, hosts: Mapping[str, HostFacts], steps: Sequence[Step]
 def runs_store(step: Step) -> bool:
     """Whether a step is the last of what `run` gives, or what `start` does."""
     if isinstance(step, RunContainer | StartContainer):
-        return step.name == consul.CONTAINER
+        return step.name in (consul.CONTAINER, etcd.CONTAINER)
     return isinstance(step, RunService | StartService)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from .facts.host import HostFacts
-from .facts.unit import Unit
-from .model import Fleet, Host
-from .stores import consul
+from .facts.unit import STORE_FLAG, Unit
+from .model import CONSUL, ETCD, Fleet, Host
+from .stores import consul, etcd
 
 MANY_HOSTS = 10
 """From here on five servers carry the store, and two of them may fail at once."""
@@ -22,10 +22,21 @@ def told_store(its: HostFacts) -> tuple[str, ...]:
     Asked of its files and not of its engine, which may be down.
     """
     text = its.unit.drop_in if isinstance(its.unit, Unit) else ""
+    if found := etcd.servers_of(text):
+        return found
     match = re.search(r"--cluster-store=consul://([0-9.]+):", text)
     if match is None:
         return ()
     return consul.servers_of(its.store_config) or ((match[1],) if match[1] != consul.LOOPBACK else ())
+
+
+def told_kind(its: HostFacts) -> str:
+    """The kind of store that an engine uses, or is to use from its next start on; "" for none. One that
+    Overweave does not know counts as Consul: preflight tells whose flags these are."""
+    unit = its.unit
+    if not isinstance(unit, Unit) or not unit.told_store:
+        return ""
+    return ETCD if f"{STORE_FLAG}{ETCD}:" in " ".join((unit.drop_in, *unit.arguments)) else CONSUL
 
 
 def settle(fleet: Fleet, hosts: Mapping[str, HostFacts]) -> Fleet:

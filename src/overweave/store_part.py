@@ -8,19 +8,21 @@ from .facts.engine import Engine
 from .facts.host import HostFacts
 from .facts.store_service import UNIT
 from .model import CONTAINER, SERVICE, SPEC_LABEL, Fleet
-from .stores import consul
+from .stores import consul, etcd
 
 
 @dataclass(frozen=True)
 class Part:
     """``run_as``: in which form, as of `Store`. ``ours``: Overweave made it, from what the digest
-    ``made_from`` tells; "" of a service that is stopped. ``told`` names it for people."""
+    ``made_from`` tells; "" of a service that is stopped. ``told`` names it for people. ``container`` is the
+    name of one, "" of a service."""
 
     run_as: str
     running: bool
     ours: bool
     made_from: str
     told: str
+    container: str = ""
 
 
 def there(its: HostFacts) -> Part | None:
@@ -37,11 +39,15 @@ def _service(its: HostFacts) -> Part | None:
 
 
 def _container(its: HostFacts) -> Part | None:
-    found = its.engine.container(consul.CONTAINER) if isinstance(its.engine, Engine) else None
+    """Of the other kind than Consul, one of ours alone: etcd's name is nothing to a fleet without."""
+    if not isinstance(its.engine, Engine):
+        return None
+    others = its.engine.container(etcd.CONTAINER)
+    found = others if others and SPEC_LABEL in others.labels else its.engine.container(consul.CONTAINER)
     if found is None:
         return None
     digest = found.labels.get(SPEC_LABEL)
-    return Part(CONTAINER, found.running, digest is not None, digest or "", found.image)
+    return Part(CONTAINER, found.running, digest is not None, digest or "", found.image, found.name)
 
 
 def tells(fleet: Fleet, its: HostFacts) -> bool:
@@ -64,14 +70,16 @@ def runs(its: HostFacts) -> bool:
 
 def has_data(its: HostFacts) -> bool:
     """Whether a host has what a server or an agent has written down, as far as its engine can tell."""
-    return its.service.data or has_volume(its)
+    return its.service.data or bool(volumes(its))
 
 
-def has_container(its: HostFacts) -> bool:
-    """Whether one of ours is there, also beside a service."""
+def container(its: HostFacts) -> str:
+    """The name of one of ours, also of one beside a service; "" where there is none."""
     found = _container(its)
-    return found is not None and found.ours
+    return found.container if found is not None and found.ours else ""
 
 
-def has_volume(its: HostFacts) -> bool:
-    return isinstance(its.engine, Engine) and consul.VOLUME in its.engine.volumes
+def volumes(its: HostFacts) -> tuple[str, ...]:
+    """Those of a store, of either kind, that a host has."""
+    there = its.engine.volumes if isinstance(its.engine, Engine) else frozenset()
+    return tuple(name for name in (consul.VOLUME, etcd.VOLUME) if name in there)

@@ -22,7 +22,7 @@ from .steps import (
     Step,
     make_plan,
 )
-from .stores import consul
+from .stores import consul, etcd
 
 MADE_BY_US = frozenset({PROBE_LABEL, SPEC_LABEL})
 
@@ -89,7 +89,8 @@ def without_store(its: HostFacts, why: str) -> list[Step]:
     steps = [*backup_unit.remove(its.name, its.backup, why), *store_form.remove(its, why)]
     steps += [RemoveFile(its.name, why, path, with_folder=True) for path in sorted(its.credentials.files)]
     if its.store_config:
-        steps.append(RemoveFile(its.name, why, consul.CONFIG, with_folder=True))
+        path = etcd.CONFIG if etcd.is_config(its.store_config) else consul.CONFIG
+        steps.append(RemoveFile(its.name, why, path, with_folder=True))
     return steps
 
 

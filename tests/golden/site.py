@@ -36,7 +36,7 @@ from overweave.facts.swarm import Node, SwarmFacts
 from overweave.facts.unit import DROP_IN, Unit
 from overweave.gossip.islands import View
 from overweave.gossip.wire import Member
-from overweave.model import ANCHOR_LABEL, AUTO
+from overweave.model import ANCHOR_LABEL, AUTO, ETCD
 from overweave.steps import (
     AwaitAgent,
     AwaitLeader,
@@ -68,7 +68,7 @@ from overweave.steps import (
     WriteFile,
     WriteSecret,
 )
-from overweave.stores import consul
+from overweave.stores import consul, etcd
 
 LOCAL = ("bridge", "host", "none")
 CREDENTIALS = Credentials(*map(Secret, ("Z29zc2lw", "token-of-agents", "token-of-engines", "token-of-all")))
@@ -100,6 +100,7 @@ class Box:
     running: bool = True
     version: str = "20.10.5+dfsg1"
     speaks_consul: bool = True
+    speaks_etcd: bool = True
     member: dict = field(default_factory=dict)
     live_restore: bool = False
     registered: bool = True
@@ -182,6 +183,7 @@ class Box:
                 running=up,
                 version=self.version,
                 speaks_consul=self.speaks_consul,
+                speaks_etcd=self.speaks_etcd,
                 reason="" if up else "the engine does not answer",
                 member=Joined(**self.member) if up and self.member else Joined(),
                 live_restore=self.live_restore,
@@ -245,14 +247,15 @@ class Site:
         hosts = {n: box.facts(self.shared) for n, box in self.boxes.items()}
         if fleet.backend == AUTO:
             fleet = replace(fleet, backend=backend.choose(fleet, hosts)[0])
-        if not fleet.in_swarm and fleet.store.servers is None:
+        etcd_is_wanted = fleet.backend == ETCD or fleet.store.in_etcd
+        if not fleet.in_swarm and not etcd_is_wanted and fleet.store.servers is None:
             return fleet
         return backend.settle(fleet, hosts)
 
     def agent_runs(self, name):
         if self.boxes[name].service.get("running"):
             return True
-        container = self.boxes[name].containers.get(consul.CONTAINER)
+        container = self.boxes[name].containers.get(self.fleet.store.kind)
         return bool(container and container[1] and self.boxes[name].running)
 
     @property
@@ -265,7 +268,8 @@ class Site:
 
     def serves(self, name):
         """Whether an engine reaches the store: its own host's agent, if there are several servers."""
-        return self.store_runs and (len(self.fleet.servers) <= 1 or self.agent_runs(name))
+        one = len(self.fleet.servers) <= 1 or self.fleet.store.in_etcd
+        return self.store_runs and (one or self.agent_runs(name))
 
     def facts(self):
         fleet = self.fleet
@@ -282,7 +286,7 @@ class Site:
             store = StoreFacts(
                 f"{place}:8300" if leader else "",
                 frozenset(nodes if leader else ()),
-                admits=self.granted,
+                admits=self.granted or fleet.store.in_etcd,
             )
         talking = [n for n, b in self.boxes.items() if b.carries_flags and b.gossips]
         views = {n: self._view(n, talking) for n in talking}
@@ -291,7 +295,7 @@ class Site:
             {n: self.boxes[n].facts(self.shared) for n in named},
             store,
             {n: view for n, view in views.items() if n in named},
-            credentials=CREDENTIALS,
+            credentials=None if self.fleet.store.in_etcd else CREDENTIALS,
             issuer=None if self.fleet.store.external else self.issuer(),
         )
 
@@ -389,6 +393,7 @@ class Site:
                 and (
                     ("engine" in step.restarts and not self.boxes[step.host].service.get("running"))
                     or consul.CONTAINER in step.restarts
+                    or etcd.CONTAINER in step.restarts
                 )
             }
             assert not lived or len(self.fleet.servers) <= 1 or len(stopped) * 2 < len(self.fleet.servers), (
@@ -402,7 +407,7 @@ class Site:
         match step:
             case RecordBefore():
                 box.before = step.before
-            case WriteFile(path=consul.CONFIG):
+            case WriteFile(path=consul.CONFIG | etcd.CONFIG):
                 assert step.previous == box.store_config
                 box.store_config = step.content
             case WriteFile():
@@ -418,7 +423,7 @@ class Site:
                 self.granted = True
             case RemoveFile() if step.path in box.secret_files:
                 del box.secret_files[step.path]
-            case RemoveFile(path=consul.CONFIG):
+            case RemoveFile(path=consul.CONFIG | etcd.CONFIG):
                 box.store_config = ""
             case RemoveFile():
                 if step.path == DROP_IN:
@@ -460,6 +465,8 @@ class Site:
                     box.networks = box.networks | {"docker_gwbridge": []}
                 if step.name == consul.CONTAINER:
                     assert {consul.SECRETS, consul.TLS} <= box.secret_files.keys(), "it reads both"
+                if step.name == etcd.CONTAINER:
+                    assert {etcd.TRUSTED, etcd.TLS} <= box.secret_files.keys(), "it reads both"
             case StartContainer():
                 box.containers[step.name][1] = True
             case RunService():
@@ -561,7 +568,7 @@ class Site:
             case RemoveContainer():
                 del box.containers[step.name]
             case RemoveVolume():
-                assert consul.CONTAINER not in box.containers, "the volume is in use"
+                assert not {consul.CONTAINER, etcd.CONTAINER} & box.containers.keys(), "the volume is in use"
                 box.volumes = [v for v in box.volumes if v != step.name]
                 self.granted = False
             case RemoveImage():

@@ -96,6 +96,19 @@ def test_the_fleets_own_network_is_to_be_there():
     ) in told(replace(site, seen=seen))
 
 
+def test_a_store_in_etcd_is_none_that_a_move_begins_at():
+    site = movers().site()
+    its = site.facts.hosts["host2"]
+    arguments = tuple(a.replace("=consul://", "=etcd://") for a in its.unit.arguments)
+    unit = replace(its.unit, arguments=arguments)
+    hosts = site.facts.hosts | {"host2": replace(its, unit=unit)}
+    found = told(replace(site, facts=replace(site.facts, hosts=hosts)))
+    assert (
+        "host2: error: its engine has its store in etcd, and a move begins at one in Consul -> "
+        "`fab destroy-overlay`, then `fab deploy-overlay --backend swarm`"
+    ) in found
+
+
 ENGINES = [
     (
         {"version": "1.12.6"},

@@ -34,7 +34,8 @@ def test_each_host_has_its_engine_and_the_one_way_for_all_is_a_swarm(mixed):
     assert refused.status == 4
     assert refused.said == (
         "overweave: host2: this Docker 20.10.24+dfsg1 was built without Consul, as Debian 12's is\n"
-        "  -> the engines' own swarm carries an overlay there: `--backend swarm`\n"
+        "  -> a store in etcd carries an overlay there: `--backend etcd`; "
+        "so does the engines' own swarm: `--backend swarm`\n"
         "host3: Docker 26.1.5+dfsg1 has no cluster store: it was removed after 20.10\n"
         "  -> the engines' own swarm carries an overlay there: `--backend swarm`"
     )

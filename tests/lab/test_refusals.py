@@ -283,7 +283,8 @@ def test_an_engine_that_was_built_without_consul(clean, other_engine):
         "consul",
         status=4,
         said="host3: this Docker 20.10.5+dfsg1 was built without Consul, as Debian 12's is\n"
-        "  -> the engines' own swarm carries an overlay there: `--backend swarm`",
+        "  -> a store in etcd carries an overlay there: `--backend etcd`; "
+        "so does the engines' own swarm: `--backend swarm`",
     )
     assert clean.state() == before
 

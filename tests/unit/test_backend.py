@@ -35,7 +35,50 @@ DEBIAN_12 = {"version": "20.10.24+dfsg1", "speaks_consul": False}
 OLD = {"version": "1.12.6"}
 FLAGS = {"arguments": ["dockerd", "--cluster-store=consul://10.0.0.1:8500"]}
 DROP_IN = {"drop_in": "[Service]\nExecStart=dockerd --cluster-store=consul://10.0.0.1:8500\n"}
+ETCD_FLAGS = {"arguments": ["dockerd", "--cluster-store=etcd://10.0.0.1:2379,10.0.0.2:2379"]}
 MEMBER = {"member": {"state": "active", "node": "n"}}
+
+
+def undecided(made):
+    made.wanted = made.wanted | {"store": {}}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ("consul", "all engines have a cluster store")),
+        ({"host2": DEBIAN_12}, ("etcd", "host2 has Docker 20.10.24+dfsg1, built without Consul")),
+        (
+            {"host2": DEBIAN_12 | {"speaks_etcd": False}},
+            ("swarm", "host2 has Docker 20.10.24+dfsg1, built without Consul"),
+        ),
+        (
+            {"host2": DEBIAN_12, "host3": NEW},
+            ("swarm", "host2 has Docker 20.10.24+dfsg1, built without Consul, and 1 more"),
+        ),
+        ({"host2": ETCD_FLAGS}, ("etcd", "host2 uses a cluster store already")),
+    ],
+)
+def test_a_store_in_etcd_is_taken_where_all_can_have_that_and_not_all_one_in_consul(changes, expected):
+    made = undecided(site(3, changes))
+    assert choose(wanted(made), facts(made)) == expected
+    fleet = settle(wanted(made), facts(made))
+    assert fleet.backend == expected[0]
+    if fleet.backend == "etcd":
+        its = fleet.store
+        assert (its.kind, its.image, its.port) == ("etcd", "quay.io/coreos/etcd:v3.4.23", 2379)
+        assert fleet.agents == fleet.servers
+
+
+def test_a_kind_that_the_inventory_names_is_the_only_one():
+    for kind, changes, chosen in (
+        ("consul", {"host2": DEBIAN_12}, "swarm"),
+        ("etcd", {}, "etcd"),
+        ("etcd", {"host2": {"speaks_etcd": False}}, "swarm"),
+    ):
+        made = site(3, changes, store={"kind": kind})
+        assert choose(wanted(made), facts(made))[0] == chosen
 
 
 @pytest.mark.parametrize(
@@ -173,12 +216,17 @@ def test_what_each_host_can_carry():
     made = site(3, {"host1": NEW, "host2": OLD, "host3": {"installed": False}})
     found = abilities(wanted(made), facts(made))
     assert [(its.host, its.engine, dict(its.cannot), its.uses) for its in found.hosts] == [
-        ("host1", "26.1.5+dfsg1", {"consul": "Docker 26.1.5+dfsg1, without a cluster store"}, ""),
+        (
+            "host1",
+            "26.1.5+dfsg1",
+            dict.fromkeys(("consul", "etcd"), "Docker 26.1.5+dfsg1, without a cluster store"),
+            "",
+        ),
         ("host2", "1.12.6", {"swarm": "Docker 1.12.6, without attachable networks"}, ""),
         (
             "host3",
             "no Docker",
-            dict.fromkeys(("consul", "swarm"), "Docker is not installed: there is no dockerd"),
+            dict.fromkeys(("consul", "etcd", "swarm"), "Docker is not installed: there is no dockerd"),
             "",
         ),
     ]

@@ -29,7 +29,7 @@ def test_the_example_inventory_says_what_its_comments_say():
             Host("web3", Access("10.0.0.13", "admin", 2222, key, known), zone="rack2"),
         ),
         network=Network("overweave", IPv4Network("10.211.0.0/16"), 1500, {}),
-        store=Store("consul", "hashicorp/consul:1.15.4", 8500, {"log_level": "warn"}, 3),
+        store=Store("consul", "hashicorp/consul:1.15.4", 8500, {"log_level": "warn"}, 3, decided=True),
         images=Images("busybox:1.36", {}),
         swarm=Swarm(3, 4789, IPv4Network("10.30.0.0/16")),
         networks=(
@@ -177,7 +177,24 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
             "{hosts: {a: }, network: {options: {x: [1]}}}",
             "network.options.x: input should be a valid string, not [1]",
         ),
-        ("{hosts: {a: }, store: {kind: etcd}}", "store.kind: input should be 'consul', not 'etcd'"),
+        ("{hosts: {a: }, store: {kind: x}}", "store.kind: input should be 'consul' or 'etcd', not 'x'"),
+        (
+            "{hosts: {a: }, store: {kind: zookeeper}}",
+            "store.kind: carries no overlay: Docker 20.10 panics in it (libnetwork.(*endpointCnt).Key); take "
+            "consul or etcd, or leave `store` out for a swarm",
+        ),
+        (
+            "{hosts: {a: }, backend: consul, store: {kind: etcd}}",
+            "store.kind: is etcd, and `backend` is consul\n  -> remove one",
+        ),
+        (
+            "{hosts: {a: }, store: {kind: etcd, tls: true}}",
+            "store.tls: is for a store in Consul\n  -> remove `tls`",
+        ),
+        (
+            "{hosts: {a: }, backend: etcd, store: {run_as: service}}",
+            "store.run_as: is for a store in Consul\n  -> remove `run_as`",
+        ),
         ("{hosts: {a: }, store: {image: 'A b'}}", "store.image: 'A b' is not allowed here" + SEE),
         (
             "{hosts: {a: }, network: {options: {com.docker.network.driver.mtu: '1400'}}}",
@@ -515,7 +532,10 @@ def test_a_network_of_a_swarm_can_be_encrypted():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("backend: kubernetes", "backend: input should be 'auto', 'consul' or 'swarm', not 'kubernetes'"),
+        (
+            "backend: kubernetes",
+            "backend: input should be 'auto', 'consul', 'etcd' or 'swarm', not 'kubernetes'",
+        ),
         (
             "{backend: swarm, store: {servers: 3}}",
             "store: a swarm has no store\n  -> remove it, or `backend: swarm`",

@@ -53,6 +53,7 @@ SHARED = {
     "adapters/after_mark",
     "adapters/engine_socket",
     "stores/snapshot",
+    "stores/common",
 }
 
 EDGE = {

@@ -52,6 +52,17 @@ def test_hosts_in_no_swarm_may_have_a_store():
     )
 
 
+def test_what_works_on_consul_is_refused_where_the_store_is_in_etcd():
+    said = (
+        "these hosts have their store in etcd, and this works on a store in Consul alone\n"
+        "  -> `fab status` and `fab doctor` look at it; docs/etcd.md says what can be done by hand"
+    )
+    session = Fleet(2, store={"kind": "etcd"}).session()
+    assert refused(look_for_store, session) == said
+    assert refused(session.store) == said
+    assert (session.fleet.agents, session.credentials) == (("host1",), None)
+
+
 def test_a_swarm_is_seen_as_its_manager_sees_it():
     session = Fleet(3, **SWARM).begin(managers=3).session()
     facts = look(session)

@@ -19,6 +19,9 @@ THEIRS = {"consul": ["consul:2", True, {}]}
 AS_SERVICE = "overweave-consul.service"
 
 
+ETCD = {"etcd": ["etcd:3", True, {SPEC_LABEL: "e"}]}
+
+
 def host(**what):
     return Box("host1", "10.0.0.11", **what).facts({})
 
@@ -27,16 +30,18 @@ def host(**what):
     ("what", "part"),
     [
         ({}, None),
-        ({"containers": OURS}, Part(CONTAINER, True, True, "c", "consul:1")),
-        ({"containers": THEIRS}, Part(CONTAINER, True, False, "", "consul:2")),
+        ({"containers": OURS}, Part(CONTAINER, True, True, "c", "consul:1", "consul")),
+        ({"containers": THEIRS}, Part(CONTAINER, True, False, "", "consul:2", "consul")),
         ({"service": RUNS}, Part(SERVICE, True, True, "d", AS_SERVICE)),
         ({"service": UNIT}, Part(SERVICE, False, True, "", AS_SERVICE)),
         ({"service": RUNS, "running": False}, Part(SERVICE, True, True, "d", AS_SERVICE)),
         ({"service": RUNS, "containers": STOPPED}, Part(SERVICE, True, True, "d", AS_SERVICE)),
-        ({"service": UNIT, "containers": OURS}, Part(CONTAINER, True, True, "c", "consul:1")),
+        ({"service": UNIT, "containers": OURS}, Part(CONTAINER, True, True, "c", "consul:1", "consul")),
         ({"service": RUNS, "containers": THEIRS}, Part(SERVICE, True, True, "d", AS_SERVICE)),
         ({"service": UNIT, "containers": THEIRS}, Part(SERVICE, False, True, "", AS_SERVICE)),
         ({"containers": OURS, "running": False}, None),
+        ({"containers": ETCD}, Part(CONTAINER, True, True, "e", "etcd:3", "etcd")),
+        ({"containers": {"etcd": ["etcd:3", True, {}]}}, None),
     ],
 )
 def test_what_is_there(what, part):

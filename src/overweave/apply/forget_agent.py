@@ -18,7 +18,7 @@ GONE_SECONDS = 30.0
 def forget_agent(step: ForgetAgent, world: World) -> None:
     """Again where that was done before: nothing. Raises `StoreError` where the store refuses it, and
     `DeadlineExceeded` where its node stays."""
-    store = world.store
+    store = world.consul()
     if step.server and any(peer.id == step.server for peer in store_facts.peers(store)):
         store.remove_server(step.server)
     if any(its.name == step.agent and not its.gone for its in store_facts.members(store)):

@@ -206,9 +206,8 @@ def perform(step: Step, world: World) -> None:
             change_form(step, writer)
         case AwaitLeader():
             # Another host's part of the store may have one while this host's is still on its way back to it.
-            store = world.agent(step.host) if world.agent else world.store
             wait_until(
-                store.leader,
+                world.at(step.host).leader,
                 what="the store has elected no leader",
                 seconds=LEADER_SECONDS,
                 clock=world.clock,

@@ -21,7 +21,7 @@ def grant_access(credentials: Credentials, world: World) -> None:
 
     def ready() -> bool:
         with contextlib.suppress(StoreError):
-            return world.store.admits(credentials.best)
+            return world.consul().admits(credentials.best)
         return False
 
     wait_until(
@@ -31,6 +31,6 @@ def grant_access(credentials: Credentials, world: World) -> None:
         clock=world.clock,
         hint=f"see `{world.logs}` on its host",
     )
-    world.store.grant(agent, AGENT_RULES, credentials.agent)
-    world.store.grant(engine, ENGINE_RULES, credentials.engine)
-    world.store.gossip_with(credentials.gossip)
+    world.consul().grant(agent, AGENT_RULES, credentials.agent)
+    world.consul().grant(engine, ENGINE_RULES, credentials.engine)
+    world.consul().gossip_with(credentials.gossip)

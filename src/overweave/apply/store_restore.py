@@ -21,9 +21,9 @@ REGISTERED_SECONDS = 45.0
 def restore_store(step: RestoreStore, world: World) -> None:
     """Raises `StoreError` where the store takes the snapshot for none, and `DeadlineExceeded` where it has no
     leader behind that. An engine that does not come back is told, and left for the checkup behind it."""
-    world.store.restore(step.snapshot)
+    world.consul().restore(step.snapshot)
     wait_until(
-        lambda: world.store.leader(),
+        lambda: world.consul().leader(),
         what="the restored store has elected no leader",
         seconds=LEADER_SECONDS,
         clock=world.clock,
@@ -46,7 +46,7 @@ def restore_store(step: RestoreStore, world: World) -> None:
 def agents_known(host: str, world: World) -> bool:
     """A server that was made anew has another id than the one that the store knows by its name. What is done
     for it is told as ``host``'s."""
-    store = world.store
+    store = world.consul()
     with contextlib.suppress(StoreError):
         for member in store_facts.stale_nodes(store_facts.nodes(store), store_facts.members(store)):
             world.progress(host, f"register the store's agent on {member.name} under its new id")
@@ -61,7 +61,7 @@ def _engines_back(step: RestoreStore, world: World) -> None:
     def back() -> bool:
         with contextlib.suppress(StoreError):
             # A key of the snapshot is there without its engine until its session lapses.
-            held = world.store.holders(NODES)
+            held = world.consul().holders(NODES)
             missing[:] = [host for host, node in step.engines.items() if f"{NODES}{node}" not in held]
         return not missing
 

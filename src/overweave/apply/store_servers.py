@@ -58,7 +58,7 @@ def change_servers(step: ServerStep, world: World) -> None:
 
 
 def _at(host: str, world: World) -> ClusterStore:
-    return world.agent(host) if world.agent else world.store
+    return world.consul(host)
 
 
 def _await(step: AwaitAgent, world: World) -> None:

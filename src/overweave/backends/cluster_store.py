@@ -53,7 +53,7 @@ from overweave.steps import (
     WriteSecret,
     make_plan,
 )
-from overweave.stores import consul
+from overweave.stores import consul, etcd
 
 
 def heartbeat_and_ttl(hosts: int) -> tuple[int, int]:
@@ -66,18 +66,20 @@ def heartbeat_and_ttl(hosts: int) -> tuple[int, int]:
     return heartbeat, max(20, 6 * heartbeat)
 
 
-def flags(fleet: Fleet, store_address: str, advertise: Advertise) -> tuple[str, ...]:
-    """``store_address`` is that of the only server; with several, an engine uses its own host's agent.
-    A store that somebody else runs has its own address."""
+def flags(fleet: Fleet, servers: Sequence[str], advertise: Advertise) -> tuple[str, ...]:
+    """``servers`` are the addresses of the store's. An engine takes one address only of Consul: with several
+    servers that of its own host's agent. A store that somebody else runs has its own address."""
     heartbeat, ttl = heartbeat_and_ttl(len(fleet.hosts))
-    if len(fleet.servers) > 1:
-        store_address = consul.LOOPBACK
-    store_address = fleet.store.external or store_address
     port = fleet.store.https if fleet.https else fleet.store.port
+    if fleet.store.in_etcd:
+        url = etcd.url(servers, port)
+    else:
+        one = consul.LOOPBACK if len(fleet.servers) > 1 else servers[0]
+        url = consul.url(fleet.store.external or one, port)
     # All three, or none is used, without a word (engine-facts).
     files = ("kv.cacertfile", "kv.certfile", "kv.keyfile") if fleet.https else ()
     return (
-        f"--cluster-store={consul.url(store_address, port)}",
+        f"--cluster-store={url}",
         f"--cluster-advertise={advertise.flag}",
         f"--cluster-store-opt=discovery.heartbeat={heartbeat}",
         f"--cluster-store-opt=discovery.ttl={ttl}",
@@ -98,7 +100,7 @@ def deployment(
     """
     in_engine = fleet.store.in_engine
     advertise, _ = addresses(fleet, facts)
-    store_host = fleet.store_host.name
+    servers = [advertise[host.name].address for host in fleet.store_hosts]
     store_is_new = networks_are_gone(fleet, facts) or (
         bool(fleet.servers) and all(_carries_nothing(facts.hosts[name]) for name in fleet.servers)
     )
@@ -114,7 +116,7 @@ def deployment(
     engines: list[Step] = []
     for name in fleet.names:
         its = facts.hosts[name]
-        wanted = flags(fleet, advertise[store_host].address, advertise[name])
+        wanted = flags(fleet, servers, advertise[name])
         first += left_over_probes(its)
         certificate = _certificate(fleet, facts, its, advertise[name].address)
         files, restart = _configure(
@@ -132,22 +134,27 @@ def deployment(
             first += _write_store_config(its, config)
             run, wait = _run_store(fleet, facts, its, config)
         first += _write_credentials(fleet, facts, its, certificate)
-        shown = _write_certificate(its, certificate)
+        shown = _write_certificate(fleet, its, certificate)
         if restart and its.credentials.certificate and consul.TLS in its.credentials.files:
             # Its engine trusts what it has read at its start, and would not know its agent any more.
             restart = [*shown, *restart]
         else:
             first += shown
         if restart and not wait and name in fleet.servers and (store_is_new or rolling) and in_engine:
-            wait = [AwaitLeader(name, "Consul restarts with its engine")]
-        if rolling and (run or restart) and name in fleet.servers and in_engine:
+            wait = [AwaitLeader(name, f"{fleet.store.title} restarts with its engine")]
+        if rolling and fleet.store.in_etcd:
+            # It answers when it has all that a quorum has.
+            if (run or restart) and name in fleet.servers:
+                wait = [AwaitLeader(name, "the next one stops only when this one has all")]
+        elif rolling and (run or restart) and name in fleet.servers and in_engine:
             # One that is away for 10 s votes no more for the next 10 (Consul's autopilot): a drill had only
             # two voters left, and stopped one of them.
             others = tuple(
                 n for n in fleet.servers if n != name and consul.is_server(facts.hosts[n].store_config)
             )
             wait = [AwaitAgent(name, "the next one stops only when this one has all", others, votes=True)]
-        if rolling and run and name in fleet.servers and not consul.is_server(its.store_config):
+        new = bool(run) and not fleet.store.in_etcd and not consul.is_server(its.store_config)
+        if rolling and new and name in fleet.servers:
             # A leader that is lost before the others vote takes the store with it.
             there_now = tuple(n for n in fleet.servers if consul.is_server(facts.hosts[n].store_config))
             wait = [AwaitAgent(name, "a server that does not vote is of no use", there_now, votes=True)]
@@ -172,8 +179,10 @@ def deployment(
             # The probe's image goes up while the store elects its leader.
             of_store = [s for s in uploads if s.image == fleet.store.image]
             run = [*of_store, *run]
-            if run and restart and _uses_a_store(its) and _has_containers(its):
-                # It would wait for a store that does not let it in yet.
+            waiting = _uses_a_store(its) and _has_containers(its)
+            if run and restart and (waiting or (fleet.store.in_etcd and len(fleet.servers) > 1)):
+                # It would wait for a store that does not let it in yet. An engine that starts before all
+                # servers of etcd is held up by those that don't answer (46 s, measured).
                 first, late = [*first, *run], [*late, *restart]
             else:
                 first += [*restart, *run]
@@ -259,7 +268,7 @@ def store(fleet: Fleet, facts: FleetFacts) -> Plan:
         steps += [
             *_write_store_config(its, config),
             *_write_credentials(fleet, facts, its, certificate),
-            *_write_certificate(its, certificate),
+            *_write_certificate(fleet, its, certificate),
             *of_store,
             *run,
         ]
@@ -434,7 +443,7 @@ def _one_by_one(fleet: Fleet, restarts: Sequence[Step]) -> list[Stage]:
     title = "engine of the store"
     if len(fleet.servers) == 1:
         return [Stage(title, tuple(restarts), guarded=True)]
-    why = "Consul restarts with its engine"
+    why = f"{fleet.store.title} restarts with its engine"
     hosts = dict.fromkeys(step.host for step in restarts)
     return [
         Stage(title, (*(s for s in restarts if s.host == host), AwaitLeader(host, why)), guarded=True)
@@ -444,7 +453,7 @@ def _one_by_one(fleet: Fleet, restarts: Sequence[Step]) -> list[Stage]:
 
 def _has_containers(its: HostFacts) -> bool:
     containers = its.engine.containers if isinstance(its.engine, Engine) else ()
-    return any(c.name != consul.CONTAINER for c in containers)
+    return any(c.name not in (consul.CONTAINER, etcd.CONTAINER) for c in containers)
 
 
 def _carries_nothing(its: HostFacts) -> bool:
@@ -453,6 +462,9 @@ def _carries_nothing(its: HostFacts) -> bool:
 
 
 def _store_config(fleet: Fleet, facts: FleetFacts, advertise: Mapping[str, Advertise], host: str) -> str:
+    if fleet.store.in_etcd:
+        servers = {name: advertise[name].address for name in fleet.servers}
+        return etcd.config(fleet.store, name=host, servers=servers)
     return consul.config(
         fleet.store,
         address=advertise[host].address,
@@ -476,7 +488,8 @@ def _certificate(fleet: Fleet, facts: FleetFacts, its: HostFacts, address: str) 
     """What a host's file with its certificate is to hold; None where that is nobody's business."""
     if facts.issuer is None:
         return None
-    server = consul.server_name(fleet.store) if its.name in fleet.servers else ""
+    is_server = its.name in fleet.servers and not fleet.store.in_etcd
+    server = consul.server_name(fleet.store) if is_server else ""
     # Engines trust the authority that they have read at their start: the only server waits for them.
     later = fleet.https and fleet.servers == (its.name,) and not _all_show(facts, besides=its.name)
     return facts.issuer.file(Wanted(its.name, address, server), later=later)
@@ -498,7 +511,7 @@ def _shown(fleet: Fleet, certificate: Secret | None) -> str:
     return fingerprint(certificate.reveal()) if certificate and fleet.https else ""
 
 
-def _write_certificate(its: HostFacts, wanted: Secret | None) -> list[Step]:
+def _write_certificate(fleet: Fleet, its: HostFacts, wanted: Secret | None) -> list[Step]:
     there = its.credentials.files.get(consul.TLS)
     if wanted is None or (there == wanted and consul.TLS not in its.credentials.exposed):
         return []
@@ -508,22 +521,26 @@ def _write_certificate(its: HostFacts, wanted: Secret | None) -> list[Step]:
     elif there != wanted:
         same = fingerprint(there.reveal()) == fingerprint(wanted.reveal())
         why = "it trusts other authorities than the fleet" if same else "its certificate is to be another"
-    return [WriteSecret(its.name, why, consul.TLS, wanted, there is not None, new_folder=True, reload=True)]
+    # etcd reads its certificate whenever somebody comes.
+    reload = not fleet.store.in_etcd
+    return [WriteSecret(its.name, why, consul.TLS, wanted, there is not None, new_folder=True, reload=reload)]
 
 
 def _write_credentials(
     fleet: Fleet, facts: FleetFacts, its: HostFacts, certificate: Secret | None
 ) -> list[Step]:
     """The files that let a host's part of the store, and its engine, in; but for its certificate."""
-    if facts.credentials is None:
+    if facts.credentials is None and not fleet.store.in_etcd:
         return []
     wanted = {ENVIRONMENT: environment_of(facts.credentials, _shown(fleet, certificate))}
-    if its.name in fleet.agents:
+    if its.name in fleet.agents and facts.credentials:
         wanted[consul.SECRETS] = file_of(facts.credentials, server=its.name in fleet.servers)
-    if its.name in fleet.servers and (token := operator_of(facts.credentials)):
+    if its.name in fleet.servers and facts.credentials and (token := operator_of(facts.credentials)):
         wanted[OPERATOR] = token
     if its.name in fleet.servers and facts.issuer:
         wanted[AUTHORITY] = facts.issuer.authority.text
+        if fleet.store.in_etcd:
+            wanted[etcd.TRUSTED] = facts.issuer.authorities
     steps: list[Step] = [
         RemoveFile(its.name, "this host has no server of the store", path)
         for path in its.credentials.files
@@ -553,7 +570,8 @@ def _write_store_config(its: HostFacts, wanted: str) -> list[Step]:
     if its.store_config == wanted:
         return []
     why = "the store is to run with other settings" if its.store_config else "the store reads it"
-    return [WriteFile(its.name, why, consul.CONFIG, wanted, its.store_config, new_folder=True)]
+    path = etcd.CONFIG if etcd.is_config(wanted) else consul.CONFIG
+    return [WriteFile(its.name, why, path, wanted, its.store_config, new_folder=True)]
 
 
 def _run_store(fleet: Fleet, facts: FleetFacts, its: HostFacts, config: str) -> tuple[list[Step], list[Step]]:
@@ -586,7 +604,7 @@ def _after_replacement(fleet: Fleet, facts: FleetFacts, gossip_of: Mapping[str, 
     joined = (JoinGossip("", "engines restart", gossip_of),) if restarts else ()
     # One server after the other.
     of_store = [
-        (restarts.pop(name), AwaitLeader(name, "Consul restarts with its engine"))
+        (restarts.pop(name), AwaitLeader(name, f"{fleet.store.title} restarts with its engine"))
         for name in fleet.servers
         if name in restarts and fleet.store.in_engine
     ]

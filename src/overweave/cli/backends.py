@@ -23,7 +23,7 @@ def backends(
     """
     Show what can carry an overlay on each host, and what a deployment would take.
 
-    A cluster store in Consul (Docker up to 20.10, built with it), or the engines' own swarm (from 1.13).
+    A cluster store in Consul or etcd (Docker up to 20.10, built with it), or the engines' swarm (from 1.13).
     Exit code 4 if nothing fits all hosts.
 
     Example: fab backends -H host1,host2

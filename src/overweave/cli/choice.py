@@ -13,7 +13,7 @@ from typing import Any
 from overweave import inventory
 from overweave.errors import InventoryError, UsageError
 from overweave.inventory_base import parse_subnet
-from overweave.model import ALL_AT_ONCE, AUTO, CONSUL, SWARM, Batch, Fleet, Host
+from overweave.model import ALL_AT_ONCE, AUTO, CONSUL, ETCD, IMAGES, SWARM, Batch, Fleet, Host
 
 VARIABLE = "OVERWEAVE_INVENTORY"
 LAB = Path("inventory/lab.yml")
@@ -60,8 +60,14 @@ def fleet(
             raise UsageError(f"--subnet: {e}") from e
     if mtu:
         changes["mtu"] = inventory.parse_mtu(mtu)
-    if backend not in ("", AUTO, CONSUL, SWARM):
-        raise UsageError(f"--backend: there is no '{backend}'", hint=f"take {AUTO}, {CONSUL} or {SWARM}")
+    if backend not in ("", AUTO, CONSUL, ETCD, SWARM):
+        hint = f"take {AUTO}, {CONSUL}, {ETCD} or {SWARM}"
+        raise UsageError(f"--backend: there is no '{backend}'", hint=hint)
+    if backend in IMAGES and chosen.store.decided and chosen.store.kind != backend:
+        raise UsageError(
+            f"--backend is {backend}, and the inventory's store is one of {chosen.store.kind}",
+            hint="leave the option out, or change `store: kind:`",
+        )
     chosen = replace(chosen, network=replace(chosen.network, **changes), backend=backend or chosen.backend)
     inventory.refuse_encrypted(chosen)
     return chosen

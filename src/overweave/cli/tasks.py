@@ -43,7 +43,7 @@ WANTED = NETWORK | {
     "subnet": "its IPv4 subnet, as in 10.211.0.0/16",
     "mtu": "MTU of the underlay in bytes; containers get 50 less",
     "replace-network": "remove a network of that name whose attributes differ, and make it anew",
-    "backend": "what carries the overlay: consul, swarm, or auto, which every engine can do (default: auto)",
+    "backend": "what carries the overlay: consul, etcd, swarm, or auto: what all can do (default: auto)",
 }
 ALONE = {"wait-lock": "seconds to wait for another run on these hosts (default: don't wait)"}
 BATCH = {"batch": "how many engines restart at once, as in 1 or 25%, with a health gate behind each batch"}

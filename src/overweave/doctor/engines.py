@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from overweave import store_part
 from overweave.facts.boot import UNIT
 from overweave.facts.engine import Engine
 from overweave.facts.live import Live
@@ -60,6 +61,8 @@ def forgotten(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
             "nobody else can join it, and its VNI is given to the next network: the store's data were lost"
         )
         fix = "`fab store-rebuild` writes what the hosts know, or `fab store-restore FILE` puts a backup back"
+        if fleet.store.in_etcd:
+            fix = "`fab deploy-overlay` makes it anew when no user's container is on it"
         found.append(Fault(error("store.forgotten", seen, matters=matters, fix=fix)))
     return found
 
@@ -106,6 +109,20 @@ def store(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
         fix = f"their engines use {away}: name its host, too, or deploy if it is gone"
     matters = "no container can join the overlay or leave it, and endpoints were not checked"
     return [Fault(error("store.leader", seen, matters=matters, fix=fix))]
+
+
+def servers(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
+    """Servers of etcd that don't run. Of Consul its own engine tells, which is not registered then."""
+    if not fleet.store.in_etcd:
+        return []
+    matters = "the store survives the loss of one server less"
+    return [
+        Fault(
+            error("store.servers", "its server of etcd does not run", matters=matters, fix=DEPLOY, host=host)
+        )
+        for host in fleet.servers
+        if not store_part.runs(live.fleet.hosts[host])
+    ]
 
 
 def _elsewhere(live: Live) -> str:

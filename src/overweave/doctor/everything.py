@@ -17,6 +17,7 @@ Check = Callable[[Fleet, Live, Places], list[Fault]]
 CHECKS: tuple[Check, ...] = (
     engines.running,
     engines.store,
+    engines.servers,
     engines.registered,
     engines.advertised,
     engines.threads,
@@ -48,6 +49,7 @@ CHECKS: tuple[Check, ...] = (
 OF_A_STORE = frozenset(
     {
         engines.store,
+        engines.servers,
         engines.registered,
         engines.advertised,
         engines.forgotten,

@@ -19,11 +19,12 @@ from overweave.credentials import (
     token_of,
 )
 from overweave.stores.consul import SECRETS, TLS
+from overweave.stores.etcd import TRUSTED
 
 from .unit import UNIT
 
 LIMIT = 65536
-FILES = (SECRETS, ENVIRONMENT, OPERATOR, TLS, AUTHORITY)
+FILES = (SECRETS, ENVIRONMENT, OPERATOR, TLS, AUTHORITY, TRUSTED)
 _READ = 'test ! -e "$1" || { stat -c "%a %u" "$1" && head -c "$2" "$1"; }'
 _RUNNING = """\
 pid=$(systemctl show -p MainPID --value "$1")

@@ -21,11 +21,13 @@ QUERIES = (
     # A running engine tells its version itself; starting the binary takes 0.1 s.
     query_script("command -v dockerd >/dev/null || exit; systemctl -q is-active docker || dockerd --version"),
     # 20.10 of Debian 12 is built without Consul (engine-facts): ask the binary, not the version. An
-    # engine that runs with a Consul store has answered already, and reading 90 MB takes 0.1 s.
+    # engine that runs with a store has answered for it already, and reading 90 MB takes 0.1 s.
     query_script(
         "pid=$(systemctl show -p MainPID --value docker.service)\n"
-        "grep -q -- --cluster-store=consul: /proc/$pid/cmdline 2>/dev/null || "
-        'grep -q libkv/store/consul "$(command -v dockerd)"'
+        'has() { grep -q -- "--cluster-store=$1:" /proc/$pid/cmdline 2>/dev/null ||\n'
+        '  grep -q "libkv/store/$1" "$(command -v dockerd)"; }\n'
+        # All builds that have Consul have etcd.
+        "if has consul; then echo consul etcd; elif has etcd; then echo etcd; fi"
     ),
     query_script('test ! -e "$1" || cat "$1"', "/etc/docker/daemon.json"),
 )
@@ -42,7 +44,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Engine:
-    """``speaks_consul``: built with the Consul store. While it is down, only the version is known.
+    """``speaks_consul``, ``speaks_etcd``: built with that store. While it is down, only the version is known.
 
     ``id`` is of the key in /etc/docker/key.json; ``storage`` the driver, as in ``overlay2``,
     ``on_loop`` if it keeps its data in a file behind a loop device; ``root`` the folder of images and
@@ -65,6 +67,7 @@ class Engine:
     warnings: tuple[str, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     member: Member = field(default_factory=Member)
+    speaks_etcd: bool = True
 
     @property
     def swarm(self) -> bool:
@@ -127,20 +130,32 @@ def parse_daemon_json(result: Result) -> DaemonJson:
 
 def look(engine: EngineReader, results: Sequence[Result]) -> Engine | Absent:
     """Ask the engine; `Absent` where Docker is not installed."""
-    installed, consul, _ = results
+    installed, built_with, _ = results
     if not installed.ok:
         return Absent("Docker is not installed: there is no dockerd")
+    stores = built_with.stdout.split()
     version = installed.stdout.removeprefix("Docker version ").partition(",")[0].strip()
     try:
         info = engine.info()
     except EngineError as e:
         nothing: frozenset[str] = frozenset()
-        return Engine(False, version, consul.ok, e.message, (), nothing, nothing, ())
+        return Engine(
+            False,
+            version,
+            "consul" in stores,
+            e.message,
+            (),
+            nothing,
+            nothing,
+            (),
+            speaks_etcd="etcd" in stores,
+        )
     containers = engine.containers()
     return Engine(
         running=True,
         version=text(info.get("ServerVersion") or version),
-        speaks_consul=consul.ok,
+        speaks_consul="consul" in stores,
+        speaks_etcd="etcd" in stores,
         reason="",
         containers=tuple(_container(c) for c in containers),
         images=frozenset(tag for image in engine.images() for tag in texts(image.get("RepoTags"))),

@@ -8,7 +8,7 @@ from overweave.command import query_script
 from overweave.errors import OverweaveError
 from overweave.ports import Reader
 from overweave.printable import one_line
-from overweave.stores.consul import CONFIG
+from overweave.stores import consul, etcd
 
 from . import (
     backup_unit,
@@ -35,7 +35,9 @@ from .typed import ipv4
 from .unit import Unit
 from .wanted import HostNotes
 
-CONFIG_QUERY = query_script('test ! -e "$1" || head -c 65536 "$1"', CONFIG)
+CONFIG_QUERY = query_script(
+    'for file; do test ! -e "$file" || { head -c 65536 "$file"; break; }; done', consul.CONFIG, etcd.CONFIG
+)
 FOLDER_QUERY = query_script(
     'test -d "$1" && { test ! -e "$2" || ls -A "$1" | grep -qvxF "${2##*/}"; }',
     unit.DROP_IN_FOLDER,

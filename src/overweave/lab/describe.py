@@ -18,12 +18,12 @@ def inventory(
 ) -> str:
     """Inventory text, YAML, for hosts given as name and address, and images given as name and archive.
 
-    ``store`` and ``probe`` are images of these, ``store`` "" where there is none of Consul."""
+    ``store`` and ``probe`` are images of these, ``store`` "" where there is none."""
     lines = [
         f"ssh: {{user: root, key: {_text(key)}, known_hosts: {_text(known_hosts)}}}",
         "hosts:",
         *(f"  {name}: {{address: {address}}}" for name, address in hosts.items()),
-        *([f"store: {{kind: consul, image: {_text(store)}}}"] if store else []),
+        *([f"store: {{kind: {store.partition(':')[0]}, image: {_text(store)}}}"] if store else []),
         "images:",
         f"  probe: {_text(probe)}",
         "  archives:",

@@ -136,7 +136,7 @@ class Lab:
             hosts={host.name: host.address for host in self.hosts},
             key=self.key,
             known_hosts=self.known_hosts,
-            store=names.get("consul", ""),
+            store=names.get(recipe.store(self.spec.engines), ""),
             probe=names["busybox"],
             archives=images,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from overweave.errors import UsageError
@@ -136,6 +136,12 @@ RECIPES: Mapping[str, Recipe] = {
 """What a lab's hosts can be, by their engine: its version, and the best store that it can use."""
 
 DEFAULT = "20.10-consul"
+
+
+def store(engines: Sequence[str]) -> str:
+    """The kind of store that hosts with these engines can have in common, Consul before etcd, as far as
+    there is one: with others the inventory has that of some."""
+    return "etcd" if "20.10-etcd" in engines and "26" not in engines else "consul"
 
 
 def recipe(engine: str) -> Recipe:

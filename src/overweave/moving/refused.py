@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 from itertools import islice
 
+from overweave import store_host
 from overweave.backend import no_swarm
 from overweave.facts.engine import Engine
 from overweave.facts.moving import Overlay, Wired
 from overweave.facts.swarm_records import INGRESS
 from overweave.facts.unit import STORE_FLAG, Unit
+from overweave.model import ETCD
 from overweave.overlay import GATEWAY_BRIDGE
 from overweave.preflight import store
 from overweave.preflight.finding import Finding, error, warning
@@ -64,6 +66,13 @@ def _hosts(site: Site) -> Iterator[Finding]:
                 "move.swarm",
                 "it is in a swarm already, and not by this move",
                 fix="`docker swarm leave` if that is not needed, or leave the host out",
+                host=name,
+            )
+        elif store_host.told_kind(its) == ETCD:
+            yield error(
+                "move.store",
+                "its engine has its store in etcd, and a move begins at one in Consul",
+                fix="`fab destroy-overlay`, then `fab deploy-overlay --backend swarm`",
                 host=name,
             )
         elif STORE_FLAG not in unit.drop_in:

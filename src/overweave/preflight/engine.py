@@ -13,10 +13,10 @@ from .finding import Finding, error
 
 
 def engines(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
-    return [finding for name in fleet.names for finding in _of_engine(facts.hosts[name])]
+    return [finding for name in fleet.names for finding in _of_engine(fleet, facts.hosts[name])]
 
 
-def _of_engine(its: HostFacts) -> list[Finding]:
+def _of_engine(fleet: Fleet, its: HostFacts) -> list[Finding]:
     engine = its.engine
     if isinstance(engine, Absent) or isinstance(its.unit, Absent):
         return missing(its)
@@ -30,13 +30,20 @@ def _of_engine(its: HostFacts) -> list[Finding]:
                 fix="the engines' own swarm carries an overlay there: `--backend swarm`",
             )
         ]
-    if not engine.speaks_consul:
+    if not (engine.speaks_etcd if fleet.store.in_etcd else engine.speaks_consul):
+        example = "" if fleet.store.in_etcd else ", as Debian 12's is"
+        fix = "the engines' own swarm carries an overlay there: `--backend swarm`"
+        if engine.speaks_etcd:
+            fix = (
+                "a store in etcd carries an overlay there: `--backend etcd`; so does the engines' own swarm: "
+                "`--backend swarm`"
+            )
         return [
             error(
-                "engine.consul",
-                f"this Docker {engine.version} was built without Consul, as Debian 12's is",
+                f"engine.{fleet.store.kind}",
+                f"this Docker {engine.version} was built without {fleet.store.title}{example}",
                 host=its.name,
-                fix="the engines' own swarm carries an overlay there: `--backend swarm`",
+                fix=fix,
             )
         ]
     if engine.swarm:

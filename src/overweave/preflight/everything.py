@@ -36,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     engine.engines,
     configuration.configurations,
     addresses.subnets,
+    store.kinds,
     store.strangers,
     external.ours,
     external.reached,
@@ -76,6 +77,7 @@ OF_A_STORE = frozenset(
     {
         engine.engines,
         configuration.configurations,
+        store.kinds,
         store.strangers,
         external.ours,
         external.reached,

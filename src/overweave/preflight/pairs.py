@@ -15,7 +15,7 @@ from overweave.model import Fleet
 from .directions import Direction, Group, arrows, groups, names
 from .finding import Finding, error, note, warning
 from .firewall import explained
-from .ports import CONSUL, GOSSIP_ISSUES, VXLAN, Need, needs
+from .ports import CONSUL, ETCD, GOSSIP_ISSUES, VXLAN, Need, needs
 
 
 def ports(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
@@ -47,11 +47,11 @@ def ports(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
 
 
 def _ours(facts: FleetFacts, host: str, process: str, need: Need) -> bool:
-    if process not in need.owners or need.owners != CONSUL:
+    if process not in need.owners or need.owners not in (CONSUL, ETCD):
         return process in need.owners
     engine = facts.hosts[host].engine
     store = store_part.there(facts.hosts[host])
-    # Where the engine is down, nobody can say whose Consul it is.
+    # Where the engine is down, nobody can say whose store it is.
     return (store is not None and store.running) or not isinstance(engine, Engine) or not engine.running
 
 

@@ -9,10 +9,11 @@ from overweave.facts.fleet import FleetFacts
 from overweave.facts.pair_report import Port
 from overweave.facts.paths import Listen
 from overweave.model import Fleet
-from overweave.stores import consul
+from overweave.stores import consul, etcd
+from overweave.stores.common import Listener
 
 ENGINE = frozenset({"dockerd", "dockerd-current", "docker"})
-CONSUL = frozenset({"consul"})
+CONSUL, ETCD = frozenset({"consul"}), frozenset({"etcd"})
 VXLAN = Port("udp", 4789)
 GOSSIP_ISSUES = "moby#33416, moby#29979, swarmkit#1434"
 
@@ -58,18 +59,23 @@ def needs(fleet: Fleet) -> tuple[Need, ...]:
         *(
             Need(
                 Port(its.protocol, its.number),
-                CONSUL,
+                ETCD if fleet.store.in_etcd else CONSUL,
                 "an engine without its store has no overlay networks (moby#18841)"
                 if its.vital
-                else "Consul does not start without it",
+                else f"{fleet.store.title} does not start without it",
                 everywhere=its.everywhere,
                 vital=its.vital,
                 local=its.local,
                 reached=its.reached,
             )
-            for its in consul.listeners(fleet.store, len(fleet.servers))
+            for its in _listeners(fleet)
         ),
     )
+
+
+def _listeners(fleet: Fleet) -> tuple[Listener, ...]:
+    of = etcd.listeners if fleet.store.in_etcd else consul.listeners
+    return of(fleet.store, len(fleet.servers))
 
 
 def listens(fleet: Fleet, facts: FleetFacts) -> dict[str, tuple[Listen, ...]]:

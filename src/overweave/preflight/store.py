@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from overweave import store_part
 from overweave.advertise import ENGINE_PORT
+from overweave.facts.engine import Engine
 from overweave.facts.fleet import FleetFacts
-from overweave.model import Fleet
-from overweave.store_host import told_store
-from overweave.stores import consul
+from overweave.model import SPEC_LABEL, Fleet
+from overweave.store_host import told_kind, told_store
+from overweave.stores import consul, etcd
 
 from .finding import Finding, error, warning
 
@@ -56,12 +57,13 @@ def place(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
     if fleet.store.external:
         return found
     for name in fleet.names:
+        found += _of_etcd(fleet, facts, name) if fleet.store.in_etcd else []
         there = store_part.there(facts.hosts[name])
-        if there is None:
+        if there is None or (fleet.store.in_etcd and not there.ours):
             continue
         if not there.ours:
             if name in fleet.agents and fleet.store.in_engine:
-                found.append(_strange(name, several=len(fleet.agents) > 1))
+                found.append(_strange(name, consul.CONTAINER, several=len(fleet.agents) > 1))
         elif name not in fleet.servers and _carries(facts, name):
             found.append(
                 error(
@@ -83,11 +85,51 @@ def _carries(facts: FleetFacts, name: str) -> bool:
     return consul.is_server(config) or not config
 
 
-def _strange(name: str, *, several: bool) -> Finding:
-    rename = f"rename it with `docker rename {consul.CONTAINER} other`"
+def _of_etcd(fleet: Fleet, facts: FleetFacts, name: str) -> list[Finding]:
+    """A container of somebody else's, and a server that the others know nothing of: they have to be told
+    before it starts, which is not done yet."""
+    its = facts.hosts[name]
+    if name not in fleet.servers or not isinstance(its.engine, Engine) or not its.engine.running:
+        return []
+    found = its.engine.container(etcd.CONTAINER)
+    if found is not None and SPEC_LABEL not in found.labels:
+        return [_strange(name, etcd.CONTAINER, several=len(fleet.servers) > 1)]
+    with_data = [n for n in fleet.servers if etcd.VOLUME in store_part.volumes(facts.hosts[n])]
+    if not with_data or name in with_data:
+        return []
+    return [
+        error(
+            "store.member",
+            f"it is to carry a server of etcd, and has no data of it, as {', '.join(with_data)} has",
+            matters="others than those that began it can't join it yet",
+            host=name,
+            fix="mark the hosts with `store: true` that carry it; where its data are lost, destroy-overlay, "
+            "and deploy anew",
+        )
+    ]
+
+
+def kinds(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
+    """Engines that use another kind of store than the one that is wanted."""
+    found = {name: told_kind(facts.hosts[name]) for name in fleet.names}
+    return [
+        error(
+            "store.kind",
+            f"its engine has its store in {kind}, and one in {fleet.store.kind} is wanted",
+            matters="networks can't move from one to the other",
+            host=name,
+            fix="`fab destroy-overlay` first, or leave the kind out",
+        )
+        for name, kind in found.items()
+        if kind not in ("", fleet.store.kind)
+    ]
+
+
+def _strange(name: str, container: str, *, several: bool) -> Finding:
+    rename = f"rename it with `docker rename {container} other`"
     return error(
         "store.name",
-        f"a container named {consul.CONTAINER} is there that Overweave did not make",
+        f"a container named {container} is there that Overweave did not make",
         host=name,
         fix=rename if several else f"{rename}, or choose another store host",
     )

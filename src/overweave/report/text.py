@@ -16,7 +16,7 @@ from overweave import audit as audit_lines
 from overweave.backend import Abilities
 from overweave.doctor.fault import Checkup
 from overweave.facts.audit_log import AuditLog, Entry
-from overweave.model import CONSUL, SWARM
+from overweave.model import CONSUL, ETCD, SWARM
 from overweave.preflight.finding import Finding, Preflight, Severity
 from overweave.printable import lines, one_line
 from overweave.state import State
@@ -133,14 +133,14 @@ def _counted(hosts: Sequence[str], found: Sequence[Finding], seconds: float) -> 
 def backends(result: Abilities) -> RenderableType:
     """One row a host, a column a backend, and what a deployment would take."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("host", "engine", CONSUL, SWARM, "uses"):
+    for column in ("host", "engine", CONSUL, ETCD, SWARM, "uses"):
         table.add_column(column)
     for host in result.hosts:
         can = [
             Text(f"no: {one_line(host.cannot[name], 80)}", style="red")
             if name in host.cannot
             else Text("yes", style="green")
-            for name in (CONSUL, SWARM)
+            for name in (CONSUL, ETCD, SWARM)
         ]
         table.add_row(Text(host.host, style="bold"), one_line(host.engine, 40), *can, host.uses or "-")
     return Group(table, Text(f"auto: {result.chosen}, for {result.why}"))

@@ -5,49 +5,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from overweave.model import SPEC_LABEL, Store, spec_digest
 
+from . import common
+from .common import Listener, StoreContainer
+
 CONTAINER = "consul"
 VOLUME = "overweave-consul"
 NODES = "docker/nodes/"
-FOLDER = "/etc/overweave"
+FOLDER = common.FOLDER
 CONFIG = f"{FOLDER}/consul.json"
 SECRETS = f"{FOLDER}/consul-secrets.json"
 """A second configuration file, which only root may read."""
-TLS = f"{FOLDER}/tls.pem"
-"""A host's key, its certificate, and the authorities that it trusts: see `certificates`."""
+TLS = common.TLS
 DATA = "/var/lib/overweave/consul"
 """Of a service. The file has the container's: it is the same for both, so that whatever starts anew while one
 becomes the other finds its own."""
-LOOPBACK = "127.0.0.1"
+LOOPBACK = common.LOOPBACK
 AT_ITS_START = ("retry_join", "bootstrap_expect")
 """What an agent reads for the moment when it knows nobody: one that runs need not be made anew for it."""
-
-
-@dataclass(frozen=True)
-class StoreContainer:
-    """``digest`` changes with anything that would make the container another one."""
-
-    image: str
-    spec: dict[str, Any]
-    digest: str
-
-
-@dataclass(frozen=True)
-class Listener:
-    """A port that the store listens on. ``local``: at loopback too, or there alone unless it is ``reached``
-    from other hosts. ``vital``: other hosts need it. ``everywhere``: on all hosts, not only on those with a
-    server."""
-
-    protocol: str
-    number: int
-    local: bool = False
-    vital: bool = False
-    reached: bool = True
-    everywhere: bool = False
 
 
 def listeners(store: Store, servers: int) -> tuple[Listener, ...]:

@@ -86,7 +86,7 @@ def test_a_drop_in_that_differs_is_shown_with_what_it_was():
 
 def test_flags_take_the_interface_where_the_inventory_names_one_and_the_port_of_the_store():
     fleet = replace(Site().fleet, store=Store(port=9500))
-    assert flags(fleet, "10.0.0.11", Advertise("eth1", "10.0.0.12", 1500, "eth1")) == (
+    assert flags(fleet, ["10.0.0.11"], Advertise("eth1", "10.0.0.12", 1500, "eth1")) == (
         "--cluster-store=consul://10.0.0.11:9501",
         "--cluster-advertise=eth1:2376",
         "--cluster-store-opt=discovery.heartbeat=2",
@@ -108,8 +108,18 @@ def test_flags_take_the_interface_where_the_inventory_names_one_and_the_port_of_
 def test_an_engine_shows_its_token_to_its_own_host_or_by_https(servers, store, url, more):
     fleet = Site().fleet
     hosts = tuple(replace(host, store=number < servers) for number, host in enumerate(fleet.hosts))
-    found = flags(replace(fleet, hosts=hosts, store=store), "10.0.0.11", Advertise("", "10.0.0.12", 1500, ""))
+    addresses = ["10.0.0.11", "10.0.0.12", "10.0.0.13"][:servers]
+    found = flags(replace(fleet, hosts=hosts, store=store), addresses, Advertise("", "10.0.0.12", 1500, ""))
     assert (found[0], found[4:]) == (f"--cluster-store=consul://{url}", more)
+
+
+def test_an_engine_takes_all_servers_of_etcd_and_shows_its_certificate():
+    fleet = replace(Site().fleet, store=Store().of_kind("etcd"))
+    found = flags(fleet, ["10.0.0.11", "10.0.0.12", "10.0.0.13"], Advertise("", "10.0.0.12", 1500, ""))
+    assert (found[0], found[4:]) == (
+        "--cluster-store=etcd://10.0.0.11:2379,10.0.0.12:2379,10.0.0.13:2379",
+        HTTPS,
+    )
 
 
 @pytest.mark.parametrize(

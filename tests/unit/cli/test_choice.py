@@ -41,9 +41,21 @@ def test_a_network_that_is_to_be_encrypted_is_refused_where_an_option_says_anoth
     )
 
 
+def test_an_option_against_the_store_of_the_inventory_is_refused(tmp_path):
+    file = tmp_path / "inventory.yml"
+    file.write_text("hosts: {a: }\nstore: {kind: etcd}\n")
+    with pytest.raises(UsageError) as caught:
+        choice.fleet([], str(file), backend="consul")
+    assert str(caught.value) == (
+        "--backend is consul, and the inventory's store is one of etcd\n"
+        "  -> leave the option out, or change `store: kind:`"
+    )
+    assert choice.fleet([], str(file), backend="etcd").store.kind == "etcd"
+
+
 @pytest.mark.parametrize("asked", ["kubernetes", "Swarm", "consul "])
 def test_a_backend_that_there_is_not_is_refused(inventory, asked):
     with pytest.raises(UsageError) as caught:
         choice.fleet([], inventory, backend=asked)
-    assert str(caught.value) == f"--backend: there is no '{asked}'\n  -> take auto, consul or swarm"
+    assert str(caught.value) == f"--backend: there is no '{asked}'\n  -> take auto, consul, etcd or swarm"
     assert caught.value.exit_code == 2

@@ -14,6 +14,7 @@ from overweave.credentials import (
 )
 from overweave.facts.credentials import QUERIES, HostCredentials, look
 from overweave.stores.consul import SECRETS, TLS
+from overweave.stores.etcd import TRUSTED
 
 ALL = Credentials(*map(Secret, ("Z29zc2lw", "of-agents", "of-engines", "of-all")))
 FILE, LINE = file_of(ALL, server=True), environment_of(ALL)
@@ -31,6 +32,7 @@ def test_all_of_it():
         OPERATOR: operator,
         TLS: Secret("a certificate"),
         AUTHORITY: Secret("an authority"),
+        TRUSTED: Secret("authorities"),
     }
     running = "CONSUL_HTTP_TOKEN=of-engines\nOVERWEAVE_CERTIFICATE=a1b2\n"
     its = looked(*(f"600 0\n{text.reveal()}" for text in files.values()), running)
@@ -40,12 +42,12 @@ def test_all_of_it():
 
 
 def test_a_file_that_others_may_read_or_own_is_told_and_still_counts():
-    its = looked(f"640 0\n{FILE.reveal()}", f"600 1000\n{LINE.reveal()}", "", "", "", "")
+    its = looked(f"640 0\n{FILE.reveal()}", f"600 1000\n{LINE.reveal()}", "", "", "", "", "")
     assert (its.exposed, its.running, its.known) == ({SECRETS, ENVIRONMENT}, None, ALL)
 
 
 def test_a_host_without_any():
-    assert looked("", "", "", "", "", "") == HostCredentials()
+    assert looked("", "", "", "", "", "", "") == HostCredentials()
     assert HostCredentials().known is None
 
 

@@ -37,8 +37,8 @@ class Told:
         return answer
 
 
-def asked(version="Docker version 20.10.5+dfsg1, build 55c4c88\n", consul=(0, ""), daemon=""):
-    told = {"dockerd --version": version, "libkv/store/consul": consul, "/etc/docker/daemon.json": daemon}
+def asked(version="Docker version 20.10.5+dfsg1, build 55c4c88\n", stores="consul etcd\n", daemon=""):
+    told = {"dockerd --version": version, "libkv/store": stores, "/etc/docker/daemon.json": daemon}
     return answers(QUERIES, told)
 
 
@@ -64,7 +64,7 @@ def test_the_captured_engine_of_a_store_host():
 
 
 def test_an_engine_that_is_down_says_why_and_its_version():
-    found = look(Told(None), asked(consul=(1, "")))
+    found = look(Told(None), asked(stores=""))
     assert (found.running, found.version, found.speaks_consul) == (False, "20.10.5+dfsg1", False)
     assert found.reason == "asking for its state: the engine does not answer"
     assert (found.containers, found.images, found.volumes, found.networks) == ((), set(), set(), ())
@@ -210,4 +210,4 @@ def test_no_answer_breaks_the_parser_other_than_as_the_caller_expects(said):
 
 
 def test_a_version_that_dockerd_can_not_tell_is_still_an_engine():
-    assert look(Told(None), asked(version="", consul=MISSING)).version == ""
+    assert look(Told(None), asked(version="", stores=MISSING)).version == ""

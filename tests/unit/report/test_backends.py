@@ -33,20 +33,21 @@ def shown(result, width=100):
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
-def test_hosts_that_can_have_both():
+def test_hosts_that_can_have_all():
     assert shown(found({}, {})) == (
-        "host   engine         consul  swarm  uses\n"
-        "host1  20.10.5+dfsg1  yes     yes    -\n"
-        "host2  20.10.5+dfsg1  yes     yes    -\n"
+        "host   engine         consul  etcd  swarm  uses\n"
+        "host1  20.10.5+dfsg1  yes     yes   yes    -\n"
+        "host2  20.10.5+dfsg1  yes     yes   yes    -\n"
         "auto: consul, for all engines have a cluster store\n"
     )
 
 
 def test_why_an_engine_can_not_is_told_beside_it():
-    assert shown(found(NEW, {"member": {"state": "active", "node": "n"}}), 120) == (
-        "host   engine         consul                                            swarm  uses\n"
-        "host1  26.1.5+dfsg1   no: Docker 26.1.5+dfsg1, without a cluster store  yes    -\n"
-        "host2  20.10.5+dfsg1  yes                                               yes    swarm\n"
+    live = {"live_restore": True}
+    assert shown(found(live, {"member": {"state": "active", "node": "n"}}), 120) == (
+        "host   engine         consul  etcd  swarm                               uses\n"
+        "host1  20.10.5+dfsg1  yes     yes   no: live-restore, which forbids it  -\n"
+        "host2  20.10.5+dfsg1  yes     yes   yes                                 swarm\n"
         "auto: swarm, for host2 is in a swarm already\n"
     )
 
@@ -54,9 +55,10 @@ def test_why_an_engine_can_not_is_told_beside_it():
 def test_a_narrow_terminal_shows_all_of_it():
     lines = shown(found(DEBIAN_12, {"installed": False}), 80)
     assert " ".join(lines.split()) == (
-        "host engine consul swarm uses host1 20.10.24+dfsg1 no: Docker yes - 20.10.24+dfsg1, built without "
-        "Consul host2 no Docker no: Docker is not no: Docker is not - installed: there is no installed: "
-        "there is no dockerd dockerd auto: swarm, for host1 has Docker 20.10.24+dfsg1, built without Consul"
+        "host engine consul etcd swarm uses host1 20.10.24+dfsg1 no: Docker yes yes - 20.10.24+dfsg1, built "
+        "without Consul host2 no Docker no: Docker is no: Docker is no: Docker is - not installed: not "
+        "installed: not installed: there is no there is no there is no dockerd dockerd dockerd auto: swarm, "
+        "for host1 has Docker 20.10.24+dfsg1, built without Consul"
     )
     assert max(map(len, lines.splitlines())) <= 80
 
@@ -82,7 +84,7 @@ def test_programs_read_who_can_have_what_and_why_not():
             {
                 "host": "host1",
                 "engine": "26.1.5+dfsg1",
-                "cannot": {"consul": "Docker 26.1.5+dfsg1, without a cluster store"},
+                "cannot": dict.fromkeys(("consul", "etcd"), "Docker 26.1.5+dfsg1, without a cluster store"),
                 "uses": "",
             },
             {

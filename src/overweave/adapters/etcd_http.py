@@ -1,0 +1,143 @@
+"""The `KeyValue` of an etcd, by its API of version 2, over a stream from a host that runs a server of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote, urlsplit
+
+import requests
+
+from overweave.errors import ConnectionProblem, StoreError
+from overweave.ports import Json, Recorder, unrecorded
+from overweave.printable import one_line
+
+from .http_stream import OpenStream, StreamAdapter, recorded
+
+SECONDS = 10
+NOT_THERE, DIFFERS, EXISTS = 100, 101, 105
+"""What etcd calls these errors (v2 API, error codes)."""
+
+
+class _Answered(StoreError):
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class EtcdHttp:
+    """``where`` names the store in errors, as in ``etcd on host1``; ``logs``: the command that shows what it
+    has said. All is read with a quorum. Keys have no slash at either end, whatever is asked for."""
+
+    def __init__(
+        self,
+        open_stream: OpenStream,
+        where: str,
+        record: Recorder = unrecorded,
+        logs: str = "docker logs etcd",
+    ) -> None:
+        self._session = requests.Session()
+        self._session.mount("http://", StreamAdapter(open_stream, timeout=SECONDS))
+        self._where, self._record, self._logs = where, record, logs
+
+    def leader(self) -> str:
+        try:
+            with self._call("asking for the leader"):
+                # The leader that a server knows may be gone; a quorum that answers it has one.
+                if self._ask("get", "/health").get("health") not in ("true", True):
+                    return ""
+                leader = self._ask("get", "/v2/stats/self")["leaderInfo"]["leader"]
+                members = self._ask("get", "/v2/members")["members"]
+                urls = next(its["peerURLs"] for its in members if its["id"] == leader)
+                return urlsplit(str(urls[0])).netloc
+        except StoreError:
+            return ""
+
+    def keys(self, prefix: str) -> list[str]:
+        return list(self.tree(prefix))
+
+    def tree(self, prefix: str) -> dict[str, bytes]:
+        with self._call(f"reading all of {prefix}"):
+            try:
+                found = self._ask("get", _path(prefix), {"recursive": "true", "quorum": "true"})
+            except _Answered as e:
+                if e.code == NOT_THERE:
+                    return {}
+                raise
+            return dict(_leaves(found["node"]))
+
+    def get(self, key: str) -> bytes | None:
+        with self._call(f"reading {key}"):
+            try:
+                found = self._ask("get", _path(key), {"quorum": "true"})["node"]
+            except _Answered as e:
+                if e.code == NOT_THERE:
+                    return None
+                raise
+            return None if found.get("dir") else str(found.get("value") or "").encode()
+
+    def put(self, key: str, value: bytes) -> None:
+        with self._call(f"writing {key}"):
+            self._ask("put", _path(key), data={"value": value.decode()})
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None) -> bool:
+        if old is None and new is None:
+            return self.get(key) is None
+        condition = {"prevExist": "false"} if old is None else {"prevValue": old.decode()}
+        with self._call(f"changing {key}"):
+            try:
+                if new is None:
+                    self._ask("delete", _path(key), condition)
+                else:
+                    self._ask("put", _path(key), condition, data={"value": new.decode()})
+            except _Answered as e:
+                if e.code in (NOT_THERE, DIFFERS, EXISTS):
+                    return False
+                raise
+            return True
+
+    @contextlib.contextmanager
+    def _call(self, doing: str) -> Iterator[None]:
+        with recorded(self._record, "", f"{self._where}: {doing}"):
+            try:
+                yield
+            except _Answered as e:
+                raise _Answered(f"{self._where}: {doing}: {e.message}", e.code) from e
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError, StopIteration) as e:
+                # Before the others: what requests says of an answer that is no JSON is one of these, too.
+                why = f"{type(e).__name__}: {one_line(e, 200)}"
+                raise StoreError(f"{self._where}: {doing}: the answer makes no sense: {why}") from e
+            except (requests.exceptions.RequestException, ConnectionProblem, OSError, EOFError) as e:
+                raise StoreError(
+                    f"{self._where}: {doing}: no answer", hint=f"see `{self._logs}` on its host"
+                ) from e
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | None = None,
+    ) -> Json:
+        answer = self._session.request(
+            method, f"http://localhost{path}", params=parameters, data=data, timeout=SECONDS
+        )
+        if answer.ok:
+            return answer.json()
+        try:
+            said = answer.json()
+            code, text = int(said["errorCode"]), said.get("message")
+        except (ValueError, TypeError, LookupError, AttributeError):
+            code, text = 0, answer.content.decode(errors="replace").strip()
+        raise _Answered(f"status {answer.status_code}: {one_line(text, 200)}", code)
+
+
+def _path(key: str) -> str:
+    return f"/v2/keys/{quote(key.strip('/'))}"
+
+
+def _leaves(node: Json) -> Iterator[tuple[str, bytes]]:
+    if not node.get("dir"):
+        yield str(node["key"]).strip("/"), str(node.get("value") or "").encode()
+    for its in node.get("nodes") or ():
+        yield from _leaves(its)

@@ -1,0 +1,111 @@
+"""etcd on a host: its settings, and the container that it runs in, in host network mode and with a named
+volume.
+
+Only hosts with a server of it run something: an engine takes the list of all servers. There are no tokens;
+who has a certificate of the fleet's authority gets in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from overweave.model import SPEC_LABEL, Store, spec_digest
+
+from .common import FOLDER, LOOPBACK, TLS, Listener, StoreContainer
+
+CONTAINER = "etcd"
+VOLUME = "overweave-etcd"
+CONFIG = f"{FOLDER}/etcd.json"
+TRUSTED = f"{FOLDER}/trusted.pem"
+"""The authorities alone: etcd takes every block of its file of authorities for a certificate
+(pkg/tlsutil, 3.4), and `TLS` has a key in it."""
+DATA = "/var/lib/etcd"
+PEER_PORT = 2380
+AT_ITS_START = ("initial-cluster", "initial-cluster-state", "initial-cluster-token")
+"""What a server reads as long as it has no data: one that has some need not be made anew for it."""
+
+
+def listeners(store: Store, servers: int) -> tuple[Listener, ...]:
+    """What the containers of a store with that many servers listen on."""
+    return (
+        Listener("tcp", store.port, local=True, vital=True),
+        Listener("tcp", PEER_PORT, vital=servers > 1),
+    )
+
+
+def url(addresses: Iterable[str], port: int) -> str:
+    """What ``--cluster-store`` takes. With the certificate's files in the store's options the engine makes it
+    HTTPS by itself (measured on 20.10.24)."""
+    return "etcd://" + ",".join(f"{address}:{port}" for address in addresses)
+
+
+def config(store: Store, *, name: str, servers: Mapping[str, str]) -> str:
+    """The text of the configuration file of the server on host ``name``; ``servers``: all, with addresses.
+
+    Engines speak the API of version 2, which 3.4 has to be told to have.
+    """
+    address = servers[name]
+    files = {"cert-file": TLS, "key-file": TLS, "trusted-ca-file": TRUSTED, "client-cert-auth": True}
+    client = f"https://{address}:{store.port}"
+    peer = f"https://{address}:{PEER_PORT}"
+    ours: dict[str, Any] = {
+        "name": name,
+        "data-dir": DATA,
+        "enable-v2": True,
+        "listen-client-urls": f"{client},https://{LOOPBACK}:{store.port}",
+        "advertise-client-urls": client,
+        "listen-peer-urls": peer,
+        "initial-advertise-peer-urls": peer,
+        "initial-cluster": ",".join(f"{n}=https://{a}:{PEER_PORT}" for n, a in servers.items()),
+        "initial-cluster-state": "new",
+        "initial-cluster-token": "overweave",
+        "client-transport-security": files,
+        "peer-transport-security": files,
+    }
+    # What the overlay needs stays.
+    return json.dumps({**store.options, **ours}, indent=2, sort_keys=True) + "\n"
+
+
+def is_config(text: str) -> bool:
+    """Whether a host's configuration file is one that `config` made."""
+    return "initial-cluster" in _read(text)
+
+
+def servers_of(flags: str) -> tuple[str, ...]:
+    """The servers' addresses in the text of a unit with flags."""
+    found = re.search(r"--cluster-store=etcd://(\S+)", flags)
+    return tuple(its.rpartition(":")[0] for its in found[1].split(",")) if found else ()
+
+
+def container(store: Store, config: str) -> StoreContainer:
+    """The body of ``POST /containers/create``, for a host with that configuration file. Another list of
+    servers alone makes no other container: see `AT_ITS_START`."""
+    spec: dict[str, Any] = {
+        "Image": store.image,
+        "Entrypoint": ["/usr/local/bin/etcd"],
+        "Cmd": [f"--config-file={CONFIG}"],
+        "User": "0:0",
+        "HostConfig": {
+            "NetworkMode": "host",
+            "RestartPolicy": {"Name": "always"},
+            "Binds": [f"{VOLUME}:{DATA}"],
+            "Mounts": [{"Type": "bind", "Source": FOLDER, "Target": FOLDER, "ReadOnly": True}],
+            "CapDrop": ["ALL"],
+            "CapAdd": ["DAC_OVERRIDE"],
+            "SecurityOpt": ["no-new-privileges"],
+        },
+    }
+    lasting = {key: value for key, value in _read(config).items() if key not in AT_ITS_START}
+    digest = spec_digest({**spec, "config": lasting})
+    return StoreContainer(store.image, spec | {"Labels": {SPEC_LABEL: digest}}, digest)
+
+
+def _read(text: str) -> dict[str, Any]:
+    try:
+        its = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return its if isinstance(its, dict) else {}
