@@ -21,6 +21,17 @@ def swarm(bed):
     bed.make_clean()
 
 
+def test_what_would_not_be_encrypted_is_refused(swarm):
+    wanted = {"backend": "swarm", "store": {}, "network": {"options": {"encrypted": ""}}}
+    refused = swarm.fab("preflight", inventory=swarm.write("encrypted.yml", swarm.wanted() | wanted))
+    assert refused.status == 4, refused
+    told = " ".join(refused.out.split())
+    assert "Docker 20.10.5+dfsg1 lets packets of an encrypted network in and out that are not" in told
+    state = f"src 10.0.0.1 dst 10.0.0.2 proto esp spi 1 aead 'rfc4106(gcm(aes))' 0x{'01' * 20} 64"
+    can = swarm.do("host1", f"unshare -n ip xfrm state add {state} > /dev/null 2>&1 && echo yes || echo no")
+    assert ("the kernel can't encrypt packets (ESP)" in told) is (can == "no\n")
+
+
 def test_it_is_deployed_and_proven_and_no_engine_restarts(swarm):
     before = swarm.pids()
     ran = swarm.deploy("--backend", "swarm").ok()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from overweave.command import Query, Result, query_script
+from overweave.printable import one_line
 
 from .text import number, table
 
@@ -54,6 +55,12 @@ for interface; do
     done | head -n 16
 done
 """
+# As an engine does it for each peer of an encrypted network, with a key that is nobody's.
+_ENCRYPTION = """\
+why=$(unshare -n ip xfrm state add src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x100 reqid 1 mode transport \
+    aead 'rfc4106(gcm(aes))' 0x0102030405060708090a0b0c0d0e0f1011121314 64 2>&1) && echo yes ||
+    { printf '%s\\n' "$why" | tail -n 1 | grep . || echo "status $?"; }
+"""
 FORWARD = "ipv4/ip_forward"
 BRIDGE = "bridge/bridge-nf-call-iptables"
 NEIGHBOURS = "ipv4/neigh/default/gc_thresh3"
@@ -74,13 +81,15 @@ class Card:
 class Kernel:
     """``links`` has why a link of a kind could not be made, "" where it could; it is empty where none
     could be tried. Settings are None where the kernel has none of that name: ``neighbours`` is the hard
-    limit of its neighbour table. ``bridge_filter``: whether br_netfilter is there or could be loaded."""
+    limit of its neighbour table. ``bridge_filter``: whether br_netfilter is there or could be loaded.
+    ``unencrypted``: why it can't encrypt packets (ESP), "" where it can."""
 
     links: Mapping[str, str]
     forwards: bool | None
     neighbours: int | None
     bridge_filter: bool
     cards: tuple[Card, ...]
+    unencrypted: str = ""
 
 
 def queries(interfaces: Sequence[str]) -> tuple[Query, ...]:
@@ -89,6 +98,7 @@ def queries(interfaces: Sequence[str]) -> tuple[Query, ...]:
         links_query(KINDS),
         query_script(_SETTINGS, FORWARD, BRIDGE, NEIGHBOURS),
         query_script(_CARDS, *interfaces),
+        query_script(_ENCRYPTION),
     )
 
 
@@ -104,7 +114,7 @@ def links_made(told: str, kinds: Mapping[str, str]) -> dict[str, str]:
 
 
 def parse(results: Sequence[Result]) -> Kernel:
-    made, settings, cards = (result.stdout for result in results)
+    made, settings, cards, encryption = (result.stdout for result in results)
     values = table(settings)
     forward = number(values.get(FORWARD, ""))
     return Kernel(
@@ -113,6 +123,7 @@ def parse(results: Sequence[Result]) -> Kernel:
         neighbours=number(values.get(NEIGHBOURS, "")),
         bridge_filter=values.get("br_netfilter") == "yes" or number(values.get(BRIDGE, "")) is not None,
         cards=tuple(_card(line.split("\t")) for line in cards.splitlines() if line.count("\t") >= 2),
+        unencrypted="" if encryption.strip() == "yes" else one_line(encryption, 200) or "it was not told",
     )
 
 

@@ -53,6 +53,7 @@ CHECKS: tuple[Check, ...] = (
     running.engines,
     running.services,
     kernel.links,
+    kernel.encryption,
     kernel.settings,
     kernel.neighbours,
     kernel.checksums,
@@ -88,7 +89,7 @@ OF_A_STORE = frozenset(
     }
 )
 """Checks that say nothing of a swarm, which needs no change of an engine's configuration."""
-OF_A_SWARM: tuple[Check, ...] = (swarm.engines, swarm.members)
+OF_A_SWARM: tuple[Check, ...] = (swarm.engines, swarm.members, swarm.encryption)
 
 
 def findings(fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False) -> list[Finding]:

@@ -14,6 +14,7 @@ from .finding import Finding, Severity, error, note, warning
 
 RISKY = {"vmxnet3": Severity.WARNING, "virtio_net": Severity.NOTE, "hv_netvsc": Severity.NOTE}
 """Drivers whose cards, or whose hypervisors, were seen to get checksums inside VXLAN wrong."""
+ENCRYPTED = "encrypted"
 PASSING_ON = ("bonding", "bridge", "802.1Q VLAN Support", "team", "openvswitch")
 """Drivers of interfaces that leave the checksums to those under them."""
 
@@ -75,6 +76,23 @@ def _of_settings(name: str, kernel: Kernel) -> list[Finding]:
             )
         )
     return found
+
+
+def encryption(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
+    """Without it containers fail to join, and the engine prints its keys in its journal (measured)."""
+    if ENCRYPTED not in fleet.network.options:
+        return []
+    return [
+        error(
+            "kernel.encryption",
+            f"the kernel can't encrypt packets (ESP): {one_line(why, 200)}",
+            matters=f"no container could join the encrypted network {fleet.network.name}",
+            fix="`modprobe esp4`, or a kernel that has it: Debian's own has",
+            host=name,
+        )
+        for name, machine in facts.machines.items()
+        if (why := machine.kernel.unencrypted)
+    ]
 
 
 def neighbours(fleet: Fleet, facts: FleetFacts) -> list[Finding]:

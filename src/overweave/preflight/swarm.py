@@ -11,8 +11,11 @@ from overweave.printable import one_line
 
 from .engine import missing, version
 from .finding import Finding, error
+from .kernel import ENCRYPTED
 
 ATTACHABLE = (1, 13)
+SAFE_OLD, NEW, SAFE = (20, 10, 24), (23, 0), (23, 0, 3)
+"""From when on engines drop what comes in clear on an encrypted network, in the lines of 20.10 and 23.0."""
 FIXES = {
     "locked": "`docker swarm unlock`",
     "pending": "wait till it is back: does TCP 2377 of a manager answer? see `journalctl -u docker`",
@@ -56,6 +59,24 @@ def _of_engine(its: HostFacts) -> list[Finding]:
             )
         ]
     return []
+
+
+def encryption(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
+    """Of an encrypted network: does the engine see to it that all of it is?"""
+    if ENCRYPTED not in fleet.network.options:
+        return []
+    return [
+        error(
+            "engine.encryption",
+            f"Docker {engine.version} lets packets of an encrypted network in and out that are not",
+            matters="CVE-2023-28840, CVE-2023-28841, CVE-2023-28842",
+            fix="upgrade to 20.10.24, 23.0.3 or later",
+            host=name,
+        )
+        for name in fleet.names
+        if isinstance(engine := facts.hosts[name].engine, Engine)
+        and (version(engine.version) < SAFE_OLD or NEW <= version(engine.version) < SAFE)
+    ]
 
 
 def members(fleet: Fleet, facts: FleetFacts) -> list[Finding]:

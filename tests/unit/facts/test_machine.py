@@ -23,8 +23,8 @@ SETTINGS = f"{FORWARD} 1\n{FILTER} 1\n{LIMIT} 1024\n"
 CARDS = "eth0\teth0\tvmxnet3\ton\t\nbond0\tbond0\tbonding\toff\t\nbond0\teth1\tvirtio_net\t\n"
 
 
-def of_kernel(links=LINKS, settings=SETTINGS, cards=CARDS):
-    told = {"unshare": links, "/proc/sys/net": settings, "ethtool": cards}
+def of_kernel(links=LINKS, settings=SETTINGS, cards=CARDS, encryption="yes\n"):
+    told = {"ip xfrm": encryption, "ip link add": links, "/proc/sys/net": settings, "ethtool": cards}
     return kernel.parse(answers(kernel.queries(("eth0", "bond0")), told))
 
 
@@ -40,6 +40,19 @@ def test_a_kernel_that_has_everything():
             Card("bond0", "eth1", "virtio_net", None),
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("yes\n", ""),
+        ("Error: Requested AEAD algorithm not found.\n", "Error: Requested AEAD algorithm not found."),
+        ("status 127\n", "status 127"),
+        (MISSING, "it was not told"),
+    ],
+)
+def test_a_kernel_that_can_not_encrypt_says_why(said, why):
+    assert of_kernel(encryption=said).unencrypted == why
 
 
 @pytest.mark.parametrize(
@@ -191,7 +204,7 @@ LINES = st.sampled_from(
      "-A INPUT", "12.5", "{}"]
 )  # fmt: skip
 PARSERS = {
-    kernel.parse: 3,
+    kernel.parse: 4,
     disks.parse: 1,
     lambda results: clock.parse(results, 1, 2): 1,
     names.parse: 2,

@@ -23,6 +23,7 @@ from overweave.model import SPEC_LABEL
 from overweave.preflight import firewall as firewalls
 from overweave.preflight import store
 from overweave.preflight.everything import findings
+from overweave.preflight.kernel import encryption
 
 GIGA = 10**9
 
@@ -86,6 +87,21 @@ def service(**more):
 
 def test_hosts_that_are_well():
     assert found() == []
+
+
+def test_a_kernel_that_can_not_encrypt_matters_to_an_encrypted_network_alone():
+    machine = kernel(unencrypted="Error: Requested AEAD algorithm not found.")
+    assert found(machine=machine) == []
+    site = Site(inventory_of(2, backend="swarm", store={}, network={"options": {"encrypted": ""}}))
+    facts = replace(site.facts(), machines={"host1": CLEAN, "host2": machine})
+    assert [(f.where, f.told) for f in encryption(site.fleet, facts)] == [
+        (
+            "host2",
+            "error: the kernel can't encrypt packets (ESP): Error: Requested AEAD algorithm not found.: no "
+            "container could join the encrypted network overweave -> `modprobe esp4`, or a kernel that has "
+            "it: Debian's own has",
+        )
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from overweave.facts.swarm import SwarmFacts
 from overweave.preflight import everything
 from overweave.preflight.finding import Severity
 from overweave.preflight.ports import listens, needs
-from overweave.preflight.swarm import engines, members
+from overweave.preflight.swarm import encryption, engines, members
 
 SWARM = {"backend": "swarm", "store": {}}
 
@@ -173,6 +173,32 @@ def test_an_engine_of_another_swarm():
             "`docker swarm leave` if that swarm is not needed",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("version", "leaks"),
+    [
+        ("20.10.5+dfsg1", True),
+        ("20.10.24+dfsg1", False),
+        ("23.0.2", True),
+        ("23.0.3", False),
+        ("26.1.5+dfsg1", False),
+    ],
+)
+def test_an_engine_that_does_not_encrypt_all_carries_no_encrypted_network(version, leaks):
+    made = site(host2={"version": version})
+    for name in ("host1", "host3"):
+        made.boxes[name].version = "26.1.5"
+    assert found(encryption, made) == []
+    made.wanted["network"] = {"options": {"encrypted": ""}}
+    told = (
+        "engine.encryption",
+        "host2",
+        f"Docker {version} lets packets of an encrypted network in and out that are not",
+        "CVE-2023-28840, CVE-2023-28841, CVE-2023-28842",
+        "upgrade to 20.10.24, 23.0.3 or later",
+    )
+    assert found(encryption, made) == ([told] if leaks else [])
 
 
 def test_what_is_for_a_store_says_nothing_of_a_swarm():
