@@ -16,6 +16,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 SLOW = (
     "store_servers",
     "take_back",
+    "migrate",
     "preflight_pairs",
     "doctor",
     "hosts",
@@ -28,6 +29,10 @@ SLOW = (
     "deploy",
     "batches",
     "data_lost",
+    "engines",
+    "etcd",
+    "swarm",
+    "apply_networks",
     "trace",
     "store",
     "bench",
@@ -52,7 +57,7 @@ EXAMPLES = os.environ.get("OVERWEAVE_EXAMPLES")
 settings.register_profile(
     "overweave",
     deadline=None,
-    max_examples=int(EXAMPLES or 60),
+    max_examples=int(EXAMPLES or 30),
     derandomize=not EXAMPLES,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -265,7 +265,9 @@ def test_no_way_to_a_consul_that_is_not_there(clean):
 
 def test_the_lab_lists_its_hosts_and_runs_commands_on_them(bed):
     assert re.search(
-        rf"^{LAB} +host2 +{re.escape(NET)}\.12 +on *$", bed.run("lab.list").ok().out, re.MULTILINE
+        rf"^{LAB} +host2 +20\.10-consul +{re.escape(NET)}\.12 +on *$",
+        bed.run("lab.list").ok().out,
+        re.MULTILINE,
     )
     ran = bed.run("lab.run", "host2", "--name", LAB, "--", "hostname; echo oops >&2; exit 7")
     assert (ran.status, ran.out, ran.err) == (7, "host2\n", "oops\n")

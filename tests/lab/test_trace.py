@@ -60,6 +60,8 @@ def shop(deployed):
     """web on host1 and db on host2, on the overlay."""
     start(deployed, "host1", "web", "overweave")
     start(deployed, "host2", "db", "overweave")
+    # Tests before may have had containers with these addresses on other hosts (moby#52661).
+    deployed.fab("repair", "--yes").ok()
     return deployed
 
 
