@@ -44,8 +44,9 @@ VALUE = re.compile(
     r"|(?P<address>\b(?:10|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d+){2,3}\b)"
     r"|(?P<veth>\bveth[0-9a-f]{7}\b)"
     r"|(?P<namespace>(?<=net:\[)\d+)"
-    # Of an interface, a process, a port that the kernel chose; and times.
-    r"|(?P<number>(?<=@if)\d+|^\d+(?=: \w+[@ ])|(?<=\(pid )\d+|(?<=127\.0\.0\.11:)\d+|(?<=\]:)\d+"
+    # Of an interface, a process, a port that the kernel chose, an overlay; and times.
+    r"|(?P<number>(?<=@if)\d+|(?<=VNI )\d+|^\d+(?=: \w+[@ ])|(?<=\(pid )\d+"
+    r"|(?<=127\.0\.0\.11:)\d+|(?<=\]:)\d+"
     r"|\d+\.\d+(?:/\d+\.\d+)*(?= m?s\b))"
 )
 NOT_COMPARED = "number"

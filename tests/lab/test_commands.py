@@ -198,10 +198,10 @@ def test_the_status_of_an_overlay(deployed):
     }
     ran = deployed.fab("backends").ok()
     assert [line.rstrip() for line in ran.out.splitlines()] == [
-        "host   engine         consul  swarm  uses",
-        "host1  20.10.5+dfsg1  yes     yes    consul",
-        "host2  20.10.5+dfsg1  yes     yes    consul",
-        "host3  20.10.5+dfsg1  yes     yes    consul",
+        "host   engine         consul  etcd  swarm  uses",
+        "host1  20.10.5+dfsg1  yes     yes   yes    consul",
+        "host2  20.10.5+dfsg1  yes     yes   yes    consul",
+        "host3  20.10.5+dfsg1  yes     yes   yes    consul",
         "auto: consul, for host1 uses a cluster store already",
     ]
     assert deployed.state() == before

@@ -389,7 +389,7 @@ def test_a_subnet_that_overlaps_a_docker_network_of_one_host(clean):
         ({"netwrok": {}}, "netwrok: unknown key\n  -> did you mean 'network'?"),
         ({"network": {"subnets": "10.0.0.0/8"}}, "network.subnets: unknown key\n  -> did you mean 'subnet'?"),
         ({"hosts": {}}, "hosts: "),
-        ({"store": {"kind": "etcd"}}, "store.kind: "),
+        ({"store": {"kind": "zookeeper"}}, "store.kind: "),
     ],
     ids=["section", "key", "no hosts", "store"],
 )

@@ -54,6 +54,11 @@ class Bounded:
             raise EndlessAnswer(f"an answer of more than {ANSWER_LIMIT} bytes")
         return data
 
+    def close(self) -> None:
+        """What it runs in may have gone before: a pool's connections go when Python collects the pool."""
+        with contextlib.suppress(EOFError, OSError):
+            self._stream.close()
+
     def makefile(self, *arguments: Any) -> paramiko.ChannelFile:
         # It only receives and sends.
         return paramiko.ChannelFile(self, *arguments)  # type: ignore[arg-type]
