@@ -11,7 +11,6 @@ libnetwork's own is ``jl VTEP NETWORK ENDPOINT`` with ``leave ADDRESS MASK MAC``
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -20,14 +19,12 @@ import msgpack
 from overweave.errors import GossipError
 from overweave.ports import Stream
 
-from .lzw import decompress
-from .wire import COMPRESSED, MAX_NODES, PUSH_PULL, encode
+from .exchange import LIMIT, SECONDS, converse
+from .wire import COMPRESSED, MAX_NODES, PUSH_PULL, inflated
 
 USER, USER_EVENT = 8, 3
 ASKED_FOR = "dummy"
 """The id of an endpoint in the books of an engine that asked for it itself, at a first packet."""
-SECONDS = 5.0
-LIMIT = 2 << 20
 LATEST = 1 << 63
 
 
@@ -85,13 +82,7 @@ def clock(data: bytes) -> int | None:
     try:
         header = _map(unpacker)
         if data[0] == COMPRESSED:
-            buffer = header.get(b"Buf")
-            if not isinstance(buffer, bytes):
-                raise GossipError("the gossip answer has no compressed part")
-            inner = decompress(buffer)
-            if not inner or inner[0] != PUSH_PULL:
-                raise GossipError("the gossip answer is of another kind")
-            found = clock(inner)
+            found = clock(inflated(header))
             if found is None:
                 raise GossipError("the gossip answer breaks off")
             return found
@@ -132,22 +123,11 @@ def _map(unpacker: msgpack.Unpacker) -> dict[bytes, object]:
 
 
 def _clock_of(stream: Stream) -> int:
-    data = b""
-    deadline = time.monotonic() + SECONDS
     with contextlib.closing(stream):
         try:
-            stream.settimeout(SECONDS)
-            stream.sendall(encode(()))
-            while (at := clock(data)) is None:
-                chunk = stream.recv(1 << 16)
-                if not chunk:
-                    raise GossipError("the engine hung up in the middle of its gossip answer")
-                if len(data) > LIMIT or time.monotonic() > deadline:
-                    raise GossipError("the gossip answer has no end")
-                data += chunk
+            return converse(stream, (), clock)
         except (OSError, EOFError) as e:
             raise GossipError(f"gossip: {e}") from e
-    return at
 
 
 def _packed(value: dict[str, object]) -> bytes:

@@ -7,7 +7,7 @@ one map a node, then the user state. An engine compresses its answer: type 9 and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -80,13 +80,7 @@ def decode(data: bytes) -> tuple[Member, ...] | None:
         packed = _maps(body, 1)
         if packed is None:
             return None
-        buffer = packed[0].get(b"Buf")
-        if not isinstance(buffer, bytes):
-            raise GossipError("the gossip answer has no compressed part")
-        inner = decompress(buffer)
-        if not inner or inner[0] != PUSH_PULL:
-            raise GossipError("the gossip answer is of another kind")
-        members = decode(inner)
+        members = decode(inflated(packed[0]))
         if members is None:
             raise GossipError("the gossip answer breaks off")
         return members
@@ -100,6 +94,17 @@ def decode(data: bytes) -> tuple[Member, ...] | None:
         raise GossipError("the gossip answer has no count of members")
     maps = _maps(body, 1 + count)
     return None if maps is None else tuple(_member(fields) for fields in maps[1:])
+
+
+def inflated(packed: Mapping[bytes, object]) -> bytes:
+    """The answer inside of a compressed one. Raises `GossipError` where that is none."""
+    buffer = packed.get(b"Buf")
+    if not isinstance(buffer, bytes):
+        raise GossipError("the gossip answer has no compressed part")
+    inner = decompress(buffer)
+    if not inner or inner[0] != PUSH_PULL:
+        raise GossipError("the gossip answer is of another kind")
+    return inner
 
 
 def _maps(data: bytes, count: int) -> list[dict[bytes, object]] | None:
