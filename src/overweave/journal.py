@@ -82,8 +82,13 @@ SIGNATURES = (
     Signature(
         r"error creating vxlan interface: file exists",
         "a vxlan device of an earlier engine is left over",
-        "restart this host's engine once more; if it stays, reboot the host",
+        "`fab repair` removes it",
         "moby/libnetwork#1765",
+    ),
+    Signature(
+        r'failed to create bridge "(ov-[^"]+)": file exists',
+        "the bridge {0} of an earlier engine is left over",
+        "`fab repair` removes it",
     ),
     Signature(
         r"Value exceeds (\d+) byte limit",

@@ -33,6 +33,7 @@ from .steps import (
     PutKeys,
     RecordBefore,
     RejoinNetwork,
+    RemoveBridge,
     RemoveVxlan,
     RestartEngine,
     RunContainer,
@@ -181,7 +182,13 @@ def note_of(step: Step) -> Note | None:
         case StartContainer():
             return Note("engine", f"docker stop {shlex.quote(step.name)} > /dev/null\n")
         case (
-            MendRows() | DisconnectEndpoint() | RemoveVxlan() | HoldAddresses() | RejoinNetwork() | PutKeys()
+            MendRows()
+            | DisconnectEndpoint()
+            | RemoveBridge()
+            | RemoveVxlan()
+            | HoldAddresses()
+            | RejoinNetwork()
+            | PutKeys()
         ):
             # What they change was a fault, seen twice: to bring it back would help nobody. A container that
             # is taken off a network is put there again by the step itself, also where the step fails; a run

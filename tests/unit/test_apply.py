@@ -388,6 +388,35 @@ def test_errors_of_several_hosts_are_all_told(hosts):
     assert caught.value.exit_code == 3
 
 
+class LeftBridge(FakeEngine):
+    """An engine that meets a bridge which an earlier one has left."""
+
+    def start_container(self, name):
+        raise EngineError(
+            f'starting container {name}: failed to create bridge "ov-000100-d2641": file exists',
+            host=self._where,
+        )
+
+
+def test_a_cause_that_is_known_is_told_with_the_error_where_nothing_is_taken_back(hosts):
+    cause = "cause on {0}: the bridge ov-000100-d2641 of an earlier engine is left over"
+    error = '{0}: starting container c: failed to create bridge "ov-000100-d2641": file exists'
+    way_out = "  -> `fab repair` removes it"
+    hosts["a"].engine = LeftBridge("a")
+    assert error_of(lambda: hosts.do(StartContainer("a", "why", "c"))).splitlines() == [
+        error.format("a"),
+        "  " + cause.format("a"),
+        "  " + way_out,
+    ]
+    hosts["b"].engine = LeftBridge("b")
+    both = error_of(lambda: hosts.do(StartContainer("a", "why", "c"), StartContainer("b", "why", "c")))
+    assert both.splitlines() == [
+        error.format("a"),
+        error.format("b"),
+        *("  " + line for name in "ab" for line in (cause.format(name), way_out)),
+    ]
+
+
 def test_a_cancelled_run_changes_nothing(hosts):
     hosts.cancel.set()
     with pytest.raises(Interrupted):

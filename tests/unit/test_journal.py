@@ -40,6 +40,9 @@ LINES = {
     "error creating vxlan interface: file exists": (
         "a vxlan device of an earlier engine is left over (moby/libnetwork#1765)"
     ),
+    'bridge creation in sandbox failed: failed to create bridge "ov-000100-d2641": file exists': (
+        "the bridge ov-000100-d2641 of an earlier engine is left over"
+    ),
     "Unexpected response code: 413 (Value exceeds 524288 byte limit)": (
         "the store refuses a value above 524288 bytes (docker/classicswarm#1941)"
     ),

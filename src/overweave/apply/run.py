@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from overweave import undo
 from overweave.audit import FAILED, OK, ROLLED_BACK
-from overweave.errors import ConnectionProblem, EngineError, Interrupted, OverweaveError
+from overweave.errors import ConnectionProblem, EngineError, FleetError, Interrupted, OverweaveError
 from overweave.fleet import each
-from overweave.journal import SINCE_THE_CHANGE, causes
+from overweave.journal import SINCE_THE_CHANGE, Cause, causes
 from overweave.steps import JoinGossip, PassGate, Plan, RemoveFile, RestartEngine, Stage, Step
 
 from .gate import pass_gate
@@ -154,15 +155,20 @@ def _causes(error: OverweaveError, world: World, hosts: list[str]) -> list[str]:
         of_journal = causes(logs.values[host][0].stdout) if host in logs.values else ()
         found = [*(causes(error.message) if host == error.host else ()), *of_journal]
         told = dict.fromkeys(cause for cause in found if spoken_of or not cause.passing)
-        for cause in list(told)[:2]:
-            said += [f"cause on {host}: {cause.text}", f"  -> {cause.remedy}"]
+        said += _told(host, list(told)[:2])
     return said
+
+
+def _told(host: str, found: Iterable[Cause]) -> list[str]:
+    return [line for its in found for line in (f"cause on {host}: {its.text}", f"  -> {its.remedy}")]
 
 
 def _take_back(error: OverweaveError, world: World, done: Done) -> None:
     """Put all unsettled hosts back, and tell in the error why it happened and how the hosts are now."""
     hosts = [host for host in world.writers if host in done.unsettled]
     if not hosts:
+        for its in error.failures if isinstance(error, FleetError) else (error,):
+            error.also += _told(its.host, causes(its.message)[:2]) if its.host else []
         return
 
     def one(host: str) -> None:

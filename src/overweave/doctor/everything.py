@@ -34,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     endpoints.unheld,
     endpoints.names,
     leaks.devices,
+    leaks.bridges,
     leaks.namespaces,
     room.addresses,
     room.values,
