@@ -153,11 +153,16 @@ class HostState:
 
 @dataclass
 class Bed:
-    """Three hosts, and a folder with an inventory of them and a home of its own."""
+    """Three hosts, and a folder with an inventory of them and a home of its own.
+
+    ``loaded``: clean hosts have the images that a deployment needs. To upload them takes a third of what a
+    deployment on clean hosts takes (7 of 20 s of processor time, three hosts).
+    """
 
     lab: Lab
     folder: Path
     pristine: dict[str, HostState] = field(default_factory=dict)
+    loaded: bool = False
     deployed: dict[str, HostState] | None = None
     undo: list[Callable[[], object]] = field(default_factory=list)
 
@@ -344,21 +349,52 @@ class Bed:
         if not self.pristine:
             self._wipe(host.name for host in self.hosts)
             self.pristine = self.state()
-        try:
-            as_it_is = self.state()
-        except docker.errors.DockerException:
-            # What one test has killed must not fail the next.
-            self._wipe(host.name for host in self.hosts)
-            as_it_is = self.state()
-        if as_made(as_it_is) == as_made(self.pristine):
+        if as_made(self._state_or_wiped()) == as_made(self.pristine):
             return
         self.fab("destroy-overlay", "--yes")
-        now = self.state()
+        now = self._state_or_wiped()
         self._wipe(name for name in now if now[name].as_made != self.pristine[name].as_made)
         left = differences(self.pristine, self.state())
         assert not left, left
 
+    def _state_or_wiped(self) -> dict[str, HostState]:
+        """What one test has killed must not fail the next, nor what it has removed."""
+        try:
+            self._load(host.name for host in self.hosts)
+            return self.state()
+        except docker.errors.DockerException:
+            self._wipe(host.name for host in self.hosts)
+            return self.state()
+
+    def make_bare(self) -> None:
+        """Clean hosts, which have no image at all."""
+        self.make_clean()
+        for host in self.hosts:
+            with closing(self.at(host.name)) as engine:
+                for image in self._images() if self.loaded else ():
+                    engine.remove_image(image)
+
+    def _images(self) -> tuple[str, ...]:
+        wanted = self.wanted()
+        return wanted["store"]["image"], wanted["images"]["probe"]
+
+    def _load(self, names: Iterable[str]) -> None:
+        """Give hosts what they lack of the images."""
+
+        def load(name: str) -> None:
+            with closing(self.at(name)) as engine:
+                there = {tag for its in engine.images() for tag in its["RepoTags"] or ()}
+            for image in self._images():
+                if image not in there:
+                    archive = Path(self.wanted()["images"]["archives"][image])
+                    assert self.lab.host(name).run(("docker", "load"), stdin=archive.read_bytes()).ok
+
+        with ThreadPoolExecutor(len(self.hosts)) as pool:
+            list(pool.map(load, names if self.loaded else ()))
+
     def _wipe(self, names: Iterable[str]) -> None:
+        names = tuple(names)
+
         def wipe(name: str) -> None:
             host = self.lab.host(name)
             assert host.run(("sh", "-c", WIPE), timeout=SECONDS).ok
@@ -366,10 +402,11 @@ class Bed:
 
         with ThreadPoolExecutor(len(self.hosts)) as pool:
             list(pool.map(wipe, names))
+        self._load(names)
 
     def make_deployed(self) -> None:
         """The overlay of the inventory on all hosts, proven."""
-        if self.deployed is None or self.state() != self.deployed:
+        if self.deployed is None or self._state_or_wiped() != self.deployed:
             self.deploy("--replace-network").ok()
             self.deployed = self.state()
 

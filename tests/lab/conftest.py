@@ -13,14 +13,23 @@ def bed(tmp_path_factory):
     with bed_of(lab, tmp_path_factory.mktemp("bed")) as made:
         # What happens on a host is the same with one server, and three take longer.
         made.write_inventory(servers=1)
+        made.loaded = True
         made.make_clean()
         yield made
 
 
 @pytest.fixture
 def clean(bed):
-    """The bed without an overlay, as after the first boot."""
+    """The bed without an overlay, as after the first boot, but with the images of one."""
     bed.make_clean()
+    yield bed
+    bed.mend()
+
+
+@pytest.fixture
+def bare(bed):
+    """The bed without an overlay and without an image."""
+    bed.make_bare()
     yield bed
     bed.mend()
 

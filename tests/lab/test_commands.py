@@ -95,11 +95,11 @@ def test_editors_get_what_an_inventory_may_say(bed):
     assert json.loads(bed.run("inventory-schema").ok().out) == schema()
 
 
-def test_a_plan_on_clean_hosts_writes_nothing(clean):
-    before = clean.state()
-    ran = clean.fab("plan-overlay").ok()
+def test_a_plan_on_clean_hosts_writes_nothing(bare):
+    before = bare.state()
+    ran = bare.fab("plan-overlay").ok()
     assert ran.said == ""
-    assert clean.state() == before
+    assert bare.state() == before
     assert "host1\n  note what is there now, so that it can be left that way again\n" in ran.out
     part = ran.out.partition("\nhost2\n")[2].partition("\nhost3\n  the same, with their own names")[0]
     assert f"  write {DROP_IN}\n      because the engine needs the cluster flags\n" in part
@@ -121,9 +121,6 @@ def test_a_plan_on_clean_hosts_writes_nothing(clean):
 
 
 def test_a_plan_names_the_containers_of_users_that_restart(clean):
-    archive = clean.wanted()["images"]["archives"]["busybox:1.30.1"]
-    with open(archive, "rb") as file:
-        assert clean.hosts[1].run(("docker", "load"), stdin=file.read()).ok
     clean.undo.append(clean.make_clean)
     run = "docker run -d --stop-signal KILL busybox:1.30.1 sleep 1000"
     clean.do("host2", f"{run.replace('-d', '-d --name web')}; {run.replace('-d', '-d --name db')}")
@@ -326,27 +323,27 @@ def test_the_lab_breaks_hosts_and_mends_them(bed):
         bed.mend()
 
 
-def test_images_of_plain_archives_go_up_only_where_they_are_missing(clean, tmp_path):
+def test_images_of_plain_archives_go_up_only_where_they_are_missing(bare, tmp_path):
     """A root file system as a tar has no metadata: the inventory gives what runs in it."""
-    archives = clean.wanted()["images"]["archives"]
+    archives = bare.wanted()["images"]["archives"]
     with open(archives["busybox:1.30.1"], "rb") as file:
-        assert clean.hosts[1].run(("docker", "load"), stdin=file.read()).ok
-    clean.undo.append(clean.make_clean)
+        assert bare.hosts[1].run(("docker", "load"), stdin=file.read()).ok
+    bare.undo.append(bare.make_clean)
     plain = tmp_path / "plain.tar"
-    clean.do("host2", "docker create --name it busybox:1.30.1 && docker export -o /root/plain.tar it")
-    clean.do("host2", "docker import /root/plain.tar plain:1 && docker rm it")
-    plain.write_bytes((clean.hosts[1].etc.parent / "root/plain.tar").read_bytes())
-    clean.do("host2", "rm /root/plain.tar")
-    inventory = clean.wanted()
+    bare.do("host2", "docker create --name it busybox:1.30.1 && docker export -o /root/plain.tar it")
+    bare.do("host2", "docker import /root/plain.tar plain:1 && docker rm it")
+    plain.write_bytes((bare.hosts[1].etc.parent / "root/plain.tar").read_bytes())
+    bare.do("host2", "rm /root/plain.tar")
+    inventory = bare.wanted()
     inventory["images"]["probe"] = "plain:1"
     inventory["images"]["archives"]["plain:1"] = {
         "path": str(plain),
         "entrypoint": ["sleep"],
         "command": ["1000"],
     }
-    path = clean.write("i.yml", inventory)
-    before = clean.state()["host2"].as_made["images"]
-    ran = clean.deploy(inventory=path)
+    path = bare.write("i.yml", inventory)
+    before = bare.state()["host2"].as_made["images"]
+    ran = bare.deploy(inventory=path)
     assert ran.status == 0, ran
     assert GREEN in ran.out
     uploads = sorted(
@@ -357,12 +354,12 @@ def test_images_of_plain_archives_go_up_only_where_they_are_missing(clean, tmp_p
         "host1     upload image plain:1",
         "host3     upload image plain:1",
     ]
-    shown = clean.do(
+    shown = bare.do(
         "host3", "docker image inspect -f '{{json .Config.Entrypoint}} {{json .Config.Cmd}}' plain:1"
     )
     assert shown == '["sleep"] ["1000"]\n'
-    assert "overweave-anchor-overweave-host3" in clean.do("host3", "docker ps")
-    assert clean.state()["host2"].as_made["images"] == before
-    clean.fab("destroy-overlay", "--yes", inventory=path).ok()
-    assert clean.state()["host2"].as_made["images"] == before
-    assert clean.state()["host3"].as_made["images"] == {}
+    assert "overweave-anchor-overweave-host3" in bare.do("host3", "docker ps")
+    assert bare.state()["host2"].as_made["images"] == before
+    bare.fab("destroy-overlay", "--yes", inventory=path).ok()
+    assert bare.state()["host2"].as_made["images"] == before
+    assert bare.state()["host3"].as_made["images"] == {}

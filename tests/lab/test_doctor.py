@@ -28,16 +28,9 @@ INSIDE = 'in=$(ls -d /run/docker/netns/*-*); inside() { nsenter --net=$in "$@"; 
 def fresh_engines(bed):
     """Engines whose books hold nothing: what the tests before these have left there would mislead."""
     bed.make_deployed()
-    with ThreadPoolExecutor(len(HOSTS)) as pool:
-        list(
-            pool.map(
-                lambda name: bed.do(
-                    name, "systemctl reset-failed docker docker.socket; systemctl restart docker"
-                ),
-                HOSTS,
-            )
-        )
-    # Without the store, which restarts too, an engine can't take back the endpoint of its anchor.
+    # The store's host last: without it an engine takes its time to stop, and leaves its anchor's endpoint.
+    for name in reversed(HOSTS):
+        bed.do(name, "systemctl reset-failed docker docker.socket; systemctl restart docker")
     bed.fab("repair", "--yes")
     yield
     # What the engines remember of these tests would mislead those that come behind.

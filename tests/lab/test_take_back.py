@@ -171,16 +171,16 @@ def test_a_store_that_does_not_take_its_new_settings(deployed):
     assert GREEN in deployed.fab("validate-overlay").ok().out
 
 
-def test_a_disk_that_is_full(clean):
+def test_a_disk_that_is_full(bare):
     """Where the engine unpacks what is loaded into it."""
     place = "/var/lib/docker/tmp"
     sabotage(
-        clean,
+        bare,
         "host1",
         f"mkdir -p {place}; mount -t tmpfs -o size=1m none {place}",
         f"umount {place} 2>/dev/null; true",
     )
-    fails(clean, "host1: ", "no space left on device", "cause on host1: a disk is full", TAKEN_BACK)
+    fails(bare, "host1: ", "no space left on device", "cause on host1: a disk is full", TAKEN_BACK)
 
 
 def test_an_engine_that_is_killed_whenever_it_starts(clean):
@@ -249,7 +249,7 @@ def test_the_power_of_a_host_is_lost(clean):
 def test_the_operators_machine_is_lost(clean):
     """SIGKILL in the middle: every host notices, and takes back what was begun."""
     before = clean.state()
-    ran = clean.broken_off("host1     upload image consul", signal.SIGKILL, "deploy-overlay", "--yes")
+    ran = clean.broken_off("host1     run container consul", signal.SIGKILL, "deploy-overlay", "--yes")
     assert ran.status == -signal.SIGKILL
     wait_for(lambda: are_as_before(clean, before), 60, "the hosts as they were")
     ran = clean.deploy("--wait-lock", "30")
