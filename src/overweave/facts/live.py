@@ -8,7 +8,7 @@ from functools import cached_property
 
 from overweave.command import query_script
 from overweave.errors import EngineError, OverweaveError
-from overweave.ports import Reader
+from overweave.ports import Reader, unless_gone
 from overweave.printable import one_line
 
 from . import attachments, containers, namespaces
@@ -111,11 +111,7 @@ def inspect(reader: Reader, names: Iterable[str]) -> frozenset[str]:
     has them some time later. Raises `EngineError` where it can't tell; one that is not there has none."""
     found = set()
     for name in names:
-        try:
-            its = containers.inspect(reader.engine, reader.host.name, name)
-        except EngineError as e:
-            if e.status == 404:
-                continue
-            raise
-        found |= {endpoint.id for endpoint in its.endpoints if endpoint.id}
+        its = unless_gone(containers.inspect, reader.engine, reader.host.name, name)
+        endpoints = its.endpoints if its else ()
+        found |= {endpoint.id for endpoint in endpoints if endpoint.id}
     return frozenset(found)
