@@ -71,15 +71,14 @@ def prove(session: Session) -> ServiceProof:
 
 def _manager(session: Session, facts: FleetFacts) -> str:
     """A host whose engine manages the swarm, and has a leader."""
-    if facts.swarm is not None and facts.swarm.leader:
-        for name in session.fleet.names:
-            engine = facts.hosts[name].engine
-            if isinstance(engine, Engine) and engine.member.active and engine.member.manager:
-                return name
-    raise Refused(
-        "no host here is a manager of the swarm that has a leader",
-        hint="`fab status` shows the managers; name one with -H, too",
-    )
+    leads = facts.swarm is not None and facts.swarm.leader
+    found = facts.manager(session.fleet.names) if leads else ""
+    if not found:
+        raise Refused(
+            "no host here is a manager of the swarm that has a leader",
+            hint="`fab status` shows the managers; name one with -H, too",
+        )
+    return found
 
 
 def _nodes(session: Session, facts: FleetFacts) -> dict[str, str]:
