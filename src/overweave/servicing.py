@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import proving
 from .command import query_script
 from .errors import Refused
@@ -66,7 +68,7 @@ def prove(session: Session) -> ServiceProof:
     found = ServiceProof(fleet.network.name, fleet.names, checks)
     without = _without_ipvs(session) if any(kind in NEEDS_IPVS for _, kind in found.red) else ()
     spent = session.clock.monotonic() - started
-    return ServiceProof(fleet.network.name, fleet.names, checks, without, spent)
+    return replace(found, without_ipvs=without, seconds=spent)
 
 
 def _manager(session: Session, facts: FleetFacts) -> str:
