@@ -19,9 +19,10 @@ from pydantic import BaseModel, BeforeValidator, Field, JsonValue, ValidationErr
 from . import sources
 from .errors import InventoryError, UsageError
 from .inventory_base import Model, Name, OptionText, parse_subnet
-from .inventory_networks import SECTIONS, GivenNetwork, wanted_networks
+from .inventory_networks import SECTIONS, GivenNetwork, only_in_swarm, wanted_networks
 from .model import (
     CONSUL,
+    ENCRYPTED,
     ETCD,
     IMAGES,
     MTU_OPTION,
@@ -346,12 +347,8 @@ def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
 
 def refuse_encrypted(fleet: Fleet) -> None:
     """Raises `InventoryError` where the network is to be encrypted, and its backend can't have that."""
-    if "encrypted" in fleet.network.options and not fleet.in_swarm:
-        raise InventoryError(
-            "network.options.encrypted",
-            "works in Swarm mode only: with a cluster store containers fail to join",
-            hint="remove it, or say `backend: swarm`",
-        )
+    if ENCRYPTED in fleet.network.options and not fleet.in_swarm:
+        raise only_in_swarm(f"network.options.{ENCRYPTED}")
 
 
 def _store(wanted: _Store, backend: str) -> Store:

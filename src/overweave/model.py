@@ -13,6 +13,9 @@ from pathlib import Path
 from .wanted import WantedNetwork
 
 MTU_OPTION = "com.docker.network.driver.mtu"
+ENCRYPTED = "encrypted"
+VNIS_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
+"""Options of an overlay. Engines of a swarm add the last one by themselves."""
 PROBE_LABEL = "io.overweave.probe"
 SPEC_LABEL = "io.overweave.spec"
 ANCHOR_LABEL = "io.overweave.anchor"

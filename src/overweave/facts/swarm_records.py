@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
 from overweave.errors import EngineError
+from overweave.model import VNIS_OPTION
 from overweave.ports import EngineReader, Json
 from overweave.printable import one_line
 
@@ -18,7 +19,6 @@ from .libnetwork import Endpoint, Network, Records, Subnet
 from .networks import plugs
 from .typed import objects, text
 
-VNIS = "com.docker.network.driver.overlay.vxlanid_list"
 INGRESS = "ingress"
 
 
@@ -88,7 +88,7 @@ def _carries(network: NetworkFact) -> bool:
 
 
 def _network(its: NetworkFact) -> Network:
-    vnis = its.options.get(VNIS, "").split(",")
+    vnis = its.options.get(VNIS_OPTION, "").split(",")
     found = []
     # Subnets of IPv6 have no VNI (libnetwork's overlay driver).
     for subnet, vni in zip((s for s in its.subnets if ":" not in s), vnis, strict=False):
