@@ -46,6 +46,7 @@ WANTED = NETWORK | {
     "backend": "what carries the overlay: consul, etcd, swarm, or auto: what all can do (default: auto)",
 }
 ALONE = {"wait-lock": "seconds to wait for another run on these hosts (default: don't wait)"}
+DRY_RUN = {"dry-run": "print the plan and end"}
 BATCH = {"batch": "how many engines restart at once, as in 1 or 25%, with a health gate behind each batch"}
 CHECKS = {
     "check": f"only checks whose name matches this regular expression: {', '.join(NAMES)}",
@@ -64,7 +65,8 @@ JSON = {"json": reports.PROOF["json"]}
     | BATCH
     | ALONE
     | reports.PROOF
-    | {"yes": "don't ask before containers stop", "dry-run": "print the plan and end"},
+    | DRY_RUN
+    | {"yes": "don't ask before containers stop"},
 )
 def deploy_overlay(
     c: FleetContext,
