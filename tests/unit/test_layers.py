@@ -45,6 +45,7 @@ LAYERS = (
 STRANGERS = ("backends", "stores", "adapters")
 """Packages whose modules don't import each other, but for what they share."""
 SHARED = {
+    "backends/cluster_host",
     "adapters/http_stream",
     "adapters/host_keys",
     "adapters/ssh_errors",
