@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 from tests.lab.bed import DROP_IN, GREEN, LAB, NET, load
 
-from overweave.inventory import schema
+from overweave.inventory_sections import schema
 from overweave.lab.waiting import wait_for
 
 pytestmark = pytest.mark.lab
