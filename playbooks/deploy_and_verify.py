@@ -9,7 +9,7 @@ with new probes; then `status`. It ends at the first step that fails or is not g
 How to undo: `fab destroy-overlay -H …` leaves the hosts as they were.
 """
 
-from overweave.cli import tasks
+from overweave.cli import looking, tasks
 from overweave.cli.executor import FleetContext, cluster_task
 
 
@@ -22,4 +22,4 @@ def deploy_and_verify(c: FleetContext, inventory: str | None = None, yes: bool =
     """
     tasks.deploy_overlay(c, inventory=inventory, yes=yes)
     tasks.validate_overlay(c, inventory=inventory, new_containers=True)
-    tasks.status(c, inventory=inventory)
+    looking.status(c, inventory=inventory)

@@ -5,16 +5,15 @@ Pure. Where nothing fits all hosts the answer is the best store: preflight names
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from . import store_host
 from .facts.engine import Engine
 from .facts.host import HostFacts
-from .model import AUTO, CONSUL, ETCD, IMAGES, SWARM, Fleet
-from .preflight.engine import version
+from .model import AUTO, CONSUL, IMAGES, SWARM, TITLES, Fleet
+from .preflight.engine import FIRST_WITHOUT_A_STORE, version
 
-LAST_WITH_A_STORE = (22, 6)
 FIRST_WITH_ATTACHABLE = (1, 13)
 LIVE_RESTORE = "live-restore, which forbids it"
 """Why an engine can be in no swarm that needs no other one for that."""
@@ -43,9 +42,9 @@ def choose(fleet: Fleet, hosts: Mapping[str, HostFacts]) -> tuple[str, str]:
         return SWARM, f"{name}, whose engine is down, was deployed in a swarm"
     if fleet.store.external:
         return CONSUL, "the inventory names a store"
-    kinds = [fleet.store.kind] if fleet.store.decided else list(NO_STORE)
+    kinds = [fleet.store.kind] if fleet.store.decided else list(TITLES)
     without, *_ = found = [
-        {n: why for n, engine in engines.items() if (why := NO_STORE[kind](engine))} for kind in kinds
+        {n: why for n, engine in engines.items() if (why := no_store(engine, kind))} for kind in kinds
     ]
     if not without:
         return kinds[0], "all engines have a cluster store"
@@ -59,26 +58,13 @@ def choose(fleet: Fleet, hosts: Mapping[str, HostFacts]) -> tuple[str, str]:
     return kinds[0], "no backend fits all engines"
 
 
-def no_consul(engine: Engine) -> str:
-    """Why an engine can have no store in Consul, "" where it can."""
-    if version(engine.version) >= LAST_WITH_A_STORE:
+def no_store(engine: Engine, kind: str) -> str:
+    """Why an engine can have no store of that kind, "" where it can."""
+    if version(engine.version) >= FIRST_WITHOUT_A_STORE:
         return f"Docker {engine.version}, without a cluster store"
-    if not engine.speaks_consul:
-        return f"Docker {engine.version}, built without Consul"
+    if not engine.speaks(kind):
+        return f"Docker {engine.version}, built without {TITLES[kind]}"
     return ""
-
-
-def no_etcd(engine: Engine) -> str:
-    """Why an engine can have no store in etcd, "" where it can."""
-    if version(engine.version) >= LAST_WITH_A_STORE:
-        return f"Docker {engine.version}, without a cluster store"
-    if not engine.speaks_etcd:
-        return f"Docker {engine.version}, built without etcd"
-    return ""
-
-
-NO_STORE: Mapping[str, Callable[[Engine], str]] = {CONSUL: no_consul, ETCD: no_etcd}
-"""The kinds of store, the best first, and what tells why an engine can't have one."""
 
 
 def no_swarm(engine: Engine) -> str:
@@ -123,8 +109,8 @@ def abilities(fleet: Fleet, hosts: Mapping[str, HostFacts]) -> Abilities:
 def _ability(its: HostFacts) -> Ability:
     engine = its.engine
     if not isinstance(engine, Engine):
-        return Ability(its.name, "no Docker", dict.fromkeys((*NO_STORE, SWARM), engine.why), "")
-    reasons = {kind: why(engine) for kind, why in NO_STORE.items()} | {SWARM: no_swarm(engine)}
+        return Ability(its.name, "no Docker", dict.fromkeys((*TITLES, SWARM), engine.why), "")
+    reasons = {kind: no_store(engine, kind) for kind in TITLES} | {SWARM: no_swarm(engine)}
     uses = SWARM if engine.member.there else store_host.told_kind(its)
     return Ability(its.name, engine.version, {name: why for name, why in reasons.items() if why}, uses)
 

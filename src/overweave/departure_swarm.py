@@ -8,7 +8,7 @@ from .departure import WHY, engine_down, users_on_overlays
 from .errors import Refused
 from .facts.engine import Engine
 from .facts.live import Live
-from .facts.swarm import REACHABLE, READY, Node, SwarmFacts
+from .facts.swarm import READY, Node, SwarmFacts
 from .model import ANCHOR_LABEL, PROBE_LABEL, Fleet
 from .overlay import gateway_bridge
 from .steps import (
@@ -52,7 +52,7 @@ def leaving(fleet: Fleet, live: Live, name: str, *, disconnect: bool) -> Plan:
             hint="move or remove them, or add --disconnect to take them off it: they run on without it",
         )
     node = _node_of(live, engine.member.node, its.identity.hostname)
-    at = manager(fleet, live, besides=name)
+    at = live.fleet.manager(fleet.names, besides=name)
     if engine.member.there and not at:
         raise Refused(
             "no other manager of its swarm is among these hosts: without it the overlay is gone from all",
@@ -99,7 +99,7 @@ def forgetting(fleet: Fleet, live: Live, name: str, address: str) -> tuple[Plan,
             host=name,
             hint=f"`fab remove-host {name}` takes a host out that answers; else power it off",
         )
-    at = manager(fleet, live, besides=name)
+    at = live.fleet.manager(fleet.names, besides=name)
     if not at:
         raise Refused(NO_LEADER, host=name, hint="name a host that is a manager, too")
     return (
@@ -135,19 +135,3 @@ def _named(its: SwarmFacts, name: str, address: str) -> Node | None:
     found = [n for n in nodes if (n.address == address if address else name in (n.name, n.address))]
     # A machine that was made anew has the address, and the name, of the one that is gone.
     return min(found, key=lambda n: n.state == "ready", default=None)
-
-
-def manager(fleet: Fleet, live: Live, *, besides: str) -> str:
-    """A host whose engine is a reachable manager, "" for none."""
-    nodes = live.fleet.swarm.nodes if live.fleet.swarm else {}
-    return next(
-        (
-            name
-            for name in fleet.names
-            if name != besides
-            and isinstance(engine := live.fleet.hosts[name].engine, Engine)
-            and (node := nodes.get(engine.member.node))
-            and node.manager == REACHABLE
-        ),
-        "",
-    )

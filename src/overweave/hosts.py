@@ -230,7 +230,7 @@ def _boot_units(live: Live) -> tuple[Stage, ...]:
 def _await_down(session: Session, live: Live, name: str, address: str) -> Live:
     """A host that has just lost its power is ready to the managers till they miss three heartbeats of it. One
     that is ready then does answer, and is refused by `departure_swarm`."""
-    at = departure_swarm.manager(session.fleet, live, besides=name)
+    at = live.fleet.manager(session.fleet.names, besides=name)
     if not at:
         return live
     session.progress("", f"{name} is still ready to the swarm's managers: wait until they miss it")

@@ -5,23 +5,23 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address
+from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, JsonValue, ValidationError
+from pydantic import ValidationError
 
 from . import sources
 from .errors import InventoryError, UsageError
-from .inventory_base import Model, Name, OptionText, parse_subnet
-from .inventory_networks import SECTIONS, GivenNetwork, wanted_networks
+from .inventory_networks import only_in_swarm, wanted_networks
+from .inventory_sections import GivenArchive, GivenHost, GivenInventory, GivenStore, first_error
 from .model import (
     CONSUL,
+    ENCRYPTED,
     ETCD,
     IMAGES,
     MTU_OPTION,
@@ -38,18 +38,11 @@ from .model import (
     Store,
     Swarm,
 )
-from .printable import one_line
 
 SIZE_LIMIT = 1 << 20
 """Characters of an inventory; ten thousand hosts fit."""
 VALUES_LIMIT = 100_000
 """Values of an inventory, its aliases expanded."""
-
-IMAGE = r"^[a-z0-9][a-zA-Z0-9_./:@-]{0,254}$"
-CALENDAR = r"[A-Za-z0-9*][A-Za-z0-9*.,:/~_ +-]{1,79}"
-MINUTES, HOURS = (5, 6, 10, 12, 15, 20, 30), (1, 2, 3, 4, 6, 8, 12)
-FOLDER = r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
-ADVERTISE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$|^\d{1,3}(\.\d{1,3}){3}$"
 
 
 def parse_mtu(value: int) -> int:
@@ -59,116 +52,6 @@ def parse_mtu(value: int) -> int:
             f"--mtu: {value} is not an MTU", hint="take the underlay's, from 1280 to 65535 bytes"
         )
     return value
-
-
-def parse_kind(value: object) -> object:
-    """Of a store. ZooKeeper is one that engines have, and that carries nothing (measured on 20.10.5 and
-    20.10.24): they take its list of names for one of keys. Raises `ValueError`."""
-    if value == "zookeeper":
-        raise ValueError(
-            "carries no overlay: Docker 20.10 panics in it (libnetwork.(*endpointCnt).Key); take consul or "
-            "etcd, or leave `store` out for a swarm"
-        )
-    return value
-
-
-def parse_every(value: object) -> str:
-    """How often something is done: minutes that divide an hour, hours that divide a day, a word, or a
-    calendar expression, which systemd on the hosts knows better. Raises `ValueError`."""
-    text = str(value)
-    number, unit = (int(text[:-1]), text[-1]) if re.fullmatch(r"\d{1,6}[a-zA-Z]", text) else (0, "")
-    if unit and not (unit == "m" and number in MINUTES) and not (unit == "h" and number in HOURS):
-        raise ValueError(f"'{text}' divides no day: take 5m, 15m, 30m, 1h, 6h, 12h, daily or weekly")
-    if not re.fullmatch(CALENDAR, text):
-        raise ValueError(f"'{one_line(text, 100)}' is no calendar expression such as Mon..Fri 03:00")
-    return text
-
-
-def parse_external(value: object) -> str:
-    """``ADDRESS`` or ``ADDRESS:PORT`` of a Consul as all hosts reach it. Raises `ValueError`."""
-    text = str(value)
-    address, colon, port = text.partition(":")
-    try:
-        its = IPv4Address(address)
-    except AddressValueError:
-        raise ValueError(f"'{one_line(text, 100)}' is no IPv4 address, with or without a port") from None
-    if its.is_loopback or its.is_unspecified:
-        raise ValueError(f"'{text}' is another machine on each host: give an address that all of them reach")
-    if colon and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
-        raise ValueError(f"'{one_line(text, 100)}' has no port from 1 to 65535")
-    return text
-
-
-_Image = Annotated[str, Field(pattern=IMAGE)]
-_Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-class _Ssh(Model):
-    user: str | None = None
-    port: _Port | None = None
-    key: str | None = None
-    known_hosts: str | None = None
-
-
-class _Host(_Ssh):
-    address: Annotated[str, Field(min_length=1, pattern=r"^[^\s,@]+$")] | None = None
-    advertise: Annotated[str, Field(pattern=ADVERTISE)] | None = None
-    store: bool = False
-    manager: bool = False
-    zone: Name | None = None
-
-
-class _Network(Model):
-    name: Name = Network.name
-    subnet: Annotated[IPv4Network, BeforeValidator(parse_subnet)] = Network.subnet
-    mtu: Annotated[int, Field(ge=1280, le=65535)] | None = None
-    options: dict[str, OptionText] = {}
-
-
-class _Schedule(Model):
-    every: Annotated[str, BeforeValidator(parse_every)] = Schedule.every
-    keep: Annotated[int, Field(ge=1, le=1000)] = Schedule.keep
-    folder: Annotated[str, Field(pattern=FOLDER, max_length=200)] = Schedule.folder
-
-
-class _Store(Model):
-    kind: Annotated[Literal["consul", "etcd"], BeforeValidator(parse_kind)] | None = None
-    image: _Image | None = None
-    port: _Port | None = None
-    servers: Literal[1, 3, 5] | None = None
-    options: dict[str, JsonValue] = {}
-    backup: _Schedule = _Schedule()
-    external: Annotated[str, BeforeValidator(parse_external)] | None = None
-    tls: bool = Store.tls
-    run_as: Literal["container", "service"] = "container"
-
-
-class _Swarm(Model):
-    managers: Annotated[int, Field(ge=1, le=7)] | None = None
-    port: Annotated[int, Field(ge=1024, le=49151)] = Swarm.port
-    pool: Annotated[IPv4Network, BeforeValidator(parse_subnet)] | None = None
-
-
-class _Archive(Model):
-    path: str
-    entrypoint: list[str] = []
-    command: list[str] = []
-
-
-class _Images(Model):
-    probe: _Image = Images.probe
-    archives: dict[_Image, str | _Archive] = {}
-
-
-class _Inventory(Model):
-    ssh: _Ssh = _Ssh()
-    hosts: Annotated[dict[Name, _Host | None], Field(min_length=1)]
-    backend: Literal["auto", "consul", "etcd", "swarm"] = "auto"
-    network: _Network = _Network()
-    store: _Store = _Store()
-    swarm: _Swarm = _Swarm()
-    images: _Images = _Images()
-    networks: dict[Name, GivenNetwork] | None = None
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -243,19 +126,11 @@ def parse_listed(text: str) -> Fleet:
     return parse(text)
 
 
-def schema() -> dict[str, Any]:
-    """JSON Schema of an inventory, for editors."""
-    told = _Inventory.model_json_schema()
-    return (
-        {"$schema": "https://json-schema.org/draft/2020-12/schema"} | told | {"title": "Overweave inventory"}
-    )
-
-
 def _validated(data: dict[str, Any], folder: Path) -> Fleet:
     try:
-        wanted = _Inventory.model_validate(data)
+        wanted = GivenInventory.model_validate(data)
     except ValidationError as e:
-        raise _first_error(e) from e
+        raise first_error(e) from e
     return _fleet(wanted, folder)
 
 
@@ -300,10 +175,10 @@ def _refuse_bombs(data: object) -> None:
             left += value
 
 
-def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
+def _fleet(wanted: GivenInventory, folder: Path) -> Fleet:
     hosts = []
     for name, given in wanted.hosts.items():
-        host = given or _Host()
+        host = given or GivenHost()
         access = Access(
             address=host.address or name,
             user=host.user or wanted.ssh.user,
@@ -319,7 +194,7 @@ def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
     _refuse_ours(hosts, wanted.store)
     archives = {}
     for image, spec in wanted.images.archives.items():
-        archive = _Archive(path=spec) if isinstance(spec, str) else spec
+        archive = GivenArchive(path=spec) if isinstance(spec, str) else spec
         archives[image] = Archive(
             _path(folder, archive.path, f"images.archives.{image}") or folder,
             tuple(archive.entrypoint),
@@ -346,15 +221,11 @@ def _fleet(wanted: _Inventory, folder: Path) -> Fleet:
 
 def refuse_encrypted(fleet: Fleet) -> None:
     """Raises `InventoryError` where the network is to be encrypted, and its backend can't have that."""
-    if "encrypted" in fleet.network.options and not fleet.in_swarm:
-        raise InventoryError(
-            "network.options.encrypted",
-            "works in Swarm mode only: with a cluster store containers fail to join",
-            hint="remove it, or say `backend: swarm`",
-        )
+    if ENCRYPTED in fleet.network.options and not fleet.in_swarm:
+        raise only_in_swarm(f"network.options.{ENCRYPTED}")
 
 
-def _store(wanted: _Store, backend: str) -> Store:
+def _store(wanted: GivenStore, backend: str) -> Store:
     address, _, port = (wanted.external or "").partition(":")
     # An image, a port and options are of one kind.
     of_one_kind = {"kind", "image", "port", "options", "run_as", "tls", "backup"}
@@ -369,7 +240,7 @@ def _store(wanted: _Store, backend: str) -> Store:
     return Store(**dict(wanted) | {"backup": Schedule(**dict(wanted.backup))} | more)
 
 
-def _refuse_ours(hosts: Sequence[Host], wanted: _Store) -> None:
+def _refuse_ours(hosts: Sequence[Host], wanted: GivenStore) -> None:
     """What is for a store of ours says nothing to one that somebody else runs, nor an image to a service."""
     if wanted.run_as == SERVICE and "image" in wanted.model_fields_set:
         raise InventoryError(
@@ -392,7 +263,7 @@ def _refuse_ours(hosts: Sequence[Host], wanted: _Store) -> None:
         )
 
 
-def _refuse_other_backends(hosts: Sequence[Host], wanted: _Inventory) -> None:
+def _refuse_other_backends(hosts: Sequence[Host], wanted: GivenInventory) -> None:
     """What is for one backend says nothing to another one that was asked for by name."""
     managers = [host.name for host in hosts if host.manager]
     if wanted.backend == SWARM:
@@ -443,53 +314,6 @@ def _path(folder: Path, text: str | None, where: str) -> Path | None:
     except RuntimeError as e:
         user = text.split("/")[0].removeprefix("~")
         raise InventoryError(where, f"there is no user '{user}'") from e
-
-
-def _first_error(error: ValidationError) -> InventoryError:
-    """The first thing that is wrong, at its path, in the reader's words instead of the library's."""
-    errors = error.errors()
-    # A union reports every branch; a mapping was never meant to be the plain path.
-    fitting = [e for e in errors if not ("str" in e["loc"] and isinstance(e["input"], dict))]
-    first = next((e for e in fitting if e["type"] == "extra_forbidden"), (fitting or errors)[0])
-    # A union adds its branch to the path, as in archives.x.str; only real keys belong there.
-    where = ".".join(str(part) for part in first["loc"] if str(part) not in {"str", "_Archive", "[key]"})
-    kind, given = first["type"], first["input"]
-    shown = one_line(repr(given), 100)
-    key = str(first["loc"][-1]) if first["loc"] else ""
-    if kind == "extra_forbidden":
-        return InventoryError(where, "unknown key", hint=_nearest(key, first["loc"]))
-    if kind == "model_type":
-        return InventoryError(where, f"must be a mapping, not {shown}", hint="see inventory/example.yml")
-    if kind == "missing":
-        return InventoryError(where, "is missing", hint="see inventory/example.yml")
-    if kind == "value_error":
-        return InventoryError(where, str(first["ctx"]["error"]))
-    if kind == "string_pattern_mismatch":
-        return InventoryError(
-            where, f"'{one_line(given, 100)}' is not allowed here", hint="see inventory/example.yml"
-        )
-    return InventoryError(where, f"{first['msg'][0].lower()}{first['msg'][1:]}, not {shown}")
-
-
-def _nearest(key: str, location: tuple[int | str, ...]) -> str:
-    sections: dict[str, type[BaseModel]] = {
-        "hosts": _Host,
-        "ssh": _Ssh,
-        "network": _Network,
-        "store": _Store,
-        "swarm": _Swarm,
-        "images": _Images,
-    }
-    model: type[BaseModel] = _Inventory if len(location) == 1 else sections.get(str(location[0]), _Inventory)
-    if location[:2] == ("images", "archives"):
-        model = _Archive
-    if location[:2] == ("store", "backup"):
-        model = _Schedule
-    if location[0] == "networks" and len(location) > 1:
-        model = SECTIONS.get(str(location[2]) if len(location) > 3 else "", GivenNetwork)
-    known = list(model.model_fields)
-    close = difflib.get_close_matches(key, known, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
 
 
 def _refuse_twins(hosts: Iterable[Host]) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from . import ranges
 from .errors import InventoryError
 from .inventory_base import Model, Name, OptionText, parse_subnet
-from .model import MTU_OPTION, Fleet
+from .model import ENCRYPTED, MTU_OPTION, Fleet
 from .printable import one_line
 from .wanted import BRIDGE, IPVLAN, LABEL, MACVLAN, ON_PARENT, OVERLAY, Joining, Subnet, WantedNetwork
 
@@ -148,6 +148,14 @@ def _network(name: str, given: GivenNetwork, fleet: Fleet) -> WantedNetwork:
     )
 
 
+def only_in_swarm(path: str) -> InventoryError:
+    return InventoryError(
+        path,
+        "works in Swarm mode only: with a cluster store containers fail to join",
+        hint="remove it, or say `backend: swarm`",
+    )
+
+
 def _refuse_other_drivers(at: str, given: GivenNetwork, fleet: Fleet) -> None:
     """Keys that say nothing to the driver, and what has a key of its own."""
     set_ = given.model_fields_set
@@ -167,18 +175,14 @@ def _refuse_other_drivers(at: str, given: GivenNetwork, fleet: Fleet) -> None:
                 f"{at}.{key}", f"is for {told}", hint=f"remove it, or change `driver: {given.driver}`"
             )
     if given.encrypted and not fleet.in_swarm:
-        raise InventoryError(
-            f"{at}.encrypted",
-            "works in Swarm mode only: with a cluster store containers fail to join",
-            hint="remove it, or say `backend: swarm`",
-        )
+        raise only_in_swarm(f"{at}.encrypted")
     if given.mode is not None and given.mode not in MODES[given.driver]:
         raise InventoryError(
             f"{at}.mode",
             f"'{one_line(given.mode, 60)}' is none of {given.driver}",
             hint=f"take one of {', '.join(MODES[given.driver])}",
         )
-    keys = {MTU_OPTION: "mtu", "encrypted": "encrypted", "parent": "parent"}
+    keys = {MTU_OPTION: "mtu", ENCRYPTED: "encrypted", "parent": "parent"}
     keys |= {f"{driver}_mode": "mode" for driver in ON_PARENT}
     for option in given.options:
         if option in keys:

@@ -13,6 +13,9 @@ from pathlib import Path
 from .wanted import WantedNetwork
 
 MTU_OPTION = "com.docker.network.driver.mtu"
+ENCRYPTED = "encrypted"
+VNIS_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
+"""Options of an overlay. Engines of a swarm add the last one by themselves."""
 PROBE_LABEL = "io.overweave.probe"
 SPEC_LABEL = "io.overweave.spec"
 ANCHOR_LABEL = "io.overweave.anchor"
@@ -101,6 +104,8 @@ class Schedule:
 AUTO, CONSUL, ETCD, SWARM = "auto", "consul", "etcd", "swarm"
 """What carries the overlay: what all engines can do, a cluster store in Consul or in etcd, the engines' own
 swarm."""
+TITLES = {CONSUL: "Consul", ETCD: "etcd"}
+"""The kinds of store, the best first, as people write them."""
 IMAGES = {CONSUL: "hashicorp/consul:1.15.4", ETCD: "quay.io/coreos/etcd:v3.4.23"}
 PORTS = {CONSUL: 8500, ETCD: 2379}
 """What each kind of store is run from, and where it listens, unless somebody says otherwise."""
@@ -138,7 +143,7 @@ class Store:
     @property
     def title(self) -> str:
         """Its kind, as people write it."""
-        return "etcd" if self.in_etcd else "Consul"
+        return TITLES[self.kind]
 
     @property
     def https(self) -> int:

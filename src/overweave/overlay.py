@@ -11,7 +11,7 @@ from .facts.attachments import Attachment
 from .facts.engine import Engine, NetworkFact
 from .facts.fleet import FleetFacts
 from .facts.host import HostFacts
-from .model import MTU_OPTION, PROBE_LABEL, SPEC_LABEL, VXLAN_OVERHEAD, Fleet
+from .model import MTU_OPTION, PROBE_LABEL, SPEC_LABEL, VNIS_OPTION, VXLAN_OVERHEAD, Fleet
 from .steps import RemoveContainer, RemoveNetwork
 
 GATEWAY_BRIDGE = "docker_gwbridge"
@@ -69,9 +69,7 @@ def network_differences(fleet: Fleet, facts: FleetFacts, there: NetworkFact) -> 
     spec = network_spec(fleet, facts)["Options"]
     assert isinstance(spec, dict)
     default = {MTU_OPTION: "1500"}
-    for key in sorted(
-        spec.keys() | (there.options.keys() - {"com.docker.network.driver.overlay.vxlanid_list"})
-    ):
+    for key in sorted(spec.keys() | (there.options.keys() - {VNIS_OPTION})):
         is_, should = (o.get(key, default.get(key, "unset")) for o in (there.options, spec))
         if is_ != should:
             found.append(f"option {key} {is_}, wanted {should}")

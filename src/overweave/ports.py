@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from .command import Change, Query, Result, Secret
+from .errors import EngineError
 from .model import Archive, Host
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Json = Any
 """Decoded JSON from an engine or a store: untrusted, of any shape."""
@@ -40,6 +44,16 @@ Recorder = Callable[[Record], None]
 
 def unrecorded(record: Record) -> None:
     """A `Recorder` that forgets."""
+
+
+def unless_gone(call: Callable[P, T], *its: P.args, **more: P.kwargs) -> T | None:
+    """What a call of an engine gives, None where what it is about is not there."""
+    try:
+        return call(*its, **more)
+    except EngineError as e:
+        if e.status != 404:
+            raise
+        return None
 
 
 class Stream(Protocol):

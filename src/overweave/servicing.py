@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import proving
 from .command import query_script
 from .errors import Refused
@@ -66,20 +68,19 @@ def prove(session: Session) -> ServiceProof:
     found = ServiceProof(fleet.network.name, fleet.names, checks)
     without = _without_ipvs(session) if any(kind in NEEDS_IPVS for _, kind in found.red) else ()
     spent = session.clock.monotonic() - started
-    return ServiceProof(fleet.network.name, fleet.names, checks, without, spent)
+    return replace(found, without_ipvs=without, seconds=spent)
 
 
 def _manager(session: Session, facts: FleetFacts) -> str:
     """A host whose engine manages the swarm, and has a leader."""
-    if facts.swarm is not None and facts.swarm.leader:
-        for name in session.fleet.names:
-            engine = facts.hosts[name].engine
-            if isinstance(engine, Engine) and engine.member.active and engine.member.manager:
-                return name
-    raise Refused(
-        "no host here is a manager of the swarm that has a leader",
-        hint="`fab status` shows the managers; name one with -H, too",
-    )
+    leads = facts.swarm is not None and facts.swarm.leader
+    found = facts.manager(session.fleet.names) if leads else ""
+    if not found:
+        raise Refused(
+            "no host here is a manager of the swarm that has a leader",
+            hint="`fab status` shows the managers; name one with -H, too",
+        )
+    return found
 
 
 def _nodes(session: Session, facts: FleetFacts) -> dict[str, str]:

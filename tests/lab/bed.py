@@ -320,6 +320,16 @@ class Bed:
             },
         )
 
+    def living(self, *names: str) -> dict[str, tuple[str, str, str]]:
+        """Main process of each engine, and since when app-NAME runs there, a user's container."""
+        found = {}
+        for name in names:
+            with closing(self.at(name)) as engine:
+                its = engine.inspect_container(f"app-{name}")
+            pid = self.do(name, "systemctl show -p MainPID --value docker.service")
+            found[name] = (pid, its["Id"], its["State"]["StartedAt"])
+        return found
+
     def pids(self) -> list[int]:
         """Main process of every engine."""
         return [its.alive["pid"] for its in self.state().values()]

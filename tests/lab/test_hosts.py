@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import pytest
 from tests.lab.bed import NOTHING_TO_DO, SLOT, bed_of, differences, fresh, load
 
@@ -47,17 +45,6 @@ def start(bed, name):
     )
 
 
-def living(bed, *names):
-    """Main process of each engine, and since when each app runs."""
-    found = {}
-    for name in names:
-        with closing(bed.at(name)) as engine:
-            its = engine.inspect_container(f"app-{name}")
-        pid = bed.do(name, "systemctl show -p MainPID --value docker.service")
-        found[name] = (pid, its["Id"], its["State"]["StartedAt"])
-    return found
-
-
 def told(bed, *words):
     file = bed.folder / "told.json"
     file.unlink(missing_ok=True)
@@ -78,7 +65,7 @@ def unknown(bed, gone, *names):
 
 
 def test_a_host_is_added_and_no_other_engine_restarts(begun):
-    before = living(begun, *FIRST)
+    before = begun.living(*FIRST)
     nobody = begun.fab("add-host", "host9", "--yes")
     assert (nobody.status, nobody.said) == (
         2,
@@ -92,7 +79,7 @@ def test_a_host_is_added_and_no_other_engine_restarts(begun):
     assert "12 of 12 directed pairs green" in ran.out
     others = [s["does"] for stage in result["stages"] for s in stage["steps"] if s["host"] in FIRST]
     assert set(others) == {"change overweave-boot.service"}
-    assert living(begun, *FIRST) == before
+    assert begun.living(*FIRST) == before
     assert begun.deploy().out == NOTHING_TO_DO
     again = begun.fab("add-host", "host4").ok()
     assert again.out == "nothing to do: host4 carries all of it, and is proven\n"
@@ -100,7 +87,7 @@ def test_a_host_is_added_and_no_other_engine_restarts(begun):
 
 def test_a_host_that_is_off_is_replaced_by_a_new_machine(begun):
     start(begun, "host4")
-    before = living(begun, *FIRST)
+    before = begun.living(*FIRST)
     lab = begun.lab
     with locked(lab.spec.lock, keep=True):
         lab.host("host4").erase()
@@ -111,7 +98,7 @@ def test_a_host_that_is_off_is_replaced_by_a_new_machine(begun):
     does = [s["does"] for stage in result["stages"] for s in stage["steps"]]
     assert "take the agent host4 out of the store" in does
     assert result["proof"]["green"]
-    assert living(begun, *FIRST) == before
+    assert begun.living(*FIRST) == before
     assert begun.fab("doctor").ok().out.endswith("nothing found\n")
     # Its name and its address are free again.
     start(begun, "host4")
@@ -135,7 +122,7 @@ def test_a_host_that_answers_is_not_dead_and_a_server_does_not_leave(begun):
 
 def test_a_dead_server_is_removed_without_it_and_another_host_takes_its_place(begun):
     rest = NAMES[1:]
-    before = living(begun, *rest)
+    before = begun.living(*rest)
     host = begun.lab.host("host1")
     faults.power_off(host)
     unasked = begun.fab("remove-host", "host1", "--dead")
@@ -148,13 +135,13 @@ def test_a_dead_server_is_removed_without_it_and_another_host_takes_its_place(be
     assert ran.status == 0, ran
     assert ran.out.endswith(f"; remove line 3 of {begun.inventory}, which names it\n")
     assert (result["address"], result["proof"]["green"]) == (f"{NET}.11", True)
-    assert living(begun, *rest) == before
+    assert begun.living(*rest) == before
     unknown(begun, f"{NET}.11", *rest)
 
 
 def test_a_host_that_comes_back_is_told_of_and_leaves_as_it_was(begun):
     rest = NAMES[1:]
-    before = living(begun, *rest)
+    before = begun.living(*rest)
     faults.power_on(begun.lab.host("host1"))
     these = ("-H", ",".join(rest))
 
@@ -172,7 +159,7 @@ def test_a_host_that_comes_back_is_told_of_and_leaves_as_it_was(begun):
     ran, result = told(begun, "remove-host", "host1", "--disconnect", "--yes")
     assert ran.status == 0, ran
     assert (result["kind"], result["proof"]["green"]) == ("host-removed", True)
-    assert living(begun, *rest) == before
+    assert begun.living(*rest) == before
     assert "Up " in begun.do("host1", "docker ps --filter name=app-host1")
     begun.do("host1", "docker rm -f app-host1; docker rmi $(docker images -q)")
     assert differences({"host1": begun.pristine["host1"]}, {"host1": begun.state()["host1"]}) == []

@@ -26,17 +26,6 @@ def users(deployed):
     remove_all(deployed)
 
 
-def running(bed, names=HOSTS):
-    """Main process of each engine, and since when each app runs."""
-    found = {}
-    for name in names:
-        with closing(bed.at(name)) as engine:
-            its = engine.inspect_container(f"app-{name}")
-        pid = bed.do(name, "systemctl show -p MainPID --value docker.service")
-        found[name] = (pid, its["Id"], its["State"]["StartedAt"])
-    return found
-
-
 def networks(bed):
     """Ids of the overlay networks by name, which all hosts must know alike."""
     found = set()
@@ -102,7 +91,7 @@ def test_what_would_be_lost_is_refused_or_forced_and_the_store_as_it_was_is_kept
     users.do("host1", "docker network create -d overlay --subnet 10.212.0.0/16 front")
     users.undo.append(lambda: users.do("host1", "docker network rm front 2> /dev/null || true"))
     front = networks(users)["front"][:12]
-    before = (running(users), networks(users))
+    before = (users.living(*HOSTS), networks(users))
     its = backup_file.read(Path(file))
     (network,) = its.about.networks
     another = replace(its.about, networks=(replace(network, id="f" * 64, vnis=(300,)),))
@@ -119,7 +108,7 @@ def test_what_would_be_lost_is_refused_or_forced_and_the_store_as_it_was_is_kept
         "on: it would be gone, and containers that are stopped on it could not start\n"
         "  -> take a newer backup, or add --force to let it go",
     )
-    assert (running(users), networks(users)) == before
+    assert (users.living(*HOSTS), networks(users)) == before
     unasked = users.fab("store-restore", file, "--force")
     told_date = f"{its.about.made:%Y-%m-%d %H:%M:%S}.{its.about.made.microsecond // 1000:03}Z"
     assert (unasked.status, unasked.said) == (
@@ -130,7 +119,7 @@ def test_what_would_be_lost_is_refused_or_forced_and_the_store_as_it_was_is_kept
     )
     ran, result = told(users, "store-restore", file, "--force", "--yes")
     assert (ran.status, result["healthy"]) == (0, True), ran
-    assert (running(users), networks(users)) == (before[0], {"overweave": before[1]["overweave"]})
+    assert (users.living(*HOSTS), networks(users)) == (before[0], {"overweave": before[1]["overweave"]})
     kept = Path(result["before"])
     assert kept.parent == users.home / ".local/state/overweave/backups"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
@@ -142,14 +131,14 @@ def test_a_store_whose_data_is_destroyed_comes_back_under_containers_that_notice
     users.do("host1", "rm -rf /var/backups/overweave; systemctl start overweave-backup")
     image = users.wanted()["images"]["probe"]
     users.do("host2", f"docker run -d --name app-later --network overweave {image} sleep 9999")
-    before = (running(users), networks(users))
+    before = (users.living(*HOSTS), networks(users))
     # Its volume goes with all it has held; engines are left with what they remember.
     users.do("host1", "docker rm -f consul && docker volume rm overweave-consul")
     ran, result = told(users, "store-restore", "host1:newest", "--yes")
     assert (ran.status, result["healthy"], result["before"]) == (0, True, None), ran
     assert result["backup"]["consul"] == "1.8.7"
     assert [stage["title"] for stage in result["stages"]] == ["store", "restore", "gossip"]
-    assert (running(users), networks(users)) == before
+    assert (users.living(*HOSTS), networks(users)) == before
     assert alive(users) == directed(*HOSTS)
     ran, state = told(users, "store-status")
     assert (ran.status, state["healthy"]) == (0, True), ran

@@ -8,7 +8,7 @@ import pytest
 from tests.golden.site import Site, inventory_of
 from tests.golden.test_plans import begun, deployed
 
-from overweave.backend import abilities, choose, no_consul, settle
+from overweave.backend import abilities, choose, no_store, settle
 from overweave.inventory import parse
 
 
@@ -135,7 +135,7 @@ def test_a_store_that_the_inventory_names_is_used():
 )
 def test_why_an_engine_can_have_no_store_in_consul(changes, why):
     made = site(1, changes={"host1": changes})
-    assert no_consul(facts(made)["host1"].engine) == why
+    assert no_store(facts(made)["host1"].engine, "consul") == why
 
 
 @pytest.mark.parametrize("asked", ["consul", "swarm"])

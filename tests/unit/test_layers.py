@@ -16,6 +16,7 @@ LAYERS = (
     {"command", "sources"},
     {"ports", "render", "inventory_base"},
     {"inventory_networks"},
+    {"inventory_sections"},
     {"fleet", "waiting", "inventory"},
     {"gossip", "audit", "firewall"},
     {"stores"},
@@ -45,6 +46,7 @@ LAYERS = (
 STRANGERS = ("backends", "stores", "adapters")
 """Packages whose modules don't import each other, but for what they share."""
 SHARED = {
+    "backends/cluster_host",
     "adapters/http_stream",
     "adapters/host_keys",
     "adapters/ssh_errors",
@@ -66,7 +68,7 @@ EDGE = {
     "invoke": ("adapters/ssh", "cli/"),
     "yaml": ("inventory",),
     "cryptography": ("certificates",),
-    "pydantic": ("inventory", "inventory_base", "inventory_networks"),
+    "pydantic": ("inventory", "inventory_base", "inventory_networks", "inventory_sections"),
     "jinja2": ("render",),
     "rich": ("report/", "cli/"),
     "msgpack": ("gossip/wire", "gossip/events", "stores/snapshot_contents"),

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overweave import inventory, sources
+from overweave import inventory, inventory_sections, sources
 from overweave.errors import UsageError
 from overweave.inventory import parse, parse_listed
 from overweave.model import Access, Host
@@ -228,7 +228,7 @@ def test_whatever_such_a_tool_says_ends_in_a_fleet_or_in_an_error_of_ours(one, t
 
 
 def test_the_schema_takes_the_example_and_no_unknown_key():
-    schema = inventory.schema()
+    schema = inventory_sections.schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     example = yaml.safe_load(EXAMPLE.read_text())
     jsonschema.validate(example, schema)

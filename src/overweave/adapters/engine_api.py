@@ -54,9 +54,14 @@ class EngineApi:
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def _call(self, doing: str) -> Iterator[_Client]:
-        with recorded(self._record, self._host.name, f"engine: {doing}"), self._mapped(doing) as client:
-            yield client
+    def _call(self, doing: str, *, fine: tuple[int, ...] = ()) -> Iterator[_Client]:
+        """``fine``: the statuses of an answer that says that there is nothing to do."""
+        try:
+            with recorded(self._record, self._host.name, f"engine: {doing}"), self._mapped(doing) as client:
+                yield client
+        except EngineError as e:
+            if e.status not in fine:
+                raise
 
     @contextlib.contextmanager
     def _mapped(self, doing: str) -> Iterator[_Client]:
@@ -170,24 +175,19 @@ class EngineApi:
             client.stop(name)
 
     def remove_container(self, name: str) -> None:
-        try:
-            with self._call(f"removing container {name}") as client:
-                client.remove_container(name, force=True, v=True)
-        except EngineError as e:
-            # 409: "removal of container … is already in progress", which ends the same way.
-            if e.status not in (404, 409):
-                raise
+        # 409: "removal of container … is already in progress", which ends the same way.
+        with self._call(f"removing container {name}", fine=(404, 409)) as client:
+            client.remove_container(name, force=True, v=True)
 
     def end_container(self, name: str) -> None:
         try:
-            with self._call(f"ending container {name}") as client:
+            with self._call(f"ending container {name}", fine=(404,)) as client:
                 client.kill(name)
                 client.wait(name, condition="removed")
         except EngineError as e:
-            if e.status == 409:  # it does not run: created and never started
-                self.remove_container(name)
-            elif e.status != 404:
+            if e.status != 409:
                 raise
+            self.remove_container(name)  # it does not run: created and never started
 
     def create_network(self, spec: Mapping[str, Json]) -> str:
         with self._call(f"creating network {spec['Name']}") as client:
@@ -251,36 +251,25 @@ class EngineApi:
             client.send_json("/swarm/join", body)
 
     def leave_swarm(self) -> None:
-        try:
-            with self._call("leaving the swarm") as client:
-                client.leave_swarm(force=True)
-        except EngineError as e:
-            if e.status != 503:  # "This node is not part of a swarm"
-                raise
+        # 503: "This node is not part of a swarm".
+        with self._call("leaving the swarm", fine=(503,)) as client:
+            client.leave_swarm(force=True)
 
     def change_node(self, node: str, version: int, spec: Mapping[str, Json]) -> None:
         with self._call(f"changing the node {node}") as client:
             client.send_json(f"/nodes/{node}/update", spec, version=version)
 
     def remove_node(self, node: str) -> None:
-        try:
-            with self._call(f"removing the node {node}") as client:
-                client.remove_node(node, force=True)
-        except EngineError as e:
-            if e.status != 404:
-                raise
+        with self._call(f"removing the node {node}", fine=(404,)) as client:
+            client.remove_node(node, force=True)
 
     def create_service(self, spec: Mapping[str, Json]) -> str:
         with self._call(f"creating service {spec['Name']}") as client:
             return str(client.send_json("/services/create", spec)["ID"])
 
     def remove_service(self, id_: str) -> None:
-        try:
-            with self._call(f"removing service {id_}") as client:
-                client.remove_service(id_)
-        except EngineError as e:
-            if e.status != 404:
-                raise
+        with self._call(f"removing service {id_}", fine=(404,)) as client:
+            client.remove_service(id_)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -21,7 +21,7 @@ from overweave.facts.libnetwork import ENDPOINTS
 from overweave.facts.moving import kept
 from overweave.facts.networks import NONE_HERE
 from overweave.fleet import each
-from overweave.ports import Engine
+from overweave.ports import Engine, unless_gone
 from overweave.steps import (
     ConnectContainer,
     DisconnectEndpoint,
@@ -67,7 +67,11 @@ def remove_network(step: RemoveNetwork, engine: Engine, world: World) -> None:
     """With what containers of ours, which are gone, have left on it. Raises `EngineError` if it is used."""
 
     def gone() -> None:
-        unless_gone(lambda: engine.remove_network(step.name), hint=_has_endpoints(step.name))
+        try:
+            unless_gone(engine.remove_network, step.name)
+        except EngineError as e:
+            e.hint = e.hint or _has_endpoints(step.name)
+            raise
 
     try:
         # Of 25 engines that let go of it at once, one was late with it (2 of 25 teardowns).
@@ -99,12 +103,8 @@ def disconnect_endpoint(step: DisconnectEndpoint, engine: Engine, world: World) 
     that off the network. Raises `Refused` where it has one."""
     if world.store.get(f"{ENDPOINTS}{step.network}/{step.endpoint}/") is None:
         return
-    try:
-        found = engine.container(step.name)
-    except EngineError as e:
-        if e.status != 404:
-            raise
-    else:
+    found = unless_gone(engine.container, step.name)
+    if found is not None:
         its = f"{str(found['Name']).lstrip('/')} ({str(found['Id'])[:12]})"
         raise Refused(
             f"endpoint {step.name} of network {step.network_name} can't be disconnected here: the engine "
@@ -112,7 +112,7 @@ def disconnect_endpoint(step: DisconnectEndpoint, engine: Engine, world: World) 
             hint=f"`docker network disconnect -f {step.network_name} {step.name}` on a host that has no "
             "container of that name, and none whose id begins with it",
         )
-    unless_gone(lambda: engine.disconnect(step.network, step.name))
+    unless_gone(engine.disconnect, step.network, step.name)
 
 
 def rejoin_network(step: RejoinNetwork, engine: Engine, world: World) -> None:
@@ -120,12 +120,9 @@ def rejoin_network(step: RejoinNetwork, engine: Engine, world: World) -> None:
 
     Whatever fails, it is put on the network again: that is tried even after an interruption.
     """
-    try:
-        found = engine.container(step.container)
-    except EngineError as e:
-        if e.status == 404:
-            return
-        raise
+    found = unless_gone(engine.container, step.container)
+    if found is None:
+        return
     networks = found["NetworkSettings"]["Networks"]
     its = networks.get(step.network_name)
     if its and step.endpoint and its.get("EndpointID") != step.endpoint:
@@ -138,7 +135,7 @@ def rejoin_network(step: RejoinNetwork, engine: Engine, world: World) -> None:
     failed: OverweaveError | None = None
     try:
         if step.network_name in networks:
-            persist(lambda: unless_gone(lambda: engine.disconnect(step.network, step.container)), world)
+            persist(lambda: unless_gone(engine.disconnect, step.network, step.container), world)
         try:
             if step.keep:
                 hold_addresses(step.keep, world)
@@ -208,24 +205,21 @@ def start_containers(step: StartContainers, engine: Engine, world: World) -> Non
     """A container that is gone by now is no error."""
 
     def start(name: str) -> None:
-        persist(lambda: unless_gone(lambda: engine.start_container(name)), world)
+        persist(lambda: unless_gone(engine.start_container, name), world)
 
     each(step.names, start, cancel=world.cancel).all()
 
 
 def stop_containers(step: StopContainers, engine: Engine, world: World) -> None:
-    each(step.names, lambda name: unless_gone(lambda: engine.stop_container(name)), cancel=world.cancel).all()
+    each(step.names, lambda name: unless_gone(engine.stop_container, name), cancel=world.cancel).all()
 
 
 def rewire_container(step: RewireContainer, engine: Engine, world: World) -> None:
     """An engine takes a container that is stopped off a network by its name, whether it knows that or not,
     and puts it on one that it will know when the container starts (measured with a worker, 20.10)."""
-    try:
-        found = engine.container(step.container)
-    except EngineError as e:
-        if e.status == 404:
-            return
-        raise
+    found = unless_gone(engine.container, step.container)
+    if found is None:
+        return
     if (found.get("State") or {}).get("Running"):
         engine.stop_container(step.container)
     on = set((found.get("NetworkSettings") or {}).get("Networks") or {})
@@ -283,12 +277,3 @@ def persist(act: Callable[[], object], world: World, *, also: Sequence[str] = ()
     except DeadlineExceeded:
         if len(failures) > 1 or not attempt():
             raise failures[-1] from None
-
-
-def unless_gone(remove: Callable[[], None], *, hint: str = "") -> None:
-    try:
-        remove()
-    except EngineError as e:
-        if e.status != 404:
-            e.hint = e.hint or hint
-            raise

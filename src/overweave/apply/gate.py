@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 from overweave.command import query
 from overweave.errors import ConnectionProblem, DeadlineExceeded, EngineError, StoreError
 from overweave.facts.text import properties
 from overweave.facts.unit import UNIT
 from overweave.fleet import each
+from overweave.ports import Engine, unless_gone
 from overweave.steps import PassGate
 from overweave.stores.consul import NODES
 from overweave.waiting import wait_until
@@ -93,7 +94,7 @@ def _containers_back(host: str, step: PassGate, world: World) -> None:
     missing = list(step.containers.get(host, ()))
 
     def back() -> bool:
-        missing[:] = [name for name in missing if _should_run(engine.container, name)]
+        missing[:] = [name for name in missing if _should_run(engine, name)]
         return not missing
 
     try:
@@ -109,13 +110,8 @@ def _start_again(host: str, names: Collection[str], world: World) -> None:
     """Start what ran before and no policy starts. One that does not start is told, and holds nothing up."""
     engine = world.writers[host].engine
     for name in sorted(names):
-        try:
-            found = engine.container(name)
-        except EngineError as e:
-            if e.status == 404:  # it removed itself when it stopped
-                continue
-            raise
-        if (found.get("State") or {}).get("Running"):
+        found = unless_gone(engine.container, name)
+        if found is None or (found.get("State") or {}).get("Running"):  # gone: it removed itself
             continue
         world.progress(host, f"start container {name} again: it has no restart policy")
         try:
@@ -150,15 +146,10 @@ def _stays_up(host: str, world: World) -> None:
         raise
 
 
-def _should_run(inspect: Callable[[str], object], name: str) -> bool:
+def _should_run(engine: Engine, name: str) -> bool:
     """Whether a container does not run that its restart policy starts with the engine."""
-    try:
-        found = inspect(name)
-    except EngineError as e:
-        if e.status == 404:  # it removed itself when it stopped
-            return False
-        raise
-    if not isinstance(found, dict):
+    found = unless_gone(engine.container, name)
+    if not isinstance(found, dict):  # it removed itself when it stopped
         return False
     policy = ((found.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name")
     running = (found.get("State") or {}).get("Running")

@@ -15,7 +15,7 @@ from overweave.facts.record import PATH as RECORD_PATH
 from overweave.facts.unit import UNIT
 from overweave.gossip import events
 from overweave.gossip.exchange import PORT
-from overweave.ports import Progress, Writer
+from overweave.ports import Progress, Writer, unless_gone
 from overweave.steps import (
     RELOAD,
     AwaitAgent,
@@ -82,7 +82,6 @@ from .endpoints import (
     run_container,
     start_containers,
     stop_containers,
-    unless_gone,
 )
 from .forget_agent import forget_agent
 from .overlay_rows import mend_rows, remove_bridge, remove_vxlan
@@ -234,9 +233,9 @@ def perform(step: Step, world: World) -> None:
         case RemoveContainer():
             engine.remove_container(step.name)
         case RemoveVolume():
-            unless_gone(lambda: engine.remove_volume(step.name))
+            unless_gone(engine.remove_volume, step.name)
         case RemoveImage():
-            unless_gone(lambda: engine.remove_image(step.name))
+            unless_gone(engine.remove_image, step.name)
         case MendRows():
             mend_rows(step, writer)
         case DisconnectEndpoint():
@@ -252,7 +251,7 @@ def perform(step: Step, world: World) -> None:
         case PutKeys():
             _put(step, world)
         case LeaveNetwork():
-            persist(lambda: unless_gone(lambda: engine.disconnect(step.network, step.container)), world)
+            persist(lambda: unless_gone(engine.disconnect, step.network, step.container), world)
         case ConnectContainer():
             connect_container(step, engine, world)
         case ForgetAgent():

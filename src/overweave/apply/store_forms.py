@@ -25,6 +25,12 @@ folder=$(docker volume inspect -f '{{.Mountpoint}}' "$2") && [ "$folder" ] && rm
 FORGET_SERVICE = """\
 systemctl stop "$1" && rm -rf "$2/raft"
 """
+_PEERS = """\
+umask 077
+cat > "$folder/raft/peers.json.new"
+sync "$folder/raft/peers.json.new" 2> /dev/null || true
+mv "$folder/raft/peers.json.new" "$folder/raft/peers.json"
+"""
 RECOVER_CONTAINER = (
     "set -e\n"
     + _DOCKER
@@ -32,23 +38,20 @@ RECOVER_CONTAINER = (
 folder=$(docker volume inspect -f '{{.Mountpoint}}' "$2")
 test -d "$folder/raft"
 docker stop -t 5 "$1" > /dev/null
-umask 077
-cat > "$folder/raft/peers.json.new"
-sync "$folder/raft/peers.json.new" 2> /dev/null || true
-mv "$folder/raft/peers.json.new" "$folder/raft/peers.json"
-docker start "$1" > /dev/null
 """
+    + _PEERS
+    + 'docker start "$1" > /dev/null\n'
 )
-RECOVER_SERVICE = """\
+RECOVER_SERVICE = (
+    """\
 set -e
-test -d "$2/raft"
+folder=$2
+test -d "$folder/raft"
 systemctl stop "$1"
-umask 077
-cat > "$2/raft/peers.json.new"
-sync "$2/raft/peers.json.new" 2> /dev/null || true
-mv "$2/raft/peers.json.new" "$2/raft/peers.json"
-systemctl start "$1"
 """
+    + _PEERS
+    + 'systemctl start "$1"\n'
+)
 RUN = """\
 # What runs is not stopped for settings that Consul does not take.
 said=$(consul validate "$4" "$5" 2>&1) || { printf '%s\\n' "$said"; exit 1; }

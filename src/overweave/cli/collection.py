@@ -14,6 +14,7 @@ from . import (
     hosts,
     inventory,
     lab,
+    looking,
     migrate,
     networks,
     playbooks,
@@ -28,6 +29,7 @@ from . import (
 
 AT_ROOT = (
     tasks,
+    looking,
     hosts,
     doctor,
     store,

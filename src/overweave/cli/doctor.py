@@ -20,7 +20,7 @@ from overweave.steps import DisconnectEndpoint, Plan, RejoinNetwork, RestartEngi
 
 from . import run
 from .executor import FleetContext, cluster_task
-from .tasks import ALONE, HOSTS, JSON
+from .tasks import ALONE, DRY_RUN, HOSTS, JSON
 
 UNHEALTHY = 1
 """Exit code where the work was done and something is wrong."""
@@ -62,9 +62,9 @@ def doctor(
     help=HOSTS
     | ALONE
     | JSON
+    | DRY_RUN
     | {
         "yes": "don't ask before engines restart",
-        "dry-run": "print the plan and end",
         "gone": "address of a host that won't come back: its endpoints go; repeatable, or with commas",
     },
     iterable=["gone"],

@@ -20,9 +20,9 @@ from overweave.steps import LeaveNetwork, Plan, RestartEngine
 
 from . import choice, run
 from .executor import FleetContext, cluster_task
-from .tasks import ALONE, HOSTS, JSON, NETWORK, end_with
+from .tasks import ALONE, DRY_RUN, HOSTS, JSON, NETWORK, end_with
 
-OPTIONS = HOSTS | NETWORK | ALONE | JSON | {"yes": "don't ask", "dry-run": "print the plan and end"}
+OPTIONS = HOSTS | NETWORK | ALONE | JSON | {"yes": "don't ask"} | DRY_RUN
 GONE = {"address": "the address that it advertised, where the others don't know it by its name"}
 
 

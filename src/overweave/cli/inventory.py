@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from overweave.inventory import schema
+from overweave.inventory_sections import schema
 
 from .executor import FleetContext, cluster_task
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from overweave import migration
 from overweave.errors import UsageError
 from overweave.model import CONSUL, SWARM
-from overweave.moving.turn import Turn
-from overweave.report import matrix_text, move_data, move_text, text
+from overweave.report import matrix_text, text
 from overweave.session import Session
 
 from . import run
@@ -94,6 +92,10 @@ def move(
     yes: bool = False,
 ) -> None:
     """Show the turns, ask, and carry them out. Raises `Exit` where a proof is red."""
+    from overweave import migration
+    from overweave.moving.turn import Turn
+    from overweave.report import move_data, move_text
+
     made = migration.make(session, to)
     shown = move_text.turns(made.findings, made.turns, session.fleet.names)
     if dry_run:
@@ -126,6 +128,9 @@ def take_away(
     yes: bool = False,
 ) -> None:
     """Show what goes with the store, ask, and take it away. Raises `Exit` where the proof is red."""
+    from overweave import migration
+    from overweave.report import move_data
+
     plan = migration.make_end(session)
     shown = text.plan(plan, session.fleet.names)
     if dry_run or not plan:

@@ -14,17 +14,14 @@ from overweave.steps import Plan
 
 from . import run
 from .executor import FleetContext, cluster_task
-from .tasks import ALONE, HOSTS, JSON, NOT_PROVEN
+from .tasks import ALONE, DRY_RUN, HOSTS, JSON, NOT_PROVEN
 
 NOTHING = "nothing to do: the store has records of all overlays that containers are on"
 
 
 @cluster_task(
     name="store-rebuild",
-    help=HOSTS
-    | ALONE
-    | JSON
-    | {"yes": "don't ask before the store is written to", "dry-run": "print the plan and end"},
+    help=HOSTS | ALONE | JSON | DRY_RUN | {"yes": "don't ask before the store is written to"},
 )
 def store_rebuild(
     c: FleetContext,

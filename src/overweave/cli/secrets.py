@@ -15,12 +15,12 @@ from overweave.session import look_for_store
 
 from . import choice, reports, run
 from .executor import FleetContext, cluster_task
-from .tasks import ALONE, BATCH, HOSTS, JSON, asking, conclude, show_plan
+from .tasks import ALONE, BATCH, DRY_RUN, HOSTS, JSON, asking, conclude, show_plan
 
 
 @cluster_task(
     name="rotate-gossip-key",
-    help=HOSTS | ALONE | JSON | {"dry-run": "print the plan and end"},
+    help=HOSTS | ALONE | JSON | DRY_RUN,
 )
 def rotate_gossip_key(
     c: FleetContext,

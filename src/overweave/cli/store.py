@@ -18,7 +18,7 @@ from overweave.steps import Plan
 from . import run
 from .doctor import UNHEALTHY
 from .executor import FleetContext, cluster_task
-from .tasks import ALONE, HOSTS, JSON
+from .tasks import ALONE, DRY_RUN, HOSTS, JSON
 
 
 @cluster_task(name="store-status", help=HOSTS | JSON)
@@ -101,10 +101,10 @@ def store_backups(
     help=HOSTS
     | ALONE
     | JSON
+    | DRY_RUN
     | {
         "file": "what store-backup has written, a bare Consul snapshot, or HOST:NAME as store-backups lists",
         "yes": "don't ask",
-        "dry-run": "print the plan and end",
         "force": "also where networks that nothing runs on would be gone, or the backup is of other hosts",
     },
     positional=["file"],

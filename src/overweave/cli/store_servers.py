@@ -19,9 +19,9 @@ from overweave.store_changes import Planned
 
 from . import choice, run
 from .executor import FleetContext, cluster_task
-from .tasks import ALONE, HOSTS, JSON
+from .tasks import ALONE, DRY_RUN, HOSTS, JSON
 
-OPTIONS = HOSTS | ALONE | JSON | {"yes": "don't ask", "dry-run": "print the plan and end"}
+OPTIONS = HOSTS | ALONE | JSON | {"yes": "don't ask"} | DRY_RUN
 DEAD = {"dead": "its host is gone for good, and is not asked"}
 Make = Callable[[Session, Fleet], Planned]
 
@@ -281,7 +281,6 @@ def _task(
 
 def _names(c: FleetContext, inventory: str | None, host: str) -> frozenset[str]:
     """What a host may be called that can't be asked."""
-    wanted = choice.fleet(c.host_names, inventory, may_be_lab=not c.own_ssh_config)
-    its = next((h for h in wanted.hosts if host in (h.name, h.access.address)), None)
+    _, its = choice.with_host(c.host_names, host, inventory, may_be_lab=not c.own_ssh_config)
     known = (its.name, its.access.address, its.advertise) if its else ()
     return frozenset(filter(None, (host, *known)))

@@ -9,6 +9,7 @@ from typing import Any
 
 from overweave.command import Result, query_script
 from overweave.errors import EngineError
+from overweave.model import ETCD
 from overweave.ports import EngineReader, Json
 
 from . import attachments
@@ -72,6 +73,10 @@ class Engine:
     @property
     def swarm(self) -> bool:
         return self.member.there
+
+    def speaks(self, kind: str) -> bool:
+        """Whether it was built with that kind of store."""
+        return self.speaks_etcd if kind == ETCD else self.speaks_consul
 
     def network(self, name: str) -> NetworkFact | None:
         return next((n for n in self.networks if n.name == name), None)

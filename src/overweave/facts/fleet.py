@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from overweave.certificates import Issuer
 from overweave.credentials import Credentials
 from overweave.gossip.islands import View
 
+from .engine import Engine
 from .external import External
 from .host import HostFacts
 from .machine import Machine
 from .paths import PairFacts
 from .remembered import Remembered
-from .swarm import SwarmFacts
+from .swarm import REACHABLE, SwarmFacts
 
 
 @dataclass(frozen=True)
@@ -54,3 +55,18 @@ class FleetFacts:
     external: Mapping[str, External] = field(default_factory=dict)
     programs: Mapping[str, str] = field(default_factory=dict)
     swarm: SwarmFacts | None = None
+
+    def manager(self, names: Iterable[str], *, besides: str = "") -> str:
+        """The first of these hosts whose engine is a manager that the others reach, "" for none."""
+        nodes = self.swarm.nodes if self.swarm else {}
+        return next(
+            (
+                name
+                for name in names
+                if name != besides
+                and isinstance(engine := self.hosts[name].engine, Engine)
+                and (node := nodes.get(engine.member.node))
+                and node.manager == REACHABLE
+            ),
+            "",
+        )

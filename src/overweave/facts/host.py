@@ -31,7 +31,7 @@ from .identity import Identity
 from .interfaces import Interfaces
 from .record import Before
 from .store_service import StoreService
-from .typed import ipv4
+from .typed import NONSENSE, ipv4
 from .unit import Unit
 from .wanted import HostNotes
 
@@ -146,7 +146,7 @@ def look(reader: Reader) -> HostFacts:
     except OverweaveError as e:
         e.host = e.host or name
         raise
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as e:
+    except (*NONSENSE, ArithmeticError) as e:
         raise OverweaveError(
             f"the host answered something that makes no sense: {type(e).__name__}: {one_line(e)}",
             host=name,

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from overweave.command import query_script
 from overweave.errors import EngineError, OverweaveError
-from overweave.ports import Reader
+from overweave.ports import Reader, unless_gone
 from overweave.printable import one_line
 
 from . import attachments, containers, namespaces
@@ -17,6 +17,7 @@ from .engine import Engine
 from .fleet import FleetFacts
 from .libnetwork import Records
 from .namespaces import Namespace
+from .typed import NONSENSE
 from .unit import UNIT, Unit
 
 NAMED = "/run/netns/*"
@@ -83,20 +84,13 @@ def look(reader: Reader) -> HostLive:
     seen, journal = reader.ask(wanted.query, JOURNAL)
     try:
         attached = None if of_engine is None else attachments.parse(of_engine)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+    except NONSENSE as e:
         raise OverweaveError(
             f"the engine's containers make no sense: {type(e).__name__}: {one_line(e)}",
             host=reader.host.name,
             hint="please report this with the output of `docker ps -a`",
         ) from e
-    found = namespaces.parse(seen, wanted.mark)
-    if not seen.ok or namespaces.HOST not in found:
-        said = one_line(seen.stderr.strip(), 200) or "the host's own is not in the answer"
-        raise OverweaveError(
-            f"its network namespaces could not be looked at: {said}",
-            host=reader.host.name,
-            hint="is iproute2 4.13 or later there, and nsenter?",
-        )
+    found = namespaces.all_of_host(seen, wanted.mark, reader.host.name)
     return HostLive(
         attachments=attached,
         host=found.pop(namespaces.HOST, None),
@@ -111,11 +105,7 @@ def inspect(reader: Reader, names: Iterable[str]) -> frozenset[str]:
     has them some time later. Raises `EngineError` where it can't tell; one that is not there has none."""
     found = set()
     for name in names:
-        try:
-            its = containers.inspect(reader.engine, reader.host.name, name)
-        except EngineError as e:
-            if e.status == 404:
-                continue
-            raise
-        found |= {endpoint.id for endpoint in its.endpoints if endpoint.id}
+        its = unless_gone(containers.inspect, reader.engine, reader.host.name, name)
+        endpoints = its.endpoints if its else ()
+        found |= {endpoint.id for endpoint in endpoints if endpoint.id}
     return frozenset(found)

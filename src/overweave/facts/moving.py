@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from overweave.command import query_script
-from overweave.errors import EngineError, Refused
+from overweave.errors import Refused
 from overweave.model import PROBE_LABEL, SPEC_LABEL
 from overweave.ports import Json, Reader
 from overweave.printable import one_line
@@ -21,7 +21,7 @@ from .engine import Engine
 from .host import HostFacts
 from .record import MOVE
 from .swarm_records import INGRESS
-from .typed import objects, text, text_map
+from .typed import NONSENSE, objects, text, text_map, told_by_engine
 
 QUERY = query_script('test ! -e "$1" || cat "$1"', MOVE)
 OURS = frozenset({PROBE_LABEL, SPEC_LABEL})
@@ -115,7 +115,9 @@ def look(reader: Reader, its: HostFacts) -> Moving:
     engine = its.engine
     if not isinstance(engine, Engine) or not engine.running:
         return Moving(note)
-    try:
+    with told_by_engine(
+        "what the engine says of its overlays makes no sense", "`docker network inspect` and `docker inspect`"
+    ):
         of_store = [network for network in engine.networks if network.scope == "global"]
         networks = tuple(parse_network(reader.engine.network(network.id)) for network in of_store)
         names = {network.name for network in networks} | set(note.networks if note else ())
@@ -128,11 +130,6 @@ def look(reader: Reader, its: HostFacts) -> Moving:
             and (c.name in on or c.running or (note is not None and c.name in note.containers))
         ]
         containers = {name: parse_container(reader.engine.container(name), names) for name in wanted}
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
-        raise EngineError(
-            f"what the engine says of its overlays makes no sense: {type(e).__name__}: {one_line(e, 200)}",
-            hint="please report this with the output of `docker network inspect` and `docker inspect`",
-        ) from e
     return Moving(note, networks, containers)
 
 
@@ -228,7 +225,7 @@ def _note(told: str, host: str) -> MoveNote | None:
             _as_it_is(raw["drop_in"]),
             tuple(text(name) for name in raw["managers"]),
         )
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+    except NONSENSE as e:
         raise Refused(
             f"its note of the move, {MOVE}, can't be read: {type(e).__name__}: {one_line(e, 200)}",
             host=host,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from overweave.command import Query, Result, query_script
+from overweave.errors import OverweaveError
 from overweave.printable import one_line
 from overweave.render import script
 
@@ -145,6 +146,19 @@ def ask(*wanted: str, links_only: bool = False) -> Look:
     mark = secrets.token_hex(16)
     parts = "links" if links_only else "all"
     return Look(query_script(script("look-at-namespaces.sh"), mark, parts, *wanted), mark)
+
+
+def all_of_host(result: Result, mark: str, host: str) -> dict[str, Namespace]:
+    """`parse`, with the host's own. Raises `OverweaveError` where that was not seen."""
+    found = parse(result, mark)
+    if not result.ok or HOST not in found:
+        said = one_line(result.stderr.strip(), 200) or "the host's own is not in the answer"
+        raise OverweaveError(
+            f"its network namespaces could not be looked at: {said}",
+            host=host,
+            hint="is iproute2 4.13 or later there, and nsenter?",
+        )
+    return found
 
 
 def parse(result: Result, mark: str) -> dict[str, Namespace]:

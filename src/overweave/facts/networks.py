@@ -22,7 +22,7 @@ from . import containers, namespaces
 from .containers import ContainerFact
 from .engine import NetworkFact, parse_network
 from .namespaces import HOST, OVERLAYS, Namespace
-from .typed import text
+from .typed import NONSENSE, text
 
 T = TypeVar("T")
 
@@ -119,7 +119,7 @@ def _told(result: Result, what: str, problems: list[str], parse: Callable[[], T]
     if result.ok:
         try:
             return parse()
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+        except NONSENSE as e:
             problems.append(
                 f"its engine's answer about its {what} makes no sense: {type(e).__name__}: {one_line(e, 200)}"
             )

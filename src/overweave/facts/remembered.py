@@ -24,7 +24,7 @@ from .engine import Engine
 from .host import HostFacts
 from .machine import root_of
 from .namespaces import Namespace
-from .typed import text, text_map, texts
+from .typed import NONSENSE, text, text_map, texts
 from .way import VXLAN_PORT
 
 ID = re.compile(r"[0-9a-f]{64}")
@@ -93,14 +93,7 @@ def look(reader: Reader, its: HostFacts) -> Remembered:
     seen, anonymous, outside = reader.ask(
         wanted.query, query_script(ANONYMOUS, root), query_script(OUTSIDE, root)
     )
-    spaces = namespaces.parse(seen, wanted.mark)
-    if not seen.ok or namespaces.HOST not in spaces:
-        raise OverweaveError(
-            "its network namespaces could not be looked at: "
-            + (one_line(seen.stderr.strip(), 200) or "the host's own is not in the answer"),
-            host=reader.host.name,
-            hint="is iproute2 4.13 or later there, and nsenter?",
-        )
+    spaces = namespaces.all_of_host(seen, wanted.mark, reader.host.name)
     try:
         raw = reader.engine.containers()
         on = {a.network for a in attachments.parse(raw) if a.running and a.endpoint}
@@ -117,7 +110,7 @@ def look(reader: Reader, its: HostFacts) -> Remembered:
                 outside=frozenset(outside.stdout.split()),
             )
         )
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+    except NONSENSE as e:
         raise OverweaveError(
             f"the engine's containers make no sense: {type(e).__name__}: {one_line(e)}",
             host=reader.host.name,

@@ -15,7 +15,7 @@ from overweave.ports import ClusterStore, Json
 from overweave.printable import one_line
 
 from .libnetwork import NODES
-from .typed import LARGEST, text
+from .typed import LARGEST, NONSENSE, text
 
 ALIVE, LEFT = 1, 3
 STATES = {0: "none", ALIVE: "alive", 2: "leaving", LEFT: "left", 4: "failed"}
@@ -149,7 +149,7 @@ def stale_nodes(known: Sequence[Node], there: Sequence[Member]) -> list[Member]:
 def _made(make: Callable[[Json], T], raw: Json, what: str) -> T:
     try:
         return make(raw)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+    except NONSENSE as e:
         raise StoreError(
             f"the store's answer makes no sense: {what}: {type(e).__name__}: {one_line(e, 200)}",
             hint="please report this with the output of `docker logs consul`",

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from overweave.errors import EngineError
 from overweave.ports import EngineReader, Json
 from overweave.printable import one_line
 
-from .typed import objects, text, whole
+from .typed import objects, text, told_by_engine, whole
 
 INACTIVE = "inactive"
 READY, ACTIVE = "ready", "active"
@@ -92,25 +91,15 @@ def parse_member(info: Mapping[str, Json]) -> Member:
 def member(engine: EngineReader) -> Member:
     """Ask an engine how it is in its swarm. Raises `EngineError`, also where its answer makes no sense."""
     info = engine.info()
-    try:
+    with told_by_engine("what the engine says of its swarm makes no sense", "`docker info`"):
         return parse_member(info)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
-        raise EngineError(
-            f"what the engine says of its swarm makes no sense: {type(e).__name__}: {one_line(e, 200)}",
-            hint="please report this with the output of `docker info`",
-        ) from e
 
 
 def look(engine: EngineReader) -> SwarmFacts:
     """Ask a manager. Raises `EngineError` where it has no leader, or its answer makes no sense."""
     said = engine.nodes()
-    try:
+    with told_by_engine("the swarm's nodes make no sense", "`docker node ls`"):
         return SwarmFacts({node.id: node for node in map(_node, said)})
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
-        raise EngineError(
-            f"the swarm's nodes make no sense: {type(e).__name__}: {one_line(e, 200)}",
-            hint="please report this with the output of `docker node ls`",
-        ) from e
 
 
 def _node(raw: Json) -> Node:

@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
 from overweave.errors import EngineError
+from overweave.model import VNIS_OPTION
 from overweave.ports import EngineReader, Json
-from overweave.printable import one_line
 
 from .absent import Absent
 from .engine import Engine, NetworkFact
 from .fleet import FleetFacts
 from .libnetwork import Endpoint, Network, Records, Subnet
 from .networks import plugs
-from .typed import objects, text
+from .typed import objects, text, told_by_engine
 
-VNIS = "com.docker.network.driver.overlay.vxlanid_list"
 INGRESS = "ingress"
 
 
@@ -46,15 +45,12 @@ def own(engine: EngineReader, its: Engine | Absent, locator: str) -> Own:
             if e.status == 404:
                 continue
             raise
-        try:
+        with told_by_engine(
+            f"what the engine says of network {network.name} makes no sense",
+            f"`docker network inspect {network.name}`",
+        ):
             peers[network.id] = frozenset(text(peer.get("IP")) for peer in objects(told.get("Peers")))
             endpoints += _balancers(told, network.id, locator)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
-            raise EngineError(
-                f"what the engine says of network {network.name} makes no sense: "
-                f"{type(e).__name__}: {one_line(e, 200)}",
-                hint=f"please report this with the output of `docker network inspect {network.name}`",
-            ) from e
     return Own(tuple(endpoints), peers)
 
 
@@ -88,7 +84,7 @@ def _carries(network: NetworkFact) -> bool:
 
 
 def _network(its: NetworkFact) -> Network:
-    vnis = its.options.get(VNIS, "").split(",")
+    vnis = its.options.get(VNIS_OPTION, "").split(",")
     found = []
     # Subnets of IPv6 have no VNI (libnetwork's overlay driver).
     for subnet, vni in zip((s for s in its.subnets if ":" not in s), vnis, strict=False):

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import Any
 
+from overweave.errors import EngineError
 from overweave.printable import one_line
 
+NONSENSE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading an answer of another shape raises."""
 LARGEST = 1 << 63
 TEXT_LIMIT = 4096
+
+
+@contextlib.contextmanager
+def told_by_engine(senseless: str, command: str) -> Iterator[None]:
+    """Read what an engine has told. Where that fails, raises `EngineError`: ``senseless``, why, and to report
+    it with the output of a command."""
+    try:
+        yield
+    except NONSENSE as e:
+        raise EngineError(
+            f"{senseless}: {type(e).__name__}: {one_line(e, 200)}",
+            hint=f"please report this with the output of {command}",
+        ) from e
 
 
 def text(value: object) -> str:

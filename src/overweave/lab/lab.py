@@ -14,9 +14,10 @@ from pathlib import Path
 from overweave.errors import LabUnavailable, UsageError
 from overweave.files import write_atomically
 
-from . import cgroups, describe, image, machine, network, recipe, requirements
+from . import cgroups, describe, image, network, recipe, requirements
 from .host import LabHost
 from .locking import locked
+from .machine import Machine
 from .readiness import wait_until_up
 from .shell import must
 from .spec import SPEC, Spec, check_name, lock_file, parse_subnet, state_root
@@ -164,7 +165,7 @@ class Lab:
     def _make(self, lock: int, progress: Progress) -> None:
         # Written before anything is made, so that whatever is made can be found.
         self.spec.save()
-        machine.enter(self.spec.folder)
+        Machine().enter(self.spec.folder)
         if not self.key.with_suffix(".pub").exists():
             self.key.unlink(missing_ok=True)
             must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab {self.name}", "-f", str(self.key))
@@ -211,7 +212,7 @@ class Lab:
                 shutil.rmtree(path)
             elif path.name != SPEC:
                 path.unlink()
-        machine.leave(self.spec.folder)
+        Machine().leave(self.spec.folder)
         shutil.rmtree(self.spec.folder)
 
 

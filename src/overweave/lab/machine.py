@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
@@ -30,11 +31,6 @@ WANTED: Mapping[str, int] = {
     "net/ipv6/neigh/default/gc_thresh1": 8192,
 }
 
-PROC_SYS = Path("/proc/sys")
-NETNS = Path("/run/netns")
-MACHINE = Path("/run/overweave-lab")
-"""What labs of all state folders share. Gone after a reboot, as the changed limits are."""
-
 
 class _Record(TypedDict):
     labs: list[str]
@@ -42,51 +38,58 @@ class _Record(TypedDict):
     netns: bool
 
 
-def enter(lab: Path) -> None:
-    """Get the machine ready for the lab that is kept in the folder ``lab``.
+@dataclass(frozen=True)
+class Machine:
+    """``limits`` and ``netns`` are the kernel's. ``shared``: what labs of all state folders share; it is gone
+    after a reboot, as the changed limits are."""
 
-    Limits that are lower than a lab needs are raised. What was there is written down first.
-    """
-    with locked(MACHINE / "lock"):
-        record = _read()
-        record["labs"] = sorted({*_living(record), str(lab)})
-        for name, wanted in WANTED.items():
-            path = PROC_SYS / name
-            if path.exists() and int(path.read_text()) < wanted:
-                record["limits"][name] = {"was": int(path.read_text()), "set": wanted}
-        write_atomically(MACHINE / "record.json", json.dumps(record, indent=2) + "\n")
-        for name, values in record["limits"].items():
-            if int((PROC_SYS / name).read_text()) < values["set"]:
-                (PROC_SYS / name).write_text(str(values["set"]))
+    limits: Path = Path("/proc/sys")
+    netns: Path = Path("/run/netns")
+    shared: Path = Path("/run/overweave-lab")
 
+    def enter(self, lab: Path) -> None:
+        """Get the machine ready for the lab that is kept in the folder ``lab``.
 
-def leave(lab: Path) -> None:
-    """Put everything back if ``lab`` was the last one, except what somebody else changed since."""
-    with locked(MACHINE / "lock"):
-        record = _read()
-        record["labs"] = [other for other in _living(record) if other != str(lab)]
-        if record["labs"]:
-            write_atomically(MACHINE / "record.json", json.dumps(record, indent=2) + "\n")
-            return
-        for name, values in reversed(record["limits"].items()):
-            path = PROC_SYS / name
-            if path.exists() and int(path.read_text()) == values["set"]:
-                path.write_text(str(values["was"]))
-        if not record["netns"] and NETNS.is_dir() and not any(NETNS.iterdir()):
-            run("umount", str(NETNS))
-            NETNS.rmdir()
-        (MACHINE / "record.json").unlink(missing_ok=True)
-    with suppress(OSError):
-        MACHINE.rmdir()
+        Limits that are lower than a lab needs are raised. What was there is written down first.
+        """
+        with locked(self.shared / "lock"):
+            record = self._read()
+            record["labs"] = sorted({*_living(record), str(lab)})
+            for name, wanted in WANTED.items():
+                path = self.limits / name
+                if path.exists() and int(path.read_text()) < wanted:
+                    record["limits"][name] = {"was": int(path.read_text()), "set": wanted}
+            write_atomically(self.shared / "record.json", json.dumps(record, indent=2) + "\n")
+            for name, values in record["limits"].items():
+                if int((self.limits / name).read_text()) < values["set"]:
+                    (self.limits / name).write_text(str(values["set"]))
+
+    def leave(self, lab: Path) -> None:
+        """Put everything back if ``lab`` was the last one, except what somebody else changed since."""
+        with locked(self.shared / "lock"):
+            record = self._read()
+            record["labs"] = [other for other in _living(record) if other != str(lab)]
+            if record["labs"]:
+                write_atomically(self.shared / "record.json", json.dumps(record, indent=2) + "\n")
+                return
+            for name, values in reversed(record["limits"].items()):
+                path = self.limits / name
+                if path.exists() and int(path.read_text()) == values["set"]:
+                    path.write_text(str(values["was"]))
+            if not record["netns"] and self.netns.is_dir() and not any(self.netns.iterdir()):
+                run("umount", str(self.netns))
+                self.netns.rmdir()
+            (self.shared / "record.json").unlink(missing_ok=True)
+        with suppress(OSError):
+            self.shared.rmdir()
+
+    def _read(self) -> _Record:
+        try:
+            found: _Record = json.loads((self.shared / "record.json").read_text())
+        except FileNotFoundError:
+            return {"labs": [], "limits": {}, "netns": self.netns.exists()}
+        return found
 
 
 def _living(record: _Record) -> list[str]:
     return [lab for lab in record["labs"] if Path(lab, SPEC).exists()]
-
-
-def _read() -> _Record:
-    try:
-        found: _Record = json.loads((MACHINE / "record.json").read_text())
-    except FileNotFoundError:
-        return {"labs": [], "limits": {}, "netns": NETNS.exists()}
-    return found

@@ -12,7 +12,7 @@ from overweave.facts.engine import Engine
 from overweave.facts.moving import Overlay, Wired
 from overweave.facts.swarm_records import INGRESS
 from overweave.facts.unit import STORE_FLAG, Unit
-from overweave.model import ETCD
+from overweave.model import ENCRYPTED, ETCD
 from overweave.overlay import GATEWAY_BRIDGE
 from overweave.preflight import store
 from overweave.preflight.finding import Finding, error, warning
@@ -127,7 +127,7 @@ def _not_movable(its: Overlay) -> Iterator[tuple[str, str]]:
         yield f"gets its addresses from {its.ipam}, which is none of Docker's own", "remove it, or its driver"
     if its.ipv6:
         yield "has IPv6, which no overlay of a swarm carries", "make it anew without --ipv6"
-    if "encrypted" in its.options:
+    if ENCRYPTED in its.options:
         yield "is encrypted: no container could join it so far", "remove it, and make it behind the move"
 
 

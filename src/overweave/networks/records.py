@@ -10,9 +10,8 @@ from overweave.facts.containers import ContainerFact
 from overweave.facts.engine import NetworkFact
 from overweave.facts.namespaces import Namespace
 from overweave.facts.networks import HostNetworks, Plug
+from overweave.model import ENCRYPTED, VNIS_OPTION
 
-VNIS = "com.docker.network.driver.overlay.vxlanid_list"
-"""Which a swarm's networks have among their options, and those of a key-value store don't."""
 UNKNOWN = ""
 """Driver and scope of a network that its engine does not list."""
 RESERVED = {"bridge": "bridge", "host": "host", "none": "null"}
@@ -45,7 +44,7 @@ class Record:
     @property
     def vnis(self) -> tuple[int, ...]:
         """Those that the engine tells, and those of the vxlan devices."""
-        told = re.findall(r"\d{1,8}", self.fact.options.get(VNIS, ""), re.A)
+        told = re.findall(r"\d{1,8}", self.fact.options.get(VNIS_OPTION, ""), re.A)
         devices = self.space.vxlans() if self.space else ()
         return tuple(dict.fromkeys([*map(int, told), *(v.vni for v in devices)]))
 
@@ -55,7 +54,7 @@ class Record:
         words = {
             "internal": fact.internal,
             "attachable": fact.attachable,
-            "encrypted": "encrypted" in fact.options,
+            "encrypted": ENCRYPTED in fact.options,
             "ingress": fact.ingress,
         }
         return tuple(word for word, its in words.items() if its)

@@ -11,6 +11,9 @@ from overweave.model import Fleet
 
 from .finding import Finding, error
 
+FIRST_WITHOUT_A_STORE = (22, 6)
+"""As its betas called themselves: 23.0 came without one."""
+
 
 def engines(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
     return [finding for name in fleet.names for finding in _of_engine(fleet, facts.hosts[name])]
@@ -20,7 +23,7 @@ def _of_engine(fleet: Fleet, its: HostFacts) -> list[Finding]:
     engine = its.engine
     if isinstance(engine, Absent) or isinstance(its.unit, Absent):
         return missing(its)
-    if version(engine.version) >= (22, 6):
+    if version(engine.version) >= FIRST_WITHOUT_A_STORE:
         return [
             error(
                 "engine.version",
@@ -30,7 +33,7 @@ def _of_engine(fleet: Fleet, its: HostFacts) -> list[Finding]:
                 fix="the engines' own swarm carries an overlay there: `--backend swarm`",
             )
         ]
-    if not (engine.speaks_etcd if fleet.store.in_etcd else engine.speaks_consul):
+    if not engine.speaks(fleet.store.kind):
         example = "" if fleet.store.in_etcd else ", as Debian 12's is"
         fix = "the engines' own swarm carries an overlay there: `--backend swarm`"
         if engine.speaks_etcd:

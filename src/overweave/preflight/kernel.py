@@ -5,7 +5,7 @@ from __future__ import annotations
 from overweave.facts.engine import Engine
 from overweave.facts.fleet import FleetFacts
 from overweave.facts.kernel import KINDS, Card, Kernel
-from overweave.model import Fleet
+from overweave.model import ENCRYPTED, Fleet
 from overweave.overlay import addresses
 from overweave.printable import one_line
 
@@ -14,7 +14,6 @@ from .finding import Finding, Severity, error, note, warning
 
 RISKY = {"vmxnet3": Severity.WARNING, "virtio_net": Severity.NOTE, "hv_netvsc": Severity.NOTE}
 """Drivers whose cards, or whose hypervisors, were seen to get checksums inside VXLAN wrong."""
-ENCRYPTED = "encrypted"
 PASSING_ON = ("bonding", "bridge", "802.1Q VLAN Support", "team", "openvswitch")
 """Drivers of interfaces that leave the checksums to those under them."""
 

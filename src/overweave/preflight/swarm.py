@@ -6,12 +6,11 @@ from overweave.facts.absent import Absent
 from overweave.facts.engine import Engine
 from overweave.facts.fleet import FleetFacts
 from overweave.facts.host import HostFacts
-from overweave.model import Fleet
+from overweave.model import ENCRYPTED, Fleet
 from overweave.printable import one_line
 
 from .engine import missing, version
 from .finding import Finding, error
-from .kernel import ENCRYPTED
 
 ATTACHABLE = (1, 13)
 SAFE_OLD, NEW, SAFE = (20, 10, 24), (23, 0), (23, 0, 3)

@@ -8,14 +8,13 @@ from typing import Any
 
 from overweave.facts.engine import NetworkFact
 from overweave.facts.fleet import FleetFacts
-from overweave.model import MTU_OPTION, Fleet
+from overweave.model import ENCRYPTED, MTU_OPTION, VNIS_OPTION, Fleet
 from overweave.overlay import overlay_options
 from overweave.wanted import DEFAULT_MODES, LABEL, ON_PARENT, Subnet, WantedNetwork
 
-ENCRYPTED = "encrypted"
 ENGINES_OWN = frozenset(
     {
-        "com.docker.network.driver.overlay.vxlanid_list",
+        VNIS_OPTION,
         "com.docker.network.enable_ipv4",
         "com.docker.network.enable_ipv6",
     }

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from overweave.model import SPEC_LABEL, Store, spec_digest
+from overweave.model import Store
 
 from . import common
 from .common import Listener, StoreContainer
@@ -112,22 +112,14 @@ def config(
 
 def servers_of(config: str) -> tuple[str, ...]:
     """The servers' addresses in a configuration file that `config` made for several; empty of any other."""
-    told = _read(config).get("retry_join")
+    told = common.read(config).get("retry_join")
     if not isinstance(told, list) or not all(isinstance(address, str) for address in told):
         return ()
     return tuple(told)
 
 
 def is_server(config: str) -> bool:
-    return _read(config).get("server") is True
-
-
-def _read(config: str) -> dict[str, Any]:
-    try:
-        its = json.loads(config)
-    except (ValueError, RecursionError):
-        return {}
-    return its if isinstance(its, dict) else {}
+    return common.read(config).get("server") is True
 
 
 def arguments(data: str = "") -> list[str]:
@@ -138,32 +130,10 @@ def arguments(data: str = "") -> list[str]:
 
 def lasting(config: str) -> dict[str, Any]:
     """What a part of the store is made from: see `AT_ITS_START`."""
-    return {key: value for key, value in _read(config).items() if key not in AT_ITS_START}
+    return common.without(config, AT_ITS_START)
 
 
 def container(store: Store, config: str) -> StoreContainer:
     """The body of ``POST /containers/create``, for a host with that configuration file. Another list of
-    servers alone makes no other container: see `AT_ITS_START`.
-
-    Without the image's own entry point, which wants to change the owner of its configuration: the file is
-    root's and is mounted read-only. Root inside may do nothing but read and write files of others, such as a
-    volume that an earlier container has left.
-    """
-    spec: dict[str, Any] = {
-        "Image": store.image,
-        "Entrypoint": ["consul"],
-        "Cmd": arguments(),
-        "User": "0:0",
-        "HostConfig": {
-            "NetworkMode": "host",
-            "RestartPolicy": {"Name": "always"},
-            "Binds": [f"{VOLUME}:/consul/data"],
-            # A bind would make the folder where it is gone, and a deployment that is taken back leave it.
-            "Mounts": [{"Type": "bind", "Source": FOLDER, "Target": FOLDER, "ReadOnly": True}],
-            "CapDrop": ["ALL"],
-            "CapAdd": ["DAC_OVERRIDE"],
-            "SecurityOpt": ["no-new-privileges"],
-        },
-    }
-    digest = spec_digest({**spec, "config": lasting(config)})
-    return StoreContainer(store.image, spec | {"Labels": {SPEC_LABEL: digest}}, digest)
+    servers alone makes no other container: see `AT_ITS_START`."""
+    return common.container(store.image, "consul", arguments(), f"{VOLUME}:/consul/data", lasting(config))

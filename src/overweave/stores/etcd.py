@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from overweave.model import SPEC_LABEL, Store, spec_digest
+from overweave.model import Store
 
+from . import common
 from .common import FOLDER, LOOPBACK, TLS, Listener, StoreContainer
 
 CONTAINER = "etcd"
@@ -71,7 +72,7 @@ def config(store: Store, *, name: str, servers: Mapping[str, str]) -> str:
 
 def is_config(text: str) -> bool:
     """Whether a host's configuration file is one that `config` made."""
-    return "initial-cluster" in _read(text)
+    return "initial-cluster" in common.read(text)
 
 
 def servers_of(flags: str) -> tuple[str, ...]:
@@ -83,29 +84,6 @@ def servers_of(flags: str) -> tuple[str, ...]:
 def container(store: Store, config: str) -> StoreContainer:
     """The body of ``POST /containers/create``, for a host with that configuration file. Another list of
     servers alone makes no other container: see `AT_ITS_START`."""
-    spec: dict[str, Any] = {
-        "Image": store.image,
-        "Entrypoint": ["/usr/local/bin/etcd"],
-        "Cmd": [f"--config-file={CONFIG}"],
-        "User": "0:0",
-        "HostConfig": {
-            "NetworkMode": "host",
-            "RestartPolicy": {"Name": "always"},
-            "Binds": [f"{VOLUME}:{DATA}"],
-            "Mounts": [{"Type": "bind", "Source": FOLDER, "Target": FOLDER, "ReadOnly": True}],
-            "CapDrop": ["ALL"],
-            "CapAdd": ["DAC_OVERRIDE"],
-            "SecurityOpt": ["no-new-privileges"],
-        },
-    }
-    lasting = {key: value for key, value in _read(config).items() if key not in AT_ITS_START}
-    digest = spec_digest({**spec, "config": lasting})
-    return StoreContainer(store.image, spec | {"Labels": {SPEC_LABEL: digest}}, digest)
-
-
-def _read(text: str) -> dict[str, Any]:
-    try:
-        its = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return its if isinstance(its, dict) else {}
+    lasting = common.without(config, AT_ITS_START)
+    arguments = [f"--config-file={CONFIG}"]
+    return common.container(store.image, "/usr/local/bin/etcd", arguments, f"{VOLUME}:{DATA}", lasting)

@@ -9,7 +9,7 @@ from tests.golden.site import Site
 from tests.golden.test_plans import deployed
 
 from overweave.advertise import Advertise
-from overweave.backends.cluster_store import flags, heartbeat_and_ttl
+from overweave.backends.cluster_host import flags, heartbeat_and_ttl
 from overweave.facts.unit import DROP_IN, exec_starts
 from overweave.model import Batch, Store
 from overweave.plan import plan

@@ -10,6 +10,7 @@ from tests.unit.doctor.overlay import VXLAN, Overlay, attachment, space, vtep
 
 from overweave.facts import swarm_records
 from overweave.facts.swarm import SwarmFacts
+from overweave.model import VNIS_OPTION
 
 NETWORK = "id of overweave"
 SPACE = f"1-{NETWORK[:10]}"
@@ -36,7 +37,7 @@ class SwarmOverlay(Overlay):
     def __init__(self, managers=3):
         wanted = inventory_of(3, backend="swarm", store={}, swarm={"managers": managers})
         super().__init__(deployed(wanted))
-        options = {swarm_records.VNIS: str(VNI)}
+        options = {VNIS_OPTION: str(VNI)}
         self.site.shared["overweave"] = ["overlay", "swarm", ["10.211.0.0/16"], options]
         self.attachments = {n: (joined(n),) for n in (1, 2, 3)}
         self.spaces = {n: {SPACE: swarm_space(n)} for n in (1, 2, 3)}

@@ -18,7 +18,8 @@ from overweave.facts.engine import Engine, NetworkFact, parse_network
 from overweave.facts.fleet import FleetFacts
 from overweave.facts.libnetwork import Endpoint, Network, Subnet
 from overweave.facts.swarm import SwarmFacts
-from overweave.facts.swarm_records import VNIS, Own, own, records
+from overweave.facts.swarm_records import Own, own, records
+from overweave.model import VNIS_OPTION as VNIS
 
 OVERLAY = NetworkFact(
     "kp3q", "overweave", "overlay", "swarm", ("10.211.0.0/16",), {VNIS: "4097"}, attachable=True
