@@ -17,7 +17,7 @@ from overweave.model import Batch, Fleet
 from overweave.prove.choice import NAMES, PATIENCE, choose
 from overweave.prove.matrix import Matrix
 from overweave.report import data, text
-from overweave.session import Session, look, look_for_store
+from overweave.session import Session, look, look_for_consul
 from overweave.state import summarize
 from overweave.steps import Plan, RestartEngine
 from overweave.waiting import wait_until
@@ -377,7 +377,7 @@ def consul_ui(
     Example: fab consul-ui -H host1
     """
     with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
-        facts = look_for_store(session)
+        facts = look_for_consul(session)
         host = session.hosts[session.fleet.store_host.name]
         its = session.fleet.store
         if its.external:
