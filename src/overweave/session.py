@@ -104,17 +104,18 @@ class Session:
         """As `store`, of either kind."""
         return self.etcd(at) if self.fleet.store.in_etcd else self.store(at)
 
-    def etcd(self, at: str = "", server: str = "127.0.0.1") -> EtcdStore:
+    def etcd(self, at: str = "", server: str = "") -> EtcdStore:
         """A store in etcd, reached at loopback of a host that runs a server of it: any, or the one that is
         named. ``server``: the address of another one, which is reached from there."""
         host = self.hosts[at or self.serving]
 
         def reach() -> Stream:
             assert self.issuer is not None
-            stream = host.stream(server, self.fleet.store.port)
+            stream = host.stream(server or "127.0.0.1", self.fleet.store.port)
             return TlsStream(stream, self.issuer.operator(), seconds=etcd_http.SECONDS)
 
-        return etcd_http.EtcdHttp(reach, f"etcd on {host.host.name}", self.record, self.fleet.store.logs)
+        where = f"etcd {f'at {server}, from' if server else 'on'} {host.host.name}"
+        return etcd_http.EtcdHttp(reach, where, self.record, self.fleet.store.logs)
 
     def store(self, at: str = "") -> ClusterStore:
         """A store in Consul, reached at loopback of a host that runs it: any, or the one that is named.

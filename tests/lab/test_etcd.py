@@ -75,16 +75,11 @@ def test_it_is_chosen_deployed_and_proven_and_lets_nobody_in_without_a_certifica
     )
 
 
-def test_its_data_are_put_back_from_a_backup_and_written_anew_without_one(etcd):
+def test_data_that_are_lost_are_put_back_from_a_backup_and_what_joined_since_is_written_anew(etcd):
     image = etcd.wanted()["images"]["probe"]
 
     def run(host, name):
         etcd.do(host, f"docker run -d --name {name} --network overweave {image} sleep 1000000")
-
-    def lost():
-        with ThreadPoolExecutor(len(SERVERS)) as pool:
-            gone = "docker rm -f etcd && docker volume rm overweave-etcd"
-            list(pool.map(lambda host: etcd.do(host, gone), SERVERS))
 
     run("host1", "early")
     file = str(etcd.folder / "store.tar")
@@ -93,15 +88,12 @@ def test_its_data_are_put_back_from_a_backup_and_written_anew_without_one(etcd):
     assert ": etcd 3.4.23, index " in saved.out
     run("host4", "late")
     pids = etcd.pids()
-    lost()
+    with ThreadPoolExecutor(len(SERVERS)) as pool:
+        gone = "docker rm -f etcd && docker volume rm overweave-etcd"
+        list(pool.map(lambda host: etcd.do(host, gone), SERVERS))
     assert GREEN in etcd.fab("store-restore", file, "--yes").ok().out
     etcd.do("host4", "docker exec late ping -c 1 -W 2 early")
     etcd.do("host1", f"docker run --rm --network overweave {image} ping -c 1 -W 2 late")
-    lost()
-    told = etcd.deploy()
-    assert (told.status, "`fab store-rebuild` writes what the hosts know" in told.said) == (4, True), told
-    assert GREEN in etcd.fab("store-rebuild", "--yes").ok().out
-    etcd.do("host2", f"docker run --rm --network overweave {image} ping -c 1 -W 2 late")
     assert etcd.pids() == pids, "no engine has restarted"
     for host, name in (("host1", "early"), ("host4", "late")):
         etcd.do(host, f"docker rm -f {name}")
@@ -123,15 +115,8 @@ def test_a_server_is_lost_and_comes_back(etcd):
     assert "nothing found" in etcd.fab("doctor").ok().out
 
 
-def test_a_host_without_a_server_leaves_and_one_with_a_server_does_not(etcd):
-    refused = etcd.fab("remove-host", "host3", "--yes")
-    assert (refused.status, refused.said) == (
-        4,
-        "overweave: host3: it carries one of 3 servers of the store: 2 would be left\n"
-        "  -> which hosts carry a server of etcd can't be changed yet: docs/etcd.md",
-    )
-    ran = etcd.fab("remove-host", "host4", "--yes").ok()
-    assert "6 of 6 directed pairs green on overweave" in ran.out
+def test_a_host_without_a_server_leaves_as_it_was(etcd):
+    assert "6 of 6 directed pairs green on overweave" in etcd.fab("remove-host", "host4", "--yes").ok().out
     assert differences({"host4": etcd.pristine["host4"]}, {"host4": etcd.state()["host4"]}) == []
 
 
