@@ -1,5 +1,5 @@
 """A backup of the store: a plain tar of ``backup.json``, which says what it holds, and ``snapshot.tgz``, a
-Consul snapshot. Pure.
+Consul snapshot, or ``keys.json``, the keys of an etcd. Pure.
 
 The snapshot alone would do for Consul; what networks are in it can only be told by a Consul that has restored
 it, and that is too late. The file may be anybody's by the time it is read.
@@ -22,14 +22,16 @@ from .errors import UsageError
 from .facts import libnetwork
 from .facts.libnetwork import Records
 from .facts.typed import objects, text, texts, whole
+from .model import Store
 from .printable import one_line
-from .stores import snapshot, snapshot_contents
+from .stores import etcd_keys, snapshot, snapshot_contents
+from .stores.etcd_keys import Keys
 from .stores.snapshot import UNREADABLE
 
 VERSION = 1
 KIND = "overweave-store-backup"
-ABOUT, SNAPSHOT = "backup.json", "snapshot.tgz"
-LONGEST = snapshot.LONGEST + (4 << 20)
+ABOUT, SNAPSHOT, KEYS = "backup.json", "snapshot.tgz", "keys.json"
+LONGEST = max(snapshot.LONGEST, etcd_keys.LONGEST) + (4 << 20)
 """Bytes of a backup."""
 LONGEST_ABOUT = 2 << 20
 GZIP = b"\x1f\x8b"
@@ -50,7 +52,9 @@ class Network:
 @dataclass(frozen=True)
 class About:
     """What a backup says of itself. ``hosts`` are those of the fleet, by name; ``engines`` those that were
-    registered, as ``address:port``; ``index`` is raft's, and ``made_by`` the version of Overweave."""
+    registered, as ``address:port``; ``index`` is raft's, of etcd that of its keys, and ``made_by`` the
+    version of Overweave. ``etcd`` is the version of one, "" where it is of a Consul, whose version is
+    ``consul``, "" where nobody knows that."""
 
     made: datetime
     made_by: str
@@ -59,6 +63,17 @@ class About:
     hosts: tuple[str, ...]
     engines: tuple[str, ...]
     networks: tuple[Network, ...]
+    etcd: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Of the store, as people write it."""
+        return "etcd" if self.etcd else Store().title
+
+    @property
+    def program(self) -> str:
+        """With its version."""
+        return f"{self.kind} {self.etcd or self.consul or 'of a version that is not told'}"
 
     @property
     def told(self) -> str:
@@ -72,10 +87,15 @@ class About:
 
 @dataclass(frozen=True)
 class Backup:
-    """``snapshot`` is for the store's API."""
+    """``snapshot`` is for Consul's API, or what `etcd_keys.pack` has made."""
 
     about: About
     snapshot: bytes
+
+    @property
+    def keys(self) -> Keys:
+        """Of an etcd. Raises `UsageError` of a Consul's."""
+        return etcd_keys.unpack(self.snapshot)
 
 
 def networks_of(records: Records) -> tuple[Network, ...]:
@@ -99,15 +119,24 @@ def about(
     records: Records, saved: bytes, *, made: datetime, made_by: str, consul: str, hosts: Sequence[str]
 ) -> About:
     """Raises `UsageError` where ``saved`` is no whole snapshot."""
+    index = snapshot.check(io.BytesIO(saved)).index
+    return _told(records, index, made=made, made_by=made_by, consul=consul, hosts=tuple(hosts))
+
+
+def of_keys(keys: Keys, *, made: datetime, made_by: str, etcd: str, hosts: Sequence[str]) -> Backup:
+    """Of an etcd, which ``etcd`` is the version of."""
+    records = libnetwork.parse(keys.tree)
+    its = _told(records, keys.index, made=made, made_by=made_by, consul="", etcd=etcd, hosts=tuple(hosts))
+    return Backup(its, etcd_keys.pack(keys))
+
+
+def _told(records: Records, index: int, **its: Any) -> About:
     return About(
-        made=made,
-        made_by=made_by,
-        consul=consul,
-        index=snapshot.check(io.BytesIO(saved)).index,
-        hosts=tuple(hosts),
+        index=index,
         # The folder of these keys is a key of its own.
         engines=tuple(sorted(node for node in records.nodes if ":" in node)),
         networks=networks_of(records),
+        **its,
     )
 
 
@@ -144,7 +173,7 @@ def pack(backup: Backup) -> bytes:
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, data in (
             (ABOUT, (json.dumps(told, indent=2) + "\n").encode()),
-            (SNAPSHOT, backup.snapshot),
+            (KEYS if its.etcd else SNAPSHOT, backup.snapshot),
         ):
             info = tarfile.TarInfo(name)
             info.size, info.mode, info.mtime = len(data), 0o600, int(its.made.timestamp())
@@ -166,16 +195,19 @@ def unpack(data: bytes) -> Backup:
         if told["version"] != VERSION:
             raise _Later(whole(told["version"]))
         found, digest = _about(told), text(told["sha256"])
+        if (KEYS if found.etcd else SNAPSHOT) not in parts:
+            raise ValueError(f"there is no {KEYS if found.etcd else SNAPSHOT}")
     except _Later as e:
         raise UsageError(
             f"it was made by a later Overweave: version {e} of the file", hint="use that one, or a newer one"
         ) from e
     except UNREADABLE as e:
         raise UsageError(f"it is no backup of Overweave's: {type(e).__name__}: {one_line(e, 200)}") from e
-    saved = parts[SNAPSHOT]
+    saved = parts[KEYS if found.etcd else SNAPSHOT]
     if hashlib.sha256(saved).hexdigest() != digest:
-        raise UsageError("the backup is damaged: the checksum of its snapshot does not fit")
-    index = snapshot.check(io.BytesIO(saved)).index
+        what = "keys" if found.etcd else "snapshot"
+        raise UsageError(f"the backup is damaged: the checksum of its {what} does not fit")
+    index = etcd_keys.unpack(saved).index if found.etcd else snapshot.check(io.BytesIO(saved)).index
     return Backup(replace(found, index=index), saved)
 
 
@@ -185,7 +217,11 @@ class _Later(Exception):
 
 def _parts(data: bytes) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    limits: Mapping[str, int] = {ABOUT: LONGEST_ABOUT, SNAPSHOT: snapshot.LONGEST}
+    limits: Mapping[str, int] = {
+        ABOUT: LONGEST_ABOUT,
+        SNAPSHOT: snapshot.LONGEST,
+        KEYS: etcd_keys.LONGEST,
+    }
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
         for member in tar:
             if member.name not in limits or member.name in found:
@@ -195,8 +231,8 @@ def _parts(data: bytes) -> dict[str, bytes]:
             content = tar.extractfile(member)
             assert content is not None
             found[member.name] = content.read()
-    if missing := limits.keys() - found.keys():
-        raise ValueError(f"there is no {', '.join(sorted(missing))}")
+    if ABOUT not in found:
+        raise ValueError(f"there is no {ABOUT}")
     return found
 
 
@@ -212,6 +248,8 @@ def _about(told: Any) -> About:
         hosts=texts(told["hosts"]),
         engines=texts(told["engines"]),
         networks=tuple(_network(its) for its in objects(told["networks"])),
+        # One of an earlier version is a Consul's.
+        etcd=text(told.get("etcd", "")),
     )
 
 

@@ -44,10 +44,11 @@ from .steps import (
     make_plan,
     some,
 )
-from .store_host import settle
-from .stores import consul
+from .store_host import settle, told_store
+from .stores import consul, etcd
 
 WHY = "the host leaves"
+OF_ETCD = "which hosts carry a server of etcd can't be changed yet: docs/etcd.md"
 ID = re.compile("[0-9a-f]{64}")
 MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
@@ -121,7 +122,9 @@ def users_on_overlays(live: Live, name: str) -> tuple[Attachment, ...]:
 def carries_server(fleet: Fleet, live: Live, name: str) -> bool:
     its = live.fleet.hosts[name]
     ours = bool(its.store_config) or store_part.ours(its) is not None
-    return name in fleet.servers and ours and (consul.is_server(its.store_config) or not its.store_config)
+    config = its.store_config
+    serves = not config or consul.is_server(config) or etcd.is_config(config)
+    return name in fleet.servers and ours and serves
 
 
 def refused(fleet: Fleet, live: Live, name: str, address: str, *, disconnect: bool) -> list[Refused]:
@@ -205,17 +208,35 @@ def no_store(name: str) -> Refused:
 def of_server(fleet: Fleet, name: str) -> Refused:
     count = len(fleet.servers)
     if count == 1:
+        more = "; `store: {servers: 3}` and `fab deploy-overlay` give it more servers"
         return Refused(
             "it carries the store, whose only server it is: without it the overlay is gone from all hosts",
             host=name,
-            hint="`fab destroy-overlay` takes it away from all; `store: {servers: 3}` and "
-            "`fab deploy-overlay` give it more servers",
+            hint="`fab destroy-overlay` takes it away from all" + more * (not fleet.store.in_etcd),
         )
     return Refused(
         f"it carries one of {count} servers of the store: {count - 1} would be left",
         host=name,
-        hint=f"`fab store-remove-server {name}` or `fab store-replace-server {name}` makes it an agent first",
+        hint=OF_ETCD
+        if fleet.store.in_etcd
+        else f"`fab store-remove-server {name}` or `fab store-replace-server {name}` makes it an agent first",
     )
+
+
+def of_dead_server(fleet: Fleet, live: Live, name: str, address: str) -> list[Refused]:
+    """Where a machine is gone that carried a server of etcd: engines and servers know it by its address.
+    ``live`` is of the others."""
+    told = {at for its in live.fleet.hosts.values() for at in told_store(its)}
+    if not fleet.store.in_etcd or address not in told:
+        return []
+    return [
+        Refused(
+            f"the machine at {address} carried one of {len(told)} servers of etcd, which the others go on to "
+            "ask for",
+            host=name,
+            hint=f"bring it back with its data: {OF_ETCD}",
+        )
+    ]
 
 
 def leaving(fleet: Fleet, live: Live, name: str) -> tuple[Stage, ...]:

@@ -18,6 +18,7 @@ from .facts.engine import Engine
 from .facts.fleet import FleetFacts
 from .facts.libnetwork import NODES
 from .facts.live import Live
+from .facts.store import Member
 from .facts.typed import ipv4
 from .facts.unit import Unit
 from .fleet import each
@@ -141,6 +142,7 @@ def make_forget(session: Session, name: str, host: Host | None, *, given: str = 
         return Plan(), ""
     _refuse_own(others, name, address)
     refuse(departure.unnamed(live, name, address))
+    refuse(departure.of_dead_server(fleet, others, name, address))
     if there and not live.fleet.hosts[name].interfaces.holding(address):
         refuse(departure.of_moved_server(others, name, address))
     if departure.alive(others, known.members, address):
@@ -207,12 +209,17 @@ def _look(session: Session) -> Live:
 
 
 def _known(session: Session) -> Known:
-    store = session.store()
+    in_etcd = session.fleet.store.in_etcd
     return Known(
-        members=store_facts.members(store),
-        peers=store_facts.peers(store),
-        registered={key.removeprefix(NODES): value for key, value in store.tree(NODES).items()},
+        members=_agents(session),
+        peers=() if in_etcd else store_facts.peers(session.store()),
+        registered={key.removeprefix(NODES): value for key, value in session.keys().tree(NODES).items()},
     )
+
+
+def _agents(session: Session) -> Sequence[Member]:
+    """Of the store, which etcd has none of."""
+    return () if session.fleet.store.in_etcd else store_facts.members(session.store())
 
 
 def _others(fleet: Fleet, live: Live, names: Sequence[str]) -> tuple[Fleet, Live]:
@@ -265,7 +272,7 @@ def _await_silence(session: Session, live: Live, name: str, address: str) -> Non
         views = each(at, lambda other: view(session.hosts[other], at[other]), cancel=session.cancel).all()
         seen = {other: its for other, its in views.items() if its is not None}
         now = replace(live, fleet=replace(live.fleet, views=seen))
-        return not departure.alive(now, store_facts.members(session.store()), address)
+        return not departure.alive(now, _agents(session), address)
 
     try:
         wait_until(silent, what="", seconds=SILENT_SECONDS, clock=session.clock)

@@ -296,6 +296,22 @@ class ClusterStore(KeyValue, Protocol):
         there is no leader."""
 
 
+class EtcdStore(KeyValue, Protocol):
+    """A store in etcd with what is known of it beside its keys: as `ClusterStore` is of Consul. Objects are
+    as its API of version 2 has them."""
+
+    def members(self) -> list[Json]:
+        """All servers, as the one that is asked knows them: also while there is no leader."""
+
+    def server(self) -> Json:
+        """What the server that is asked says of itself: ``/v2/stats/self``, and beside that its ``health``,
+        its ``version``, and raft's ``term`` and commit ``index`` as it knows them."""
+
+    def dump(self, prefix: str) -> Json:
+        """All keys under a prefix as a quorum had them at one moment: ``node`` with all that is in it, None
+        where there is nothing, and the ``index`` of the store then."""
+
+
 class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds since any fixed moment."""

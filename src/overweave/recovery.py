@@ -45,7 +45,10 @@ def make(session: Session) -> tuple[Plan, FleetFacts]:
     session.progress("", "looking at what the hosts know of their overlays")
     first = _know(session, facts)
     if facts.store is not None and facts.store.leader:
-        tree = session.store().tree(libnetwork.ROOT)
+        tree = session.keys().tree(libnetwork.ROOT)
+        if session.fleet.store.in_etcd:
+            # Engines write their keys with a slash at the end, which only Consul keeps.
+            tree = {f"{key}/": value for key, value in tree.items()}
         # A container that ended meanwhile has taken its records along.
         again = _know(session, facts)
         plan, refused = rebuild(session.fleet, facts, _both(first, again), tree)

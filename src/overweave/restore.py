@@ -15,13 +15,16 @@ from .backends import cluster_store
 from .backup import About, Backup, Network
 from .facts.attachments import Attachment
 from .facts.engine import Engine
+from .facts.libnetwork import NODES
 from .facts.live import HostLive, Live
 from .facts.namespaces import belongs
 from .model import Fleet
+from .preflight import store
 from .preflight.finding import Finding, error, note, warning
 from .steps import (
     JoinGossip,
     Plan,
+    RestoreKeys,
     RestoreStore,
     Stage,
     make_plan,
@@ -35,7 +38,18 @@ SHOWN = 5
 
 def findings(fleet: Fleet, live: Live, about: About, running: str = "") -> list[Finding]:
     """Errors forbid it; see `FORCIBLE`. ``running`` is the version of the store's program that runs now."""
+    if about.kind != fleet.store.title:
+        return [
+            error(
+                "restore.kind",
+                f"the backup is of a store in {about.kind}, and these hosts have one in {fleet.store.title}",
+                matters="what the one holds can't be put into the other",
+                fix="name a backup of this store; where there is none, `fab store-rebuild` writes what the "
+                "hosts know",
+            )
+        ]
     return [
+        *_servers(fleet, live),
         *_engines_run(live),
         *_version(about, running),
         *_used(live, about),
@@ -55,8 +69,11 @@ def plan(fleet: Fleet, live: Live, backup: Backup) -> Plan:
     why = f"it is put back to the backup {backup.about.told}"
     gossip = {name: live.vteps[name] for name in live.carrying if name in live.vteps}
     engines = {name: f"{address}:{ENGINE_PORT}" for name, address in gossip.items()}
-    restore = RestoreStore(
-        fleet.store_host.name, why, backup.about.told, backup.snapshot, engines, live.fleet.credentials
+    at, told = fleet.store_host.name, backup.about.told
+    restore = (
+        RestoreKeys(at, why, told, _lasting(backup), engines)
+        if fleet.store.in_etcd
+        else RestoreStore(at, why, told, backup.snapshot, engines, live.fleet.credentials)
     )
     runs = live.fleet.store is not None and live.fleet.store.leader
     return make_plan(
@@ -64,6 +81,18 @@ def plan(fleet: Fleet, live: Live, backup: Backup) -> Plan:
         Stage("restore", (restore,)),
         Stage("gossip", (JoinGossip("", "engines take up with the store again", gossip),)),
     )
+
+
+def _servers(fleet: Fleet, live: Live) -> list[Finding]:
+    """A server of etcd without its data can't begin beside others that have theirs. While there is a leader
+    none has to begin."""
+    its = live.fleet.store
+    return [] if not fleet.store.in_etcd or (its and its.leader) else store.place(fleet, live.fleet)
+
+
+def _lasting(backup: Backup) -> dict[str, bytes]:
+    """What is put back: the registrations of engines last for seconds, and are their own to write."""
+    return {key: value for key, value in backup.keys.tree.items() if not key.startswith(NODES)}
 
 
 def _engines_run(live: Live) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ from .gossip.islands import View
 from .lock import FleetLock, hold
 from .model import AUTO, CONSUL, ETCD, Fleet
 from .overlay import addresses, unrecorded_on
-from .ports import ClusterStore, KeyValue, Progress, Recorder, Stream, unrecorded
+from .ports import ClusterStore, EtcdStore, KeyValue, Progress, Recorder, Stream, unrecorded
 from .preflight.ports import listens
 from .preflight.travel import wanted_mtu
 from .stores import consul
@@ -102,16 +102,20 @@ class Session:
 
     def keys(self, at: str = "") -> KeyValue:
         """As `store`, of either kind."""
-        if not self.fleet.store.in_etcd:
-            return self.store(at)
+        return self.etcd(at) if self.fleet.store.in_etcd else self.store(at)
+
+    def etcd(self, at: str = "", server: str = "") -> EtcdStore:
+        """A store in etcd, reached at loopback of a host that runs a server of it: any, or the one that is
+        named. ``server``: the address of another one, which is reached from there."""
         host = self.hosts[at or self.serving]
 
         def reach() -> Stream:
             assert self.issuer is not None
-            stream = host.stream("127.0.0.1", self.fleet.store.port)
+            stream = host.stream(server or "127.0.0.1", self.fleet.store.port)
             return TlsStream(stream, self.issuer.operator(), seconds=etcd_http.SECONDS)
 
-        return etcd_http.EtcdHttp(reach, f"etcd on {host.host.name}", self.record, self.fleet.store.logs)
+        where = f"etcd {f'at {server}, from' if server else 'on'} {host.host.name}"
+        return etcd_http.EtcdHttp(reach, where, self.record, self.fleet.store.logs)
 
     def store(self, at: str = "") -> ClusterStore:
         """A store in Consul, reached at loopback of a host that runs it: any, or the one that is named.
@@ -247,11 +251,17 @@ def look(session: Session) -> FleetFacts:
 
 
 def look_for_store(session: Session) -> FleetFacts:
-    """As `look`, for what works on a store in Consul. Raises `Refused` where there is none, and is to be
+    """As `look`, for what works on a store of either kind. Raises `Refused` where there is none, and is to be
     none."""
     facts = look(session)
     if session.fleet.in_swarm:
         raise _no_store()
+    return facts
+
+
+def look_for_consul(session: Session) -> FleetFacts:
+    """As `look_for_store`, for what works on one in Consul alone."""
+    facts = look_for_store(session)
     if session.fleet.store.in_etcd:
         raise _no_consul()
     return facts
@@ -260,7 +270,7 @@ def look_for_store(session: Session) -> FleetFacts:
 def _no_consul() -> Refused:
     return Refused(
         "these hosts have their store in etcd, and this works on a store in Consul alone",
-        hint="`fab status` and `fab doctor` look at it; docs/etcd.md says what can be done by hand",
+        hint="`fab store-status` and `fab doctor` look at it; docs/etcd.md says what else works there",
     )
 
 

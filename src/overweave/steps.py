@@ -401,6 +401,20 @@ class RestoreStore(_Step):
 
 
 @dataclass(frozen=True)
+class RestoreKeys(_Step):
+    """The same of a store in etcd: let it hold these ``keys`` beside the registrations of engines, and no
+    others. What has its value already is left alone."""
+
+    told: str
+    keys: Mapping[str, bytes] = field(repr=False)
+    engines: Mapping[str, str] = field(repr=False)
+    destructive: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return f"replace all that the store holds by the backup {self.told}"
+
+
+@dataclass(frozen=True)
 class JoinGossip(_Step):
     """Make every engine see every other one: ``addresses`` are the gossip addresses by host."""
 
@@ -771,6 +785,7 @@ Step = (
     | CheckVersion
     | GrantAccess
     | RestoreStore
+    | RestoreKeys
     | JoinGossip
     | PassGate
     | InitSwarm

@@ -22,7 +22,7 @@ from .preflight.finding import Finding, refusals
 from .servers import change, recover, upgrade
 from .servers.change import Change
 from .servers.standing import Server, Standing, stand
-from .session import Session, look_for_store
+from .session import Session, look_for_consul
 from .steps import Plan, ProvideImage
 from .store_host import sized
 from .store_state import StoreState
@@ -46,7 +46,7 @@ def look_at(session: Session, at: str = "") -> tuple[FleetFacts, Standing]:
 
     Changes nothing, and marks that host in ``session.running_on``.
     """
-    facts = look_for_store(session)
+    facts = look_for_consul(session)
     running = [name for name in session.fleet.names if _runs(facts, name)]
     agents = each(running, lambda name: store_facts.agent(session.store(name)), cancel=session.cancel).values
     # A client agent without a leader to ask takes long to say so.

@@ -12,10 +12,11 @@ from . import __version__, checkup, pipeline, recovery, restore
 from .advertise import ENGINE_PORT
 from .apply.run import apply
 from .apply.world import Done, World
-from .backup import Backup, about
+from .backup import Backup, about, of_keys
 from .checkup import Repair
 from .doctor.fault import Checkup
 from .errors import FleetError, OverweaveError, Refused, StoreError, UsageError
+from .facts import etcd as etcd_facts
 from .facts import libnetwork
 from .facts import store as store_facts
 from .facts.fleet import FleetFacts
@@ -26,7 +27,7 @@ from .preflight.finding import Finding, refusals
 from .prove.matrix import Matrix
 from .session import Session, has_cluster_flags, look, look_for_store
 from .steps import Plan
-from .store_state import Seen, StoreState, summarize
+from .store_state import Seen, SeenEtcd, StoreState, summarize, summarize_etcd
 from .waiting import wait_until
 
 SAVE_SECONDS = 20.0
@@ -35,32 +36,34 @@ SAVE_SECONDS = 20.0
 def status(session: Session) -> StoreState:
     """How the store is, as far as it answers. Changes nothing."""
     facts = look_for_store(session)
-    if facts.store is None:
-        return summarize(Seen(""))
-    at = session.serving
-    store = session.store()
-    try:
-        members = store_facts.members(store)
-    except StoreError as e:
-        return summarize(Seen(at, facts.store.leader, silent={at: e.message}))
-    agents, silent = _agents(session, facts, members)
+    kind: type[Seen] | type[SeenEtcd] = SeenEtcd if session.fleet.store.in_etcd else Seen
     issuer = facts.issuer
-    seen = Seen(
-        store_at=at,
+    seen = kind(
+        store_at=session.serving if facts.store else "",
+        leader=facts.store.leader if facts.store else "",
         certificates={host: its.expires for host, its in issuer.files.items()} if issuer else {},
         authority=issuer.authority.certificate.not_valid_after_utc if issuer and issuer.files else None,
         now=issuer.told if issuer else None,
-        leader=facts.store.leader,
-        members=members,
-        agents={its.id: its for its in agents.values()},
-        silent=silent,
         engines={
             name: f"{address}:{ENGINE_PORT}"
             for name, its in facts.hosts.items()
             if has_cluster_flags(facts, name) and (address := its.advertised)
         },
     )
-    if not facts.store.leader:
+    if isinstance(seen, SeenEtcd):
+        return _of_etcd(session, facts, seen) if facts.store else summarize_etcd(SeenEtcd(""))
+    return _of_consul(session, facts, seen) if facts.store else summarize(Seen(""))
+
+
+def _of_consul(session: Session, facts: FleetFacts, seen: Seen) -> StoreState:
+    store = session.store()
+    try:
+        members = store_facts.members(store)
+    except StoreError as e:
+        return summarize(Seen(seen.store_at, seen.leader, silent={seen.store_at: e.message}))
+    agents, silent = _agents(session, facts, members)
+    seen = replace(seen, members=members, agents={its.id: its for its in agents.values()}, silent=silent)
+    if not seen.leader:
         return summarize(seen)
     # A leader that goes between two questions takes the answers with it, and nothing else.
     with contextlib.suppress(StoreError):
@@ -74,18 +77,55 @@ def status(session: Session) -> StoreState:
     return summarize(replace(seen, leader=store.leader()))
 
 
+def _of_etcd(session: Session, facts: FleetFacts, seen: SeenEtcd) -> StoreState:
+    store = session.etcd()
+    try:
+        members = etcd_facts.members(store)
+    except StoreError as e:
+        return summarize_etcd(replace(seen, silent=e.message))
+
+    def ask(id_: str) -> etcd_facts.Told:
+        address = next(its.client for its in members if its.id == id_)
+        if not address:
+            raise StoreError("it has not begun yet")
+        on = next((n for n, its in facts.hosts.items() if its.interfaces.holding(address)), "")
+        return etcd_facts.told(session.etcd(on) if on else session.etcd(server=address))
+
+    outcome = each([its.id for its in members], ask, cancel=session.cancel)
+    told: dict[str, etcd_facts.Told | str] = {
+        **outcome.values,
+        **{id_: e.message for id_, e in outcome.errors.items()},
+    }
+    seen = replace(seen, servers=tuple((its, told[its.id]) for its in members))
+    if not seen.leader:
+        return summarize_etcd(seen)
+    with contextlib.suppress(StoreError):
+        return summarize_etcd(replace(seen, keys=etcd_facts.keys(store, libnetwork.ROOT)))
+    return summarize_etcd(replace(seen, leader=store.leader()))
+
+
 def save(session: Session) -> Backup:
     """A backup of the store as it is. Changes nothing.
 
     Raises `Refused` where no store runs, and `DeadlineExceeded` where its networks change all the time.
     """
-    at, store = session.serving, session.store()
-    if not store.leader():
+    at = session.serving
+    if not session.keys().leader():
         raise Refused(
             "no store answers here that has a leader: there is nothing to back up",
             host=at,
             hint="`fab store-status` shows what is wrong with it",
         )
+    if session.fleet.store.in_etcd:
+        etcd = session.etcd()
+        return of_keys(
+            etcd_facts.keys(etcd, libnetwork.ROOT),
+            made=datetime.now(UTC),
+            made_by=__version__,
+            etcd=etcd_facts.told(etcd).version,
+            hosts=session.fleet.names,
+        )
+    store = session.store()
     found: list[Backup] = []
 
     def saved() -> bool:
@@ -146,7 +186,8 @@ def make_restore(session: Session, backup: Backup, *, force: bool = False) -> tu
         )
     live = checkup.look_at_all(session)
     running = ""
-    if live.fleet.store is not None and live.fleet.store.leader:
+    runs = live.fleet.store is not None and live.fleet.store.leader
+    if runs and not session.fleet.store.in_etcd:
         running = store_facts.agent(session.store()).version
     found = restore.findings(session.fleet, live, backup.about, running)
     refuse(refusals(f for f in found if not (force and f.check in restore.FORCIBLE)))
@@ -164,7 +205,7 @@ def put_back(
     ``keep`` puts a backup of the store as it is away, and says where; ``show`` is that of `checkup.repair`.
     """
     before = None
-    if session.store().leader():
+    if session.keys().leader():
         session.progress("", "back the store up as it is")
         before = keep(save(session))
         session.progress("", f"the store as it is: {before}")

@@ -13,9 +13,10 @@ from tests.unit.doctor.overlay import NETWORK, tree
 from tests.unit.stores.test_snapshot_contents import REAL
 
 from overweave.adapters import backup_file
-from overweave.backup import LONGEST, Backup, about, pack, unpack
+from overweave.backup import LONGEST, Backup, about, of_keys, pack, unpack
 from overweave.errors import UsageError
 from overweave.facts import libnetwork
+from overweave.stores.etcd_keys import Kept, Keys
 
 MADE = datetime(2026, 11, 22, 2, 25, 48, 776000, tzinfo=UTC)
 SAVED = snapshot(b"state" * 1000)
@@ -24,12 +25,14 @@ ABOUT = about(
 )
 BACKUP = Backup(ABOUT, SAVED)
 WHOLE = pack(BACKUP)
+KEYS = Keys(93, {key.strip("/"): Kept(its.decode(), 7, 9, None) for key, its in tree().items() if its})
+OF_ETCD = of_keys(KEYS, made=MADE, made_by="0.1.0", etcd="3.4.23", hosts=("host1", "host2"))
 HINT = "name a file that `fab store-backup` has made"
 
 
-def repacked(**files):
+def repacked(whole=WHOLE, **files):
     """The backup's file with other contents; None leaves one out."""
-    with tarfile.open(fileobj=io.BytesIO(WHOLE)) as tar:
+    with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
         parts = {m.name: tar.extractfile(m).read() for m in tar}
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as tar:
@@ -75,6 +78,30 @@ def test_tar_takes_the_snapshot_out(tmp_path):
     with tarfile.open(tmp_path / "b.tar") as tar:
         assert tar.getnames() == ["backup.json", "snapshot.tgz"]
         assert tar.extractfile("snapshot.tgz").read() == SAVED
+
+
+def test_a_backup_of_an_etcd_has_its_keys_and_says_the_same_of_its_networks():
+    assert unpack(pack(OF_ETCD)) == OF_ETCD
+    its = OF_ETCD.about
+    assert (its.kind, its.program, its.index, its.consul) == ("etcd", "etcd 3.4.23", 93, "")
+    assert (its.networks, its.engines, its.told) == (ABOUT.networks, ABOUT.engines, ABOUT.told)
+    assert (ABOUT.kind, ABOUT.program) == ("Consul", "Consul 1.8.7")
+    assert OF_ETCD.keys == KEYS
+    with tarfile.open(fileobj=io.BytesIO(pack(OF_ETCD))) as tar:
+        assert tar.getnames() == ["backup.json", "keys.json"]
+
+
+def test_a_backup_of_an_etcd_that_is_damaged_is_told():
+    whole = pack(OF_ETCD)
+    assert refused(repacked(whole, keys_json=b"{}")) == (
+        "the backup is damaged: the checksum of its keys does not fit"
+    )
+    assert refused(repacked(whole, keys_json=None)) == (
+        "it is no backup of Overweave's: ValueError: there is no keys.json"
+    )
+    assert refused(repacked(whole, backup_json=told())) == (
+        "it is no backup of Overweave's: ValueError: there is no snapshot.tgz"
+    )
 
 
 def test_a_damaged_snapshot_is_told():

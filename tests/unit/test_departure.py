@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.golden.site import lines
+from tests.golden.site import inventory_of, lines
+from tests.golden.test_plans import deployed
 from tests.unit.doctor.overlay import NETWORK, Overlay, attachment, neighbour, vtep
 
 from overweave import departure
@@ -198,6 +199,45 @@ def test_a_server_that_is_replaced_at_another_address_goes_first(overlay):
         "`fab add-host host3`"
     ]
     assert departure.of_moved_server(others, "host3", "10.0.0.14") == []
+
+
+BRING_BACK = "which hosts carry a server of etcd can't be changed yet: docs/etcd.md"
+
+
+def in_etcd(servers):
+    archives = {"archives": {"etcd:3.4.23": "etcd.tar", "busybox:1.36": "busybox.tar"}}
+    store = {"kind": "etcd", "image": "etcd:3.4.23", "servers": servers}
+    return Overlay(deployed(inventory_of(3, store=store, images=archives)))
+
+
+def test_of_a_store_in_etcd_a_host_without_a_server_leaves_as_any_other():
+    its = in_etcd(servers=1)
+    assert refused(its, "host3", disconnect=True) == []
+    known = Known(registered={NODE: NODE.encode()})
+    titles = [
+        stage.title
+        for stage in departure.forgetting(
+            its.site.fleet, departure.without(its.live(), GONE), "host3", GONE, known, "host1", ()
+        )
+    ]
+    assert titles == ["registration", "rows"]
+    others = departure.only(its.live(), ("host1", "host2"))
+    assert departure.of_dead_server(its.site.fleet, others, "host3", GONE) == []
+    assert not departure.settings(its.site.fleet, others, GONE)
+
+
+def test_a_server_of_etcd_does_not_leave_alive_or_dead():
+    its = in_etcd(servers=3)
+    assert refused(its, "host2", disconnect=True) == [
+        f"host2: it carries one of 3 servers of the store: 2 would be left\n  -> {BRING_BACK}"
+    ]
+    others = departure.only(its.live(), ("host1", "host3"))
+    assert [str(e) for e in departure.of_dead_server(its.site.fleet, others, "host2", vtep(2))] == [
+        "host2: the machine at 10.0.0.12 carried one of 3 servers of etcd, which the others go on to ask for"
+        f"\n  -> bring it back with its data: {BRING_BACK}"
+    ]
+    (alone,) = refused(in_etcd(servers=1), "host1", disconnect=True)
+    assert alone.endswith("from all hosts\n  -> `fab destroy-overlay` takes it away from all")
 
 
 def test_a_server_does_not_leave(overlay):

@@ -7,13 +7,16 @@ from datetime import UTC, datetime
 
 import pytest
 from tests.contract.fakes import snapshot
+from tests.golden.site import inventory_of
+from tests.golden.test_plans import deployed
 from tests.unit.doctor.overlay import NETWORK, SPACE, VXLAN, Overlay, attachment, space, tree
 
-from overweave.backup import About, Backup, Network, about
+from overweave.backup import About, Backup, Network, about, of_keys
 from overweave.facts import libnetwork
 from overweave.preflight.finding import Severity
 from overweave.restore import FORCIBLE, findings, plan
-from overweave.steps import AwaitLeader, GrantAccess, JoinGossip, RestoreStore, RunContainer
+from overweave.steps import AwaitLeader, GrantAccess, JoinGossip, RestoreKeys, RestoreStore, RunContainer
+from overweave.stores.etcd_keys import Kept, Keys
 
 OTHER = "b" * 64
 MADE = datetime(2026, 11, 22, 2, 25, 48, 776000, tzinfo=UTC)
@@ -242,3 +245,61 @@ def test_an_engine_without_a_cluster_store_forbids_it():
 
 def test_the_network_of_the_fixture_is_the_one_of_the_backup():
     assert [network.id for network in backup().networks] == [NETWORK]
+
+
+ETCD = {"kind": "etcd", "image": "etcd:3.4.23", "servers": 3}
+ARCHIVES = {"archives": {"etcd:3.4.23": "etcd.tar", "busybox:1.36": "busybox.tar"}}
+
+
+def in_etcd():
+    its = Overlay(deployed(inventory_of(3, store=ETCD, images=ARCHIVES)))
+    kept = {key.strip("/"): Kept(value.decode(), 7, 9, None) for key, value in tree().items() if value}
+    told = of_keys(Keys(93, kept), made=MADE, made_by="0.1.0", etcd="3.4.23", hosts=("host1",))
+    return its, told
+
+
+def test_of_a_store_in_etcd_all_keys_are_put_back_but_the_registrations_of_engines():
+    its, saved = in_etcd()
+    assert found(its, saved.about) == []
+    restore, gossip = plan(its.site.fleet, its.live(), saved).steps
+    assert isinstance(restore, RestoreKeys)
+    assert restore.keys == {
+        key.strip("/"): value
+        for key, value in tree().items()
+        if value and not key.startswith(libnetwork.NODES)
+    }
+    assert restore.engines == {f"host{n}": f"10.0.0.1{n}:2376" for n in (1, 2, 3)}
+    assert isinstance(gossip, JoinGossip)
+
+
+def test_a_backup_of_the_other_kind_of_store_is_refused():
+    its, saved = in_etcd()
+    assert errors(Overlay(), saved.about) == [
+        ("restore.kind", "", "the backup is of a store in etcd, and these hosts have one in Consul")
+    ]
+    (error,) = found(its, backup())
+    assert (error.check, error.seen, error.fix) == (
+        "restore.kind",
+        "the backup is of a store in Consul, and these hosts have one in etcd",
+        "name a backup of this store; where there is none, `fab store-rebuild` writes what the hosts know",
+    )
+    assert error.check not in FORCIBLE
+
+
+def test_a_server_of_etcd_without_its_data_does_not_begin_beside_others_that_have_theirs():
+    its, saved = in_etcd()
+    for name in ("host2", "host3"):
+        its.site.boxes[name].containers.pop("etcd")
+    its.site.boxes["host3"].volumes = []
+    assert errors(its, saved.about) == [
+        (
+            "store.member",
+            "host3",
+            "it is to carry a server of etcd, and has no data of it, as host1, host2 has",
+        )
+    ]
+    its.site.boxes["host3"].volumes = ["overweave-etcd"]
+    assert errors(its, saved.about) == []
+    steps = plan(its.site.fleet, its.live(), saved).steps
+    assert [type(step) for step in steps][-2:] == [RestoreKeys, JoinGossip]
+    assert [step.host for step in steps if isinstance(step, RunContainer)] == ["host2", "host3"]

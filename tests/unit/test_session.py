@@ -6,7 +6,7 @@ import pytest
 from tests.unit.sessions import Fleet
 
 from overweave.errors import EngineError, Refused
-from overweave.session import SETTLING_SECONDS, look, look_for_store
+from overweave.session import SETTLING_SECONDS, look, look_for_consul, look_for_store
 
 NO_STORE = (
     "these hosts are in a swarm, which has no store\n"
@@ -55,11 +55,13 @@ def test_hosts_in_no_swarm_may_have_a_store():
 def test_what_works_on_consul_is_refused_where_the_store_is_in_etcd():
     said = (
         "these hosts have their store in etcd, and this works on a store in Consul alone\n"
-        "  -> `fab status` and `fab doctor` look at it; docs/etcd.md says what can be done by hand"
+        "  -> `fab store-status` and `fab doctor` look at it; docs/etcd.md says what else works there"
     )
     session = Fleet(2, store={"kind": "etcd"}).session()
-    assert refused(look_for_store, session) == said
+    assert refused(look_for_consul, session) == said
     assert refused(session.store) == said
+    assert look_for_store(session).store is None
+    assert refused(look_for_consul, Fleet(2, **SWARM).session()) == NO_STORE
     assert (session.fleet.agents, session.credentials) == (("host1",), None)
 
 

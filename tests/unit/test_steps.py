@@ -50,6 +50,7 @@ from overweave.steps import (
     RemoveVolume,
     RemoveVxlan,
     RestartEngine,
+    RestoreKeys,
     RestoreStore,
     RetireServer,
     RewireContainer,
@@ -170,6 +171,12 @@ STEPS = [
     ),
     (
         RestoreStore("h", "w", "of 2026-11-22 with n", b"snapshot", {"a": "10.0.0.1:2376"}),
+        "replace all that the store holds by the backup of 2026-11-22 with n",
+        (),
+        True,
+    ),
+    (
+        RestoreKeys("h", "w", "of 2026-11-22 with n", {"docker/a": b"1"}, {"a": "10.0.0.1:2376"}),
         "replace all that the store holds by the backup of 2026-11-22 with n",
         (),
         True,

@@ -9,7 +9,8 @@ from tests.unit.test_apply import Hosts, error_of
 from overweave.apply.store_restore import LEADER_SECONDS, REGISTERED_SECONDS
 from overweave.errors import DeadlineExceeded, StoreError
 from overweave.facts import store as facts
-from overweave.steps import RestoreStore
+from overweave.facts.libnetwork import ENDPOINTS, NETWORKS, OVERLAYS, SUBNETS
+from overweave.steps import RestoreKeys, RestoreStore
 from overweave.stores.consul import NODES
 
 NODE = "10.0.0.1:2376"
@@ -81,3 +82,76 @@ def test_what_is_no_snapshot_is_an_error_and_changes_nothing(hosts):
     )
     assert hosts.store.tree("t/") == {"t/kept": b"1"}
     assert hosts.store.restore(snapshot(b"[{}, {}, {}]")) is None
+
+
+MASK = f"{SUBNETS}10.9.0.0/24"
+WANTED = {
+    f"{NETWORKS}n": b"network",
+    f"{ENDPOINTS}n/e": b"endpoint",
+    f"{OVERLAYS}n": b"overlay",
+    MASK: b"mask",
+}
+
+
+class Noting(FakeStore):
+    """Notes what is changed; ``meanwhile`` is what an engine writes beside the next changes."""
+
+    def __init__(self, *meanwhile):
+        super().__init__()
+        self.changed, self.meanwhile = [], [*meanwhile]
+
+    def swap(self, key, old, new):
+        if self.meanwhile:
+            self.put(*self.meanwhile.pop(0))
+        self.changed.append(key)
+        return super().swap(key, old, new)
+
+
+def back(keys=WANTED, **engines):
+    return RestoreKeys("a", "why", "of yesterday", keys, engines)
+
+
+def test_keys_are_put_back_in_the_order_in_which_engines_look_and_what_is_right_is_left_alone(hosts):
+    hosts.store = Noting()
+    for key, value in (
+        (f"{NETWORKS}later", b"1"),
+        (f"{ENDPOINTS}later/e", b"1"),
+        (f"{OVERLAYS}n", b"overlay"),
+        (MASK, b"other"),
+        (NODES + NODE, b"x"),
+        ("overweave/proven", b"1"),
+    ):
+        hosts.store.put(key, value)
+    hosts.do(back(a=NODE))
+    assert hosts.store.changed == [
+        f"{NETWORKS}later",
+        f"{ENDPOINTS}later/e",
+        MASK,
+        f"{ENDPOINTS}n/e",
+        f"{NETWORKS}n",
+    ]
+    assert hosts.store.tree("") == WANTED | {NODES + NODE: b"x", "overweave/proven": b"1"}
+    hosts.do(back(a=NODE))
+    assert len(hosts.store.changed) == 5, "nothing is changed twice"
+    assert hosts.clock.pauses == []
+
+
+def test_what_an_engine_writes_meanwhile_is_looked_at_again(hosts):
+    hosts.store = Noting((MASK, b"1"), (f"{NETWORKS}n", b"2"))
+    hosts.do(back())
+    assert hosts.store.tree("docker/") == WANTED
+    assert ("a", "2 keys have changed meanwhile: look again") in hosts.said
+
+
+def test_engines_that_write_all_the_time_are_told(hosts):
+    hosts.store = Noting(*((MASK, b"%d" % n) for n in range(100)))
+    assert error_of(lambda: hosts.do(back({MASK: b"mask"})), StoreError) == (
+        "a: the store has not stayed as the backup is: engines write to it all the time (5 tries)\n"
+        "  -> run the same command again when no containers come and go"
+    )
+
+
+def test_an_engine_whose_key_does_not_come_back_is_told(hosts):
+    hosts.do(back(a=NODE))
+    assert sum(hosts.clock.pauses) == pytest.approx(REGISTERED_SECONDS)
+    assert ("a", f"its engine is not registered after {REGISTERED_SECONDS:g} s") in hosts.said

@@ -6,10 +6,13 @@ import json
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
-from overweave.facts import libnetwork
+from overweave.facts import etcd, libnetwork
 from overweave.facts.store import Agent, Lease, Member, Peer, Raft
-from overweave.store_state import Seen, summarize
+from overweave.report import store_data, store_text
+from overweave.store_state import Seen, SeenEtcd, summarize, summarize_etcd
+from overweave.stores.etcd_keys import Kept, Keys
 
 NID = "8a3fc0d1e2" * 6 + "abcd"
 NAMES = ("host1", "host2", "host3")
@@ -132,3 +135,113 @@ def test_an_engine_that_is_none_of_the_fleet_is_shown_and_is_no_fault():
     state = summarize(replace(HEALTHY, leases=(*HEALTHY.leases, stranger)))
     assert state.healthy
     assert (state.engines[-1].host, state.engines[-1].node) == ("", "10.0.0.9:2376")
+
+
+def served(name, **changes):
+    """A server of etcd, and what it says of itself."""
+    leads = name == "host1"
+    member = etcd.Member(f"id-{name}", name, f"10.0.0.{name[-1]}:2380", f"10.0.0.{name[-1]}")
+    told = etcd.Told(member.id, "Leader" if leads else "Follower", "id-host1", True, "3.4.23", 2, 90)
+    return member, replace(told, **changes)
+
+
+IN_ETCD = SeenEtcd(
+    store_at="host1",
+    leader="10.0.0.1:2380",
+    servers=tuple(map(served, NAMES)),
+    keys=Keys(
+        81,
+        {
+            **{key.strip("/"): Kept(its.decode(), 7, 7, None) for key, its in TREE.items()},
+            **{f"docker/nodes/10.0.0.{n}:2376": Kept(f"10.0.0.{n}:2376", 80, 80, 15 + n) for n in (1, 2, 3)},
+        },
+    ),
+    engines=HEALTHY.engines,
+)
+SHOWN = """\
+healthy: store: etcd as seen on host1
+leader: 10.0.0.1:2380
+server  address        agent  raft      votes  commit index  last contact  version
+host1   10.0.0.1:2380  alive  Leader    yes    90            -             3.4.23
+host2   10.0.0.2:2380  alive  Follower  yes    90            -             3.4.23
+host3   10.0.0.3:2380  alive  Follower  yes    90            -             3.4.23
+engine  registered as  key    TTL
+host1   10.0.0.1:2376  there  16s
+host2   10.0.0.2:2376  there  17s
+host3   10.0.0.3:2376  there  18s
+keys: 6, values 323 B, the largest 121 B
+network    id            VNI  subnet         endpoints
+overweave  8a3fc0d1e28a  256  10.211.0.0/16  1"""
+
+
+def test_a_store_in_etcd_is_shown_as_one_in_consul_is():
+    state = summarize_etcd(IN_ETCD)
+    assert (state.healthy, state.problems, state.clients, state.others) == (True, (), (), 0)
+    assert shown(store_text.state(state)) == SHOWN
+    told = store_data.state(state)
+    assert (told["store"], told["keys"], told["networks"][0]["name"]) == ("etcd", 6, "overweave")
+    assert told["servers"][1]["raft"] == {
+        "state": "Follower",
+        "term": 2,
+        "commit_index": 90,
+        "last_contact": None,
+    }
+    assert told["engines"][0] == {
+        "host": "host1",
+        "node": "10.0.0.1:2376",
+        "session": "",
+        "ttl": "16s",
+        "registered": True,
+    }
+    assert store_data.state(summarize(HEALTHY))["store"] == "Consul"
+
+
+def shown(renderable):
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(renderable)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def without(keys, node):
+    return replace(keys, kept={key: its for key, its in keys.kept.items() if node not in key})
+
+
+WRONG_IN_ETCD = {
+    "no store": (SeenEtcd(""), "no store runs on any of these hosts"),
+    "no leader": (
+        replace(IN_ETCD, leader="", keys=None),
+        "the store has no leader: nothing can be written, and no container can join an overlay",
+    ),
+    "silent": (
+        replace(IN_ETCD, servers=(), silent="no answer"),
+        "the server on host1 does not answer: no answer",
+    ),
+    "failed": (
+        replace(IN_ETCD, servers=(*IN_ETCD.servers[:2], (served("host3")[0], "no answer"))),
+        "server host3 is failed: no answer",
+    ),
+    "unhealthy": (
+        replace(IN_ETCD, servers=(*IN_ETCD.servers[:2], served("host3", healthy=False))),
+        "server host3 is unhealthy: it has no answer of a quorum, or an alarm",
+    ),
+    "even": (
+        replace(IN_ETCD, servers=IN_ETCD.servers[:2]),
+        "2 servers vote: no more of them may fail than of 1, and one more can",
+    ),
+    "unregistered": (
+        replace(IN_ETCD, keys=without(IN_ETCD.keys, "10.0.0.2:2376")),
+        "the engine of host2 is not registered: there is no key for 10.0.0.2:2376",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_IN_ETCD)
+def test_what_is_wrong_with_one_in_etcd_is_said(name):
+    seen, problem = WRONG_IN_ETCD[name]
+    assert summarize_etcd(seen).problems == (problem,)
+
+
+def test_a_server_of_etcd_that_says_nothing_has_no_raft_and_does_not_lead():
+    (state,) = summarize_etcd(replace(IN_ETCD, servers=((served("host1")[0], "no answer"),))).servers
+    assert (state.state, state.raft, state.leader, state.version) == ("failed", None, False, "")

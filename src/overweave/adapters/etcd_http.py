@@ -1,4 +1,4 @@
-"""The `KeyValue` of an etcd, by its API of version 2, over a stream from a host that runs a server of it."""
+"""The `EtcdStore` of an etcd, by its API of version 2, over a stream from a host that runs a server of it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ NOT_THERE, DIFFERS, EXISTS = 100, 101, 105
 
 
 class _Answered(StoreError):
-    def __init__(self, message: str, code: int) -> None:
+    """``index`` is the store's, 0 where it was not told."""
+
+    def __init__(self, message: str, code: int, index: int = 0) -> None:
         super().__init__(message)
-        self.code = code
+        self.code, self.index = code, index
 
 
 class EtcdHttp:
@@ -66,6 +68,37 @@ class EtcdHttp:
                 raise
             return dict(_leaves(found["node"]))
 
+    def dump(self, prefix: str) -> Json:
+        with self._call(f"reading all of {prefix} with its indices"):
+            try:
+                answer = self._answer("get", _path(prefix), {"recursive": "true", "quorum": "true"})
+            except _Answered as e:
+                if e.code == NOT_THERE:
+                    return {"index": e.index, "node": None}
+                raise
+            return {"index": int(answer.headers["X-Etcd-Index"]), "node": answer.json()["node"]}
+
+    def members(self) -> list[Json]:
+        with self._call("listing the servers"):
+            return list(self._ask("get", "/v2/members")["members"])
+
+    def server(self) -> Json:
+        with self._call("asking the server about itself"):
+            its = dict(self._ask("get", "/v2/stats/self"))
+            try:
+                health = self._ask("get", "/health").get("health")
+            except _Answered:
+                # 503 of one that is not well.
+                health = "false"
+            # Any answer about keys tells how far raft is there; the root is always there.
+            raft = self._answer("get", "/v2/keys/").headers
+            return its | {
+                "health": health,
+                "version": self._ask("get", "/version")["etcdserver"],
+                "term": int(raft["X-Raft-Term"]),
+                "index": int(raft["X-Raft-Index"]),
+            }
+
     def get(self, key: str) -> bytes | None:
         with self._call(f"reading {key}"):
             try:
@@ -102,7 +135,7 @@ class EtcdHttp:
             try:
                 yield
             except _Answered as e:
-                raise _Answered(f"{self._where}: {doing}: {e.message}", e.code) from e
+                raise _Answered(f"{self._where}: {doing}: {e.message}", e.code, e.index) from e
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError, StopIteration) as e:
                 # Before the others: what requests says of an answer that is no JSON is one of these, too.
                 why = f"{type(e).__name__}: {one_line(e, 200)}"
@@ -119,17 +152,26 @@ class EtcdHttp:
         parameters: Mapping[str, str] | None = None,
         data: Mapping[str, str] | None = None,
     ) -> Json:
+        return self._answer(method, path, parameters, data).json()
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | None = None,
+    ) -> requests.Response:
         answer = self._session.request(
             method, f"http://localhost{path}", params=parameters, data=data, timeout=SECONDS
         )
         if answer.ok:
-            return answer.json()
+            return answer
         try:
             said = answer.json()
-            code, text = int(said["errorCode"]), said.get("message")
+            code, text, index = int(said["errorCode"]), said.get("message"), int(said.get("index", 0))
         except (ValueError, TypeError, LookupError, AttributeError):
-            code, text = 0, answer.content.decode(errors="replace").strip()
-        raise _Answered(f"status {answer.status_code}: {one_line(text, 200)}", code)
+            code, text, index = 0, answer.content.decode(errors="replace").strip(), 0
+        raise _Answered(f"status {answer.status_code}: {one_line(text, 200)}", code, index)
 
 
 def _path(key: str) -> str:

@@ -55,6 +55,7 @@ from overweave.steps import (
     RemoveVolume,
     RemoveVxlan,
     RestartEngine,
+    RestoreKeys,
     RestoreStore,
     RetireServer,
     RewireContainer,
@@ -87,7 +88,7 @@ from .forget_agent import forget_agent
 from .overlay_rows import mend_rows, remove_bridge, remove_vxlan
 from .store_access import grant_access
 from .store_forms import change_form
-from .store_restore import restore_store
+from .store_restore import restore_keys, restore_store
 from .store_servers import change_servers
 from .swarm import change_swarm
 from .world import World
@@ -220,6 +221,8 @@ def perform(step: Step, world: World) -> None:
             grant_access(step.credentials, world)
         case RestoreStore():
             restore_store(step, world)
+        case RestoreKeys():
+            restore_keys(step, world)
         case AwaitAgent() | RetireServer() | RemovePeer() | ForgetQuorum() | RecoverQuorum() | CheckVersion():
             change_servers(step, world)
         case CreateNetwork():

@@ -9,7 +9,7 @@ from overweave.errors import Refused
 from overweave.facts import audit_log
 from overweave.fleet import each
 from overweave.report import data, text
-from overweave.session import look, look_for_store
+from overweave.session import look, look_for_consul
 from overweave.state import summarize
 from overweave.waiting import wait_until
 
@@ -93,7 +93,7 @@ def consul_ui(
     Example: fab consul-ui -H host1
     """
     with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
-        facts = look_for_store(session)
+        facts = look_for_consul(session)
         host = session.hosts[session.fleet.store_host.name]
         its = session.fleet.store
         if its.external:

@@ -11,7 +11,7 @@ from overweave.apply.run import apply
 from overweave.errors import Refused, UsageError
 from overweave.files import write_atomically
 from overweave.report import data, text
-from overweave.session import look_for_store
+from overweave.session import look_for_consul
 
 from . import choice, reports, run
 from .executor import FleetContext, cluster_task
@@ -46,7 +46,7 @@ def rotate_gossip_key(
         wait_lock=wait_lock,
         only_looks=dry_run,
     ) as session:
-        plan = rotation.gossip_key(session.fleet, look_for_store(session))
+        plan = rotation.gossip_key(session.fleet, look_for_consul(session))
         if dry_run:
             run.show(text.plan(plan, session.fleet.names), data.plan(plan), json)
             return
@@ -96,7 +96,7 @@ def rotate_certificates(
         wait_lock=wait_lock,
         only_looks=dry_run,
     ) as session:
-        rotation.refuse_part(session.fleet, look_for_store(session))
+        rotation.refuse_part(session.fleet, look_for_consul(session))
         session.taking_over = certificates.new_authority(certificates.now())
         if dry_run:
             show_plan(session, json, batch=batches)
@@ -124,7 +124,7 @@ def store_token(
     if path.exists() or path.is_symlink():
         raise UsageError(f"{path} is there already", hint="name another file")
     with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
-        facts = look_for_store(session)
+        facts = look_for_consul(session)
         known = (its.credentials.known for its in facts.hosts.values())
         token = next((its.management for its in known if its and its.management), None)
         if token is None:

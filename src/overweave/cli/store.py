@@ -32,7 +32,7 @@ def store_status(
     Show the store: its servers and who leads, agents, engines' sessions, keys and networks.
 
     Exit code 1 if something is wrong: no leader, a server that is missing or does not vote, an even
-    number of voters, an engine without a session.
+    number of voters, an engine without a session, or, in etcd, without its key.
 
     Example: fab store-status -H host1,host2
     """
@@ -61,8 +61,9 @@ def store_backup(
     """
     Back the store up into a file on this machine: store-backup FILE.
 
-    A plain tar: snapshot.tgz, a Consul snapshot whose checksums were looked at, and backup.json, which lists
-    the networks in it. `fab store-restore FILE` puts it back; changes nothing now.
+    A plain tar: snapshot.tgz, a Consul snapshot whose checksums were looked at, or keys.json, what engines
+    keep in an etcd; and backup.json, which lists the networks in it. `fab store-restore FILE` puts it back;
+    changes nothing now.
 
     Example: fab store-backup store.tar -H host1,host2
     """
@@ -123,7 +124,7 @@ def store_restore(
     """
     Put the store back to a backup: store-restore FILE, or HOST:NAME, or HOST:newest.
 
-    Runs an empty Consul where the store is gone with its data. Refuses where what runs on the hosts would
+    Runs an empty store where it is gone with its data. Refuses where what runs on the hosts would
     collide with what the backup knows; the store as it is is backed up on this machine first. No engine
     restarts for it, and no container stops. What joined or left since the backup is mended as far as that
     goes without, and all pairs are proven. Exit code 1 if something is left.

@@ -61,8 +61,6 @@ def forgotten(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
             "nobody else can join it, and its VNI is given to the next network: the store's data were lost"
         )
         fix = "`fab store-rebuild` writes what the hosts know, or `fab store-restore FILE` puts a backup back"
-        if fleet.store.in_etcd:
-            fix = "`fab deploy-overlay` makes it anew when no user's container is on it"
         found.append(Fault(error("store.forgotten", seen, matters=matters, fix=fix)))
     return found
 

@@ -64,25 +64,30 @@ def place(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
         if not there.ours:
             if name in fleet.agents and fleet.store.in_engine:
                 found.append(_strange(name, consul.CONTAINER, several=len(fleet.agents) > 1))
-        elif name not in fleet.servers and _carries(facts, name):
+        elif name not in fleet.servers and _carries(fleet, facts, name):
             found.append(
                 error(
                     "store.place",
                     "the store is there already, and two would part the fleet",
                     matters=f"asked to carry it: {', '.join(fleet.servers)}",
                     host=name,
-                    fix=f"mark {name} with `store: true` in the inventory; one of several servers is taken "
-                    f"away by `fab store-remove-server {name}`, the only one by destroy-overlay",
+                    fix=f"mark {name} with `store: true` in the inventory; "
+                    + (
+                        "which hosts carry a server of etcd can't be changed yet"
+                        if fleet.store.in_etcd
+                        else f"one of several servers is taken away by `fab store-remove-server {name}`, the "
+                        "only one by destroy-overlay"
+                    ),
                 )
             )
     return found
 
 
-def _carries(facts: FleetFacts, name: str) -> bool:
+def _carries(fleet: Fleet, facts: FleetFacts, name: str) -> bool:
     """Whether its store container, which is ours, is a server. One without a file is of an earlier version,
     which had servers only."""
     config = facts.hosts[name].store_config
-    return consul.is_server(config) or not config
+    return consul.is_server(config) or not config or (fleet.store.in_etcd and etcd.is_config(config))
 
 
 def _of_etcd(fleet: Fleet, facts: FleetFacts, name: str) -> list[Finding]:

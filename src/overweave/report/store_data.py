@@ -19,8 +19,8 @@ from .data import VERSION
 
 
 def state(result: StoreState) -> dict[str, Any]:
-    """``last_contact`` is in seconds, null for never; of the leader it means nothing. ``host`` of a
-    certificate is "" for the authority's, and ``ends`` null where none works."""
+    """``last_contact`` is in seconds, null for never, and of etcd, which does not tell; of the leader it
+    means nothing. ``host`` of a certificate is "" for the authority's, and ``ends`` null where none works."""
     told = asdict(result)
     for its in told["certificates"]:
         its["ends"] = its["ends"] and stamp(its["ends"])

@@ -11,6 +11,8 @@ from rich.text import Text
 
 from overweave.backup import About, Network
 from overweave.facts.backups import Kept
+from overweave.facts.store import Raft
+from overweave.model import Store
 from overweave.store_state import EngineState, Server, StoreState
 
 GOOD, BAD = "green", "bold red"
@@ -19,7 +21,7 @@ GOOD, BAD = "green", "bold red"
 def state(result: StoreState) -> RenderableType:
     """What is wrong first; then servers, engines and networks, one row each."""
     word, style = ("healthy", "bold green") if result.healthy else ("NOT healthy", BAD)
-    where = f"store: Consul as seen on {result.store_at}" if result.store_at else "store: none"
+    where = f"store: {result.store} as seen on {result.store_at}" if result.store_at else "store: none"
     parts: list[RenderableType] = [Text.assemble((word, style), f": {where}")]
     parts += [Text(f"  {problem}", style="red") for problem in result.problems]
     if not result.store_at:
@@ -29,7 +31,7 @@ def state(result: StoreState) -> RenderableType:
     if result.clients:
         parts.append(Text("other agents: " + ", ".join(f"{m.name} {m.state}" for m in result.clients)))
     if result.engines:
-        parts.append(_engines(result.engines))
+        parts.append(_engines(result.engines, sessions=result.store == Store().title))
     if ends := sorted((its.ends, its.host or "the authority") for its in result.certificates if its.ends):
         parts.append(Text(f"certificates: the first ends on {ends[0][0]:%Y-%m-%d} ({ends[0][1]})"))
     if result.others:
@@ -53,8 +55,9 @@ def _servers(servers: Sequence[Server]) -> Table:
     table = _table("server", "address", "agent", "raft", "votes", "commit index", "last contact", "version")
     for its in servers:
         raft = its.raft
+        # A leader hears from nobody, and etcd does not tell.
+        told = isinstance(raft, Raft) and raft.state != "Leader"
         contact = raft.last_contact if raft else None
-        leads = raft is not None and raft.state == "Leader"
         table.add_row(
             Text(its.name or "?", style="bold"),
             its.address,
@@ -62,17 +65,18 @@ def _servers(servers: Sequence[Server]) -> Table:
             raft.state if raft else ("Leader" if its.leader else "-"),
             "yes" if its.voter else "no",
             str(raft.commit_index) if raft else "-",
-            "-" if raft is None or leads else "never" if contact is None else f"{contact * 1000:.0f} ms",
+            "-" if not told else "never" if contact is None else f"{contact * 1000:.0f} ms",
             its.version or "-",
         )
     return table
 
 
-def _engines(engines: Sequence[EngineState]) -> Table:
-    table = _table("engine", "registered as", "session", "TTL")
+def _engines(engines: Sequence[EngineState], *, sessions: bool) -> Table:
+    table = _table("engine", "registered as", "session" if sessions else "key", "TTL")
     for its in engines:
-        session = Text(its.session) if its.session else Text("NONE", style=BAD)
-        table.add_row(Text(its.host or "not given", style="bold"), its.node, session, its.ttl or "-")
+        there = its.session if sessions else "there"
+        shown = Text(there) if its.registered else Text("NONE", style=BAD)
+        table.add_row(Text(its.host or "not given", style="bold"), its.node, shown, its.ttl or "-")
     return table
 
 
@@ -93,8 +97,8 @@ def backup(about: About, path: str) -> RenderableType:
     """What a file holds."""
     return Group(
         Text(
-            f"{path}: the store {about.told}: Consul {about.consul or 'of a version that is not told'}, "
-            f"raft index {about.index}, "
+            f"{path}: the store {about.told}: {about.program}, "
+            f"{'index' if about.etcd else 'raft index'} {about.index}, "
             f"{len(about.engines)} engines"
         ),
         _networks(about.networks),

@@ -10,6 +10,7 @@ import threading
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+from tests.contract import etcds
 
 from overweave import certificates
 from overweave.adapters.etcd_http import EtcdHttp
@@ -26,7 +27,11 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     keys: dict[str, str]
+    indices: dict[str, int]
+    living: dict[str, int]
+    index = 7
     health = "true"
+    version = "3.4.23"
 
     def log_message(self, *words):
         pass
@@ -35,16 +40,25 @@ class Answers(http.server.BaseHTTPRequestHandler):
         text = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
+        self.send_header("X-Etcd-Index", str(self.index))
+        self.send_header("X-Raft-Index", str(self.index + 5))
+        self.send_header("X-Raft-Term", "2")
         self.end_headers()
         self.wfile.write(text)
 
     def node(self, path):
         if path in self.keys:
-            return {"key": path, "value": self.keys[path]}
+            index = self.indices.get(path, 1)
+            its = {"key": path, "value": self.keys[path], "createdIndex": index, "modifiedIndex": index}
+            return its | ({"ttl": self.living[path]} if path in self.living else {})
         below = sorted(
             {k[: k.find("/", len(path) + 1) % (len(k) + 1)] for k in self.keys if k.startswith(path + "/")}
         )
         return {"key": path, "dir": True, "nodes": [self.node(its) for its in below]} if below else None
+
+    def member(self, number, id_):
+        at = f"https://10.0.0.{number}"
+        return {"id": id_, "name": f"host{number}", "peerURLs": [f"{at}:2380"], "clientURLs": [f"{at}:2379"]}
 
     def handle_any(self):
         url = urlsplit(self.path)
@@ -54,20 +68,26 @@ class Answers(http.server.BaseHTTPRequestHandler):
         path = unquote(url.path).removeprefix("/v2/keys")
         if url.path == "/health":
             return self.answer(200 if self.health == "true" else 503, {"health": self.health})
+        if url.path == "/version":
+            return self.answer(200, {"etcdserver": self.version, "etcdcluster": "3.4.0"})
         if url.path == "/v2/stats/self":
-            return self.answer(200, {"leaderInfo": {"leader": "b2"}})
+            its = {"name": "host1", "id": "a1", "state": "StateFollower", "leaderInfo": {"leader": "b2"}}
+            return self.answer(200, its)
         if url.path == "/v2/members":
-            urls = {"a1": "https://10.0.0.1:2380", "b2": "https://10.0.0.2:2380"}
-            return self.answer(200, {"members": [{"id": i, "peerURLs": [u]} for i, u in urls.items()]})
+            return self.answer(200, {"members": [self.member(1, "a1"), self.member(2, "b2")]})
         found = self.node(path)
         if asked.get("prevExist") == "false" and found:
             return self.answer(412, {"errorCode": 105, "message": "Key already exists"})
+        if path == "/":
+            return self.answer(200, {"action": "get", "node": {"dir": True}})
         if (self.command != "PUT" and not found) or ("prevValue" in asked and not found):
-            return self.answer(404, {"errorCode": 100, "message": "Key not found"})
+            return self.answer(404, {"errorCode": 100, "message": "Key not found", "index": self.index})
         if "prevValue" in asked and found["value"] != asked["prevValue"]:
             return self.answer(412, {"errorCode": 101, "message": "Compare failed"})
+        if self.command != "GET":
+            type(self).index += 1
         if self.command == "PUT":
-            self.keys[path] = form["value"]
+            self.keys[path], self.indices[path] = form["value"], self.index
         if self.command == "DELETE":
             del self.keys[path]
         return self.answer(200, {"node": self.node(path) or {}})
@@ -88,6 +108,7 @@ def server(tmp_path):
     class Its(Answers):
         pass
 
+    Its.indices, Its.living = {}, {"/docker/nodes/10.0.0.1:2376": 17}
     Its.keys = {"/docker/nodes/10.0.0.1:2376": "10.0.0.1:2376", "/docker/network/v1.0/idm/x": "a b+c"}
 
     made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Its)
@@ -166,3 +187,42 @@ def test_an_answer_that_is_none_is_told(store, server):
         StoreError, match="etcd on host1: reading all of docker/: the answer makes no sense: KeyError"
     ):
         store.tree("docker/")
+
+
+def test_it_tells_of_its_servers_and_of_its_keys_with_their_indices(store, server):
+    etcds.holds(store)
+    found = store.dump("docker/nodes/")
+    assert found["index"] == server.its.index
+    (node,) = found["node"]["nodes"]
+    assert (node["key"], node["ttl"]) == ("/docker/nodes/10.0.0.1:2376", 17)
+
+
+def test_a_server_that_is_not_well_says_so(store, server):
+    server.its.health = "false"
+    assert store.server() == {
+        "name": "host1",
+        "id": "a1",
+        "state": "StateFollower",
+        "leaderInfo": {"leader": "b2"},
+        "health": "false",
+        "version": "3.4.23",
+        "term": 2,
+        "index": 12,
+    }
+
+
+def test_a_store_that_nobody_runs_gives_errors():
+    def nobody():
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    store = EtcdHttp(nobody, "etcd on host1")
+    for call, doing in (
+        (store.members, "listing the servers"),
+        (store.server, "asking the server about itself"),
+        (lambda: store.dump("docker/"), "reading all of docker/ with its indices"),
+    ):
+        with pytest.raises(StoreError) as caught:
+            call()
+        assert str(caught.value) == (
+            f"etcd on host1: {doing}: no answer\n  -> see `docker logs etcd` on its host"
+        )
