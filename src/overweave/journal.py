@@ -86,9 +86,9 @@ SIGNATURES = (
         "moby/libnetwork#1765",
     ),
     Signature(
-        r'failed to create bridge "(ov-[^"]+)": file exists',
-        "the bridge {0} of an earlier engine is left over",
-        "`fab repair` removes it",
+        r'failed to create bridge "ov-[^"]+": file exists',
+        "the engine is stuck with a namespace of that network that it has made only half of",
+        "`fab repair` restarts the engine, if you let it",
     ),
     Signature(
         r"Value exceeds (\d+) byte limit",

@@ -643,16 +643,6 @@ class RemoveVxlan(_Step):
 
 
 @dataclass(frozen=True)
-class RemoveBridge(_Step):
-    """Remove an overlay's bridge that an engine has left in the host's own namespace."""
-
-    device: str
-
-    def __str__(self) -> str:
-        return f"remove bridge {self.device}"
-
-
-@dataclass(frozen=True)
 class HoldAddresses(_Step):
     """Note in the store that addresses are given out, so that nobody gets them a second time. ``key`` is
     that of the subnet's address mask."""
@@ -800,7 +790,6 @@ Step = (
     | RemoveImage
     | MendRows
     | DisconnectEndpoint
-    | RemoveBridge
     | RemoveVxlan
     | RejoinNetwork
     | HoldAddresses

@@ -33,7 +33,6 @@ from .steps import (
     PutKeys,
     RecordBefore,
     RejoinNetwork,
-    RemoveBridge,
     RemoveVxlan,
     RestartEngine,
     RunContainer,
@@ -182,13 +181,7 @@ def note_of(step: Step) -> Note | None:
         case StartContainer():
             return Note("engine", f"docker stop {shlex.quote(step.name)} > /dev/null\n")
         case (
-            MendRows()
-            | DisconnectEndpoint()
-            | RemoveBridge()
-            | RemoveVxlan()
-            | HoldAddresses()
-            | RejoinNetwork()
-            | PutKeys()
+            MendRows() | DisconnectEndpoint() | RemoveVxlan() | HoldAddresses() | RejoinNetwork() | PutKeys()
         ):
             # What they change was a fault, seen twice: to bring it back would help nobody. A container that
             # is taken off a network is put there again by the step itself, also where the step fails; a run

@@ -388,8 +388,8 @@ def test_errors_of_several_hosts_are_all_told(hosts):
     assert caught.value.exit_code == 3
 
 
-class LeftBridge(FakeEngine):
-    """An engine that meets a bridge which an earlier one has left."""
+class Stuck(FakeEngine):
+    """An engine with a half made namespace of its network."""
 
     def start_container(self, name):
         raise EngineError(
@@ -399,16 +399,16 @@ class LeftBridge(FakeEngine):
 
 
 def test_a_cause_that_is_known_is_told_with_the_error_where_nothing_is_taken_back(hosts):
-    cause = "cause on {0}: the bridge ov-000100-d2641 of an earlier engine is left over"
+    cause = "cause on {0}: the engine is stuck with a namespace of that network that it has made only half of"
     error = '{0}: starting container c: failed to create bridge "ov-000100-d2641": file exists'
-    way_out = "  -> `fab repair` removes it"
-    hosts["a"].engine = LeftBridge("a")
+    way_out = "  -> `fab repair` restarts the engine, if you let it"
+    hosts["a"].engine = Stuck("a")
     assert error_of(lambda: hosts.do(StartContainer("a", "why", "c"))).splitlines() == [
         error.format("a"),
         "  " + cause.format("a"),
         "  " + way_out,
     ]
-    hosts["b"].engine = LeftBridge("b")
+    hosts["b"].engine = Stuck("b")
     both = error_of(lambda: hosts.do(StartContainer("a", "why", "c"), StartContainer("b", "why", "c")))
     assert both.splitlines() == [
         error.format("a"),

@@ -41,7 +41,7 @@ LINES = {
         "a vxlan device of an earlier engine is left over (moby/libnetwork#1765)"
     ),
     'bridge creation in sandbox failed: failed to create bridge "ov-000100-d2641": file exists': (
-        "the bridge ov-000100-d2641 of an earlier engine is left over"
+        "the engine is stuck with a namespace of that network that it has made only half of"
     ),
     "Unexpected response code: 413 (Value exceeds 524288 byte limit)": (
         "the store refuses a value above 524288 bytes (docker/classicswarm#1941)"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.contract.fakes import FakeHost
 
-from overweave.apply.overlay_rows import FOLDER, mend_rows, remove_bridge, remove_vxlan
+from overweave.apply.overlay_rows import FOLDER, mend_rows, remove_vxlan
 from overweave.errors import CommandFailed
 from overweave.model import Access, Host
-from overweave.steps import MendRows, RemoveBridge, RemoveVxlan, Row
+from overweave.steps import MendRows, RemoveVxlan, Row
 
 NSENTER = """\
 #!/bin/sh
@@ -24,8 +24,6 @@ IP = """\
 #!/bin/sh
 case "$*" in
 "-o link show type veth") cat "$ROOT/veth" ;;
-"-o link show type bridge") cat "$ROOT/bridges" ;;
-"-o link show master "*) cat "$ROOT/slaves" ;;
 "-o link show type vxlan") cat "$ROOT/detail" ;;
 "-o -d link show dev "*) [ -s "$ROOT/detail" ] && cat "$ROOT/detail" ;;
 "-o addr show dev "*" scope global") cat "$ROOT/addresses" ;;
@@ -33,7 +31,6 @@ case "$*" in
 esac
 """
 LEFT = "7: vx-000100-aaaaa: <BROADCAST> state DOWN \\    link/ether 02:00 \\    vxlan id 256 dstport 4789 "
-BRIDGES = "3: docker0: <UP> \\ …\n9: ov-000100-aaaaa: <BROADCAST> mtu 1500 \\    link/ether 02:00\n"
 REMOVED = ["ip link del dev vx-000100-aaaaa"]
 
 
@@ -45,7 +42,7 @@ class Kernel(FakeHost):
             (root / "bin" / name).chmod(0o755)
         self.folder = self.path(FOLDER)
         self.folder.mkdir(parents=True)
-        self.says(veth="", detail=LEFT, addresses="", bridges=BRIDGES, slaves="")
+        self.says(veth="", detail=LEFT, addresses="")
 
     def says(self, **answers):
         for name, text in answers.items():
@@ -145,28 +142,3 @@ def test_a_namespace_that_has_a_container_or_can_not_be_looked_at_stays(kernel, 
         remove_vxlan(left(f"{FOLDER}/1-a", with_namespace=True), kernel)
     assert kernel.calls() == []
     assert [p.name for p in kernel.folder.iterdir()] == ["1-a"]
-
-
-LEFT_BRIDGE = RemoveBridge("a", "why", "ov-000100-aaaaa")
-
-
-def test_a_bridge_that_was_left_goes(kernel):
-    remove_bridge(LEFT_BRIDGE, kernel)
-    assert kernel.calls() == ["ip link del dev ov-000100-aaaaa"]
-
-
-def test_a_bridge_that_is_gone_is_let_be(kernel):
-    kernel.says(bridges=BRIDGES.replace("-aaaaa", "-aaaaab"))
-    remove_bridge(LEFT_BRIDGE, kernel)
-    assert kernel.calls() == []
-
-
-@pytest.mark.parametrize(
-    "answers", [{"slaves": "9: eth7"}, {"addresses": "9: inet 10.9.9.9/24 scope global"}]
-)
-def test_a_bridge_that_somebody_uses_by_now_stays(kernel, answers):
-    kernel.says(**answers)
-    with pytest.raises(CommandFailed) as caught:
-        remove_bridge(LEFT_BRIDGE, kernel)
-    assert caught.value.output.strip() == "it has an address or a device now, so it is somebody's"
-    assert kernel.calls() == []

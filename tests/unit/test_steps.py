@@ -38,7 +38,6 @@ from overweave.steps import (
     RecordBefore,
     RecoverQuorum,
     RejoinNetwork,
-    RemoveBridge,
     RemoveContainer,
     RemoveFile,
     RemoveImage,
@@ -235,7 +234,6 @@ STEPS = [
         (),
         False,
     ),
-    (RemoveBridge("h", "w", "ov-000100-aaaaa"), "remove bridge ov-000100-aaaaa", (), False),
     (RemoveVxlan("h", "w", "", "vx0", 256), "remove vxlan device vx0 (VNI 256)", (), False),
     (
         RemoveVxlan("h", "w", "/a/1-b", "vx0", 256, with_namespace=True),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from overweave.command import change_script
 from overweave.facts.namespaces import FOLDER
 from overweave.ports import Writer
-from overweave.steps import MendRows, RemoveBridge, RemoveVxlan
+from overweave.steps import MendRows, RemoveVxlan
 
 MEND = """\
 cd "$1" || exit
@@ -58,20 +58,6 @@ if [ "$device" ]; then
 fi
 [ -z "$4" ] || { umount "$in" 2> /dev/null; rm -f "$in"; }
 """
-REMOVE_BRIDGE = """\
-bridge=$1
-links=$(ip -o link show type bridge) || exit 1
-case $links in
-  *": $bridge: "*) ;;
-  *) exit 0 ;;
-esac
-used=$(ip -o link show master "$bridge"; ip -o addr show dev "$bridge" scope global) || exit 1
-if [ "$used" ]; then
-  echo "it has an address or a device now, so it is somebody's"
-  exit 1
-fi
-ip link del dev "$bridge"
-"""
 
 
 def mend_rows(step: MendRows, writer: Writer) -> None:
@@ -98,8 +84,3 @@ def remove_vxlan(step: RemoveVxlan, writer: Writer) -> None:
     device into use; and where that can't be seen."""
     more = "with namespace" if step.with_namespace else ""
     writer.do(change_script(REMOVE, step.namespace, step.device, str(step.vni), more))
-
-
-def remove_bridge(step: RemoveBridge, writer: Writer) -> None:
-    """Nothing where it is gone. Raises `CommandFailed` where somebody has taken it into use meanwhile."""
-    writer.do(change_script(REMOVE_BRIDGE, step.device))

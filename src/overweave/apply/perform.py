@@ -43,7 +43,6 @@ from overweave.steps import (
     RecordBefore,
     RecoverQuorum,
     RejoinNetwork,
-    RemoveBridge,
     RemoveContainer,
     RemoveFile,
     RemoveImage,
@@ -85,7 +84,7 @@ from .endpoints import (
     stop_containers,
 )
 from .forget_agent import forget_agent
-from .overlay_rows import mend_rows, remove_bridge, remove_vxlan
+from .overlay_rows import mend_rows, remove_vxlan
 from .store_access import grant_access
 from .store_forms import change_form
 from .store_restore import restore_keys, restore_store
@@ -243,8 +242,6 @@ def perform(step: Step, world: World) -> None:
             mend_rows(step, writer)
         case DisconnectEndpoint():
             disconnect_endpoint(step, engine, world)
-        case RemoveBridge():
-            remove_bridge(step, writer)
         case RemoveVxlan():
             remove_vxlan(step, writer)
         case RejoinNetwork():

@@ -34,7 +34,6 @@ CHECKS: tuple[Check, ...] = (
     endpoints.unheld,
     endpoints.names,
     leaks.devices,
-    leaks.bridges,
     leaks.namespaces,
     room.addresses,
     room.values,

@@ -1,10 +1,7 @@
-"""Vxlan devices, bridges and overlay namespaces that a killed engine has left.
+"""Vxlan devices and overlay namespaces that a killed engine has left.
 
 The kernel takes one device of a VNI and port in a namespace that sends: while a left one is there, the
-engine's own fails with ``error creating vxlan interface: file exists`` (libnetwork#1765). A bridge is made in
-the host's own namespace, too, before it is moved, and its name tells VNI and network: while a left one is
-there, every join fails with ``failed to create bridge "ov-…": file exists`` (seen on 20.10.5 where an engine
-was stopped between the two).
+engine's own fails with ``error creating vxlan interface: file exists`` (libnetwork#1765).
 """
 
 from __future__ import annotations
@@ -19,7 +16,7 @@ from overweave.facts.namespaces import FOLDER, Link, belongs, newest
 from overweave.facts.way import VXLAN_PORT
 from overweave.model import Fleet
 from overweave.preflight.finding import error
-from overweave.steps import RemoveBridge, RemoveVxlan, Step
+from overweave.steps import RemoveVxlan, Step
 
 from .engines import restart
 from .fault import Fault
@@ -27,11 +24,7 @@ from .places import Places
 
 LIBNETWORKS = re.compile(r"vx-[0-9a-f]{6}-.+")
 """How libnetwork names a device in the host's own namespace, before it moves it: VNI and network."""
-BRIDGE = re.compile(r"ov-([0-9a-f]{6})-(.+)")
-"""How it names a bridge there: VNI, and the first five characters of the network's id."""
 BLOCKS = "containers on this host can't join: error creating vxlan interface: file exists (libnetwork#1765)"
-BRIDGE_BLOCKS = "containers on this host can't join: failed to create bridge: file exists"
-REMOVES = "`fab repair` removes it"
 
 
 def devices(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
@@ -57,27 +50,10 @@ def devices(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
                     fix = f"no engine gives that name: `{inside}ip link del {link.name}` if nobody needs it"
                     found.append(Fault(error("vxlan.left", seen, matters=BLOCKS, fix=fix, host=host)))
                 else:
-                    fault = error("vxlan.left", seen, matters=BLOCKS, fix=REMOVES, host=host)
+                    fault = error(
+                        "vxlan.left", seen, matters=BLOCKS, fix="`fab repair` removes it", host=host
+                    )
                     found.append(Fault(fault, (RemoveVxlan(host, seen, path, link.name, link.vni),)))
-    return found
-
-
-def bridges(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
-    """In the host's own namespace: bridges with the name that engines give those of the store."""
-    found = []
-    networks = {(s.vni, n.id[:5]): n.name for n in _networks(live) for s in n.subnets}
-    for host, its in live.hosts.items():
-        links = its.host.links if its.host else ()
-        for link in links:
-            named = BRIDGE.fullmatch(link.name) if link.kind == "bridge" else None
-            network = named and networks.get((int(named[1], 16), named[2]))
-            if not network:
-                continue
-            seen = f"bridge {link.name} of network {network} is in the host's own namespace"
-            busy = link.addresses or any(other.master == link.name for other in links)
-            fix = "it has an address or a device, so it is somebody's: rename it" if busy else REMOVES
-            fault = error("bridge.left", seen, matters=BRIDGE_BLOCKS, fix=fix, host=host)
-            found.append(Fault(fault, () if busy else (RemoveBridge(host, seen, link.name),)))
     return found
 
 
@@ -119,7 +95,7 @@ def namespaces(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
                 vni = device.vni if device else 0
                 name = device.name if device else ""
                 steps = (RemoveVxlan(host, seen, path, name, vni, with_namespace=True),)
-                fix = REMOVES
+                fix = "`fab repair` removes it"
             found.append(Fault(error("vxlan.namespace", seen, matters=BLOCKS, fix=fix, host=host), steps))
     return found
 

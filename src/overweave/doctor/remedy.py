@@ -19,7 +19,6 @@ from overweave.steps import (
     PassGate,
     Plan,
     RejoinNetwork,
-    RemoveBridge,
     RemoveVxlan,
     RestartEngine,
     Stage,
@@ -65,7 +64,6 @@ def repair(
     holds = _of(steps, HoldAddresses, lambda s: s.key)
     rows = _of(steps, MendRows, lambda s: s)
     disconnects = _of(steps, DisconnectEndpoint, lambda s: s.endpoint)
-    bridges = _of(steps, RemoveBridge, lambda s: (s.host, s.device))
     devices = _of(steps, RemoveVxlan, lambda s: (s.host, s.namespace, s.device))
     rejoins = _of(steps, RejoinNetwork, lambda s: (s.host, s.container, s.network))
     restarts = _of(steps, RestartEngine, lambda s: s.host)
@@ -75,7 +73,7 @@ def repair(
         Stage("rows", _by_namespace(rows)),
         Stage("stale endpoints", disconnects),
         Stage("addresses that stay", _staying(fleet, live, disconnects)),
-        Stage("left devices", (*devices, *bridges)),
+        Stage("left devices", devices),
         Stage("new addresses", rejoins),
         *_restarts(fleet, live, restarts),
     )

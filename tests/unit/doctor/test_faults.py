@@ -37,7 +37,6 @@ from overweave.steps import (
     JoinGossip,
     MendRows,
     RejoinNetwork,
-    RemoveBridge,
     RemoveVxlan,
     RestartEngine,
     Row,
@@ -681,34 +680,6 @@ def test_a_device_that_no_engine_names_so_is_told_and_left_alone(overlay, name):
     assert fault.finding.fix == (
         f"no engine gives that name: `nsenter --net={path} ip link del {name}` if nobody needs it"
     )
-
-
-BRIDGE = link("ov-000100-aaaaa", "bridge")
-
-
-@pytest.mark.parametrize(
-    ("left", "found"),
-    [
-        ((BRIDGE,), [("ov-000100-aaaaa", True)]),
-        ((BRIDGE, link("eth7", "", master="ov-000100-aaaaa")), [("ov-000100-aaaaa", False)]),
-        ((replace(BRIDGE, addresses=("10.9.9.9/24",)),), [("ov-000100-aaaaa", False)]),
-        ((replace(BRIDGE, name="ov-000101-aaaaa"),), []),
-        ((replace(BRIDGE, name="ov-000100-bbbbb"),), []),
-        ((replace(BRIDGE, name="ov-1-aaaaa"),), []),
-        ((replace(BRIDGE, kind="dummy"),), []),
-    ],
-)
-def test_a_bridge_of_ours_in_the_hosts_own_namespace_was_left(overlay, left, found):
-    overlay.hosts[2] = Namespace("host", 500, left, (), (), ())
-    faults = overlay.faults()
-    assert [(f.finding.check, f.finding.host) for f in faults] == [("bridge.left", "host2")] * len(found)
-    for fault, (device, removed) in zip(faults, found, strict=True):
-        assert fault.remedies == ((RemoveBridge("host2", fault.finding.seen, device),) if removed else ())
-        assert fault.finding.fix == (
-            "`fab repair` removes it"
-            if removed
-            else "it has an address or a device, so it is somebody's: rename it"
-        )
 
 
 def test_a_named_namespace_that_is_dockers_own_is_not_looked_at_twice(overlay):
