@@ -587,7 +587,16 @@ def test_a_network_with_other_attributes_and_its_replacement(deployed):
         said="\n".join(f"host{n}: {network}{hint}" for n in (1, 2, 3)),
     )
     assert deployed.state() == before
-    ran = deployed.deploy("--subnet", "10.212.0.0/16", "--replace-network")
+    unasked = deployed.fab("runbook.change-network", "--subnet", "10.212.0.0/16")
+    assert (unasked.status, unasked.said) == (
+        2,
+        "overweave: Network overweave is removed, and made anew with 10.212.0.0/16. Nobody is there to ask.\n"
+        "  -> add --yes to go on without asking\n"
+        "stopped at step 1 of 2, change: nothing behind it was done\n"
+        "  -> mend the cause, then the same command goes on",
+    )
+    assert deployed.state() == before
+    ran = deployed.fab("runbook.change-network", "--subnet", "10.212.0.0/16", "--yes")
     assert ran.status == 0, ran
     assert "6 of 6 directed pairs green on overweave" in ran.out
     assert deployed.do(
