@@ -3,8 +3,8 @@ Deploy the overlay, then prove it once more from a clean start.
 
 When: the first deployment on new hosts, or after anything that may have changed them.
 
-Before: `fab preflight` finds what is in the way. Containers of users stop where their engine has to
-restart: the plan names them, and it asks.
+Before: `fab init -H …` writes an inventory from what the hosts are, and `fab preflight` finds what is in
+the way. Containers of users stop where their engine has to restart: the plan names them, and it asks.
 
 What it does: `deploy-overlay`, which looks, changes what differs and proves; then `validate-overlay` with
 new probes; then `status`.

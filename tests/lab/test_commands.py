@@ -35,6 +35,7 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
     tasks += [
         "destroy-overlay",
         "doctor",
+        "init",
         "inventory-schema",
         "migrate",
         "networks",
@@ -69,6 +70,7 @@ def test_every_task_tells_its_options(bed):
         ),
         *(
             "backends",
+            "init",
             "migrate",
             "networks",
             "plan-overlay",
@@ -95,7 +97,7 @@ def test_editors_get_what_an_inventory_may_say(bed):
     assert json.loads(bed.run("inventory-schema").ok().out) == schema()
 
 
-def test_a_plan_on_clean_hosts_writes_nothing(clean):
+def test_a_plan_on_clean_hosts_writes_nothing_and_an_inventory_that_is_made_of_them_plans_the_same(clean):
     before = clean.state()
     ran = clean.fab("plan-overlay").ok()
     assert ran.said == ""
@@ -118,6 +120,22 @@ def test_a_plan_on_clean_hosts_writes_nothing(clean):
         "running containers that restart or stop: none\n"
         "in this order: configuration and store, engines, gate, network, anchors\n"
     )
+    path = clean.folder / "made.yml"
+    told = clean.fab("init", "--to", str(path)).ok().out
+    assert told == f"{path}: 3 hosts; what is in the way: `fab preflight --inventory {path}`\n"
+    text = path.read_text()
+    assert "auto takes consul here: all engines have a\n" in text
+    faces = "what faces the other hosts: eth0, MTU 1500; what ssh reaches"
+    assert f"    # advertise: {NET}.11    # {faces}\n" in text
+    there = clean.fab("init", "--to", str(path))
+    assert (there.status, there.said) == (
+        2,
+        f"overweave: {path} is there already\n"
+        "  -> name another file, add --replace, or take - to see what would be written",
+    )
+    assert clean.fab("init", "--replace", "--dry-run", "--to", str(path)).ok().out == text
+    assert clean.fab("plan-overlay", inventory=path).ok().out == ran.out
+    assert clean.state() == before
 
 
 def test_a_plan_names_the_containers_of_users_that_restart(clean):

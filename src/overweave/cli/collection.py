@@ -12,6 +12,7 @@ from . import (
     bench,
     doctor,
     hosts,
+    init,
     inventory,
     lab,
     migrate,
@@ -41,6 +42,7 @@ AT_ROOT = (
     services,
     trace,
     bench,
+    init,
     inventory,
 )
 """Modules whose tasks have no prefix."""
