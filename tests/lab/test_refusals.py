@@ -344,11 +344,13 @@ def test_an_interface_or_address_that_the_host_does_not_have(untouched, advertis
     ],
 )
 def test_what_is_no_subnet(untouched, subnet, said):
-    refused(untouched, "deploy-overlay", "--subnet", subnet, status=2, said=f"--subnet: {said}")
+    hint = "\n  -> as in --subnet 10.211.0.0/16"
+    refused(untouched, "deploy-overlay", "--subnet", subnet, status=2, said=f"--subnet: {said}{hint}")
     inventory = untouched.wanted()
     inventory["network"] = {"subnet": subnet}
     path = untouched.write("i.yml", inventory)
-    refused(untouched, "deploy-overlay", inventory=path, status=2, said=f"{path}: network.subnet: {said}")
+    said = f"{path}: network.subnet: {said}\n  -> see inventory/example.yml"
+    refused(untouched, "deploy-overlay", inventory=path, status=2, said=said)
 
 
 CHOOSE = "\n  -> choose another with --subnet or `network: subnet:`"

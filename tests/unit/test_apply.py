@@ -456,10 +456,12 @@ class LeftBridge(FakeEngine):
 def test_a_cause_that_is_known_is_told_with_the_error_where_nothing_is_taken_back(hosts):
     cause = "cause on {0}: the bridge ov-000100-d2641 of an earlier engine is left over"
     error = '{0}: starting container c: failed to create bridge "ov-000100-d2641": file exists'
+    see = "  -> see `journalctl -u docker` on the host"
     way_out = "  -> `fab repair` removes it"
     hosts["a"].engine = LeftBridge("a")
     assert error_of(lambda: hosts.do(StartContainer("a", "why", "c"))).splitlines() == [
         error.format("a"),
+        see,
         "  " + cause.format("a"),
         "  " + way_out,
     ]
@@ -467,7 +469,9 @@ def test_a_cause_that_is_known_is_told_with_the_error_where_nothing_is_taken_bac
     both = error_of(lambda: hosts.do(StartContainer("a", "why", "c"), StartContainer("b", "why", "c")))
     assert both.splitlines() == [
         error.format("a"),
+        see,
         error.format("b"),
+        see,
         *("  " + line for name in "ab" for line in (cause.format(name), way_out)),
     ]
 

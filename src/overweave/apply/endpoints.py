@@ -290,5 +290,5 @@ def unless_gone(remove: Callable[[], None], *, hint: str = "") -> None:
         remove()
     except EngineError as e:
         if e.status != 404:
-            e.hint = e.hint or hint
+            e.hint = hint or e.hint
             raise

@@ -57,7 +57,7 @@ def fleet(
         try:
             changes["subnet"] = parse_subnet(subnet)
         except ValueError as e:
-            raise UsageError(f"--subnet: {e}") from e
+            raise UsageError(f"--subnet: {e}", hint="as in --subnet 10.211.0.0/16") from e
     if mtu:
         changes["mtu"] = inventory.parse_mtu(mtu)
     if backend not in ("", AUTO, CONSUL, ETCD, SWARM):
