@@ -10,7 +10,11 @@ or by the inventory.
 
 What it does: one host after the other leaves the store and joins the swarm, with its containers; behind
 each, those that are moved are proven. When all are, it asks, takes the store away and proves the fleet
-again. Broken off, it goes on where it was.
+again.
+
+Where it stops: refused because something can't be moved: nothing was changed, and it is named. At the
+first host behind which the proof is red: the hosts behind it are still at the store, and `fab doctor` and
+`fab repair` go on. The same command goes on where it was.
 
 How to undo: `fab migrate --to consul` at any time before the store is taken away; behind that, `fab
 destroy-overlay` and `fab deploy-overlay --backend consul`.

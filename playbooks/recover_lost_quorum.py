@@ -14,7 +14,10 @@ volume `overweave-consul` before its engine starts.
 What it does: the server of --from goes on alone, with all that it has (raft/peers.json, Consul's way).
 Hosts that are named and carried a server begin as new ones. Then others get a server, one after the other,
 until there are as many as the inventory wants, or as a fleet of that size has. At last the overlay is
-proven. No engine restarts. Broken off, it goes on where it was.
+proven. No engine restarts.
+
+Where it stops: refused while a quorum lives, or where another server has more: nothing was changed. At a
+server that does not come to vote, and where the proof is red. The same command goes on where it was.
 
 How to undo: nothing to undo. What only the lost servers had is lost: `fab doctor` finds what differs from
 what runs, `fab repair` and `fab store-rebuild` mend it.

@@ -29,14 +29,16 @@ class OverweaveError(Exception):
 
     ``message`` names the thing and the reason, ``hint`` the next thing to do, ``host`` the host it
     happened on (its inventory name), where there is one. ``also`` are lines about what came of it.
+    ``usual_hint``: that of an error of this kind that is given none.
     """
 
     exit_code = 5
+    usual_hint = ""
 
     def __init__(self, message: str, *, hint: str = "", host: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.usual_hint
         self.host = host
         self.also: list[str] = []
 
@@ -52,6 +54,8 @@ class UsageError(OverweaveError):
 
 class InventoryError(UsageError):
     """``where`` is the path of the value inside the file, as in ``hosts.web2.address``."""
+
+    usual_hint = "see inventory/example.yml"
 
     def __init__(self, where: str, message: str, *, hint: str = "") -> None:
         super().__init__(f"{where}: {message}" if where else message, hint=hint)
@@ -81,6 +85,8 @@ class LabUnavailable(Refused):
 class CommandFailed(OverweaveError):
     """A command ended with an exit code that its caller did not expect."""
 
+    usual_hint = "mend what it says there, then run the same command again: it goes on from what it finds"
+
     def __init__(self, command: str, exit_code: int, output: str, *, host: str = "", hint: str = "") -> None:
         tail = "\n".join(f"    {line}" for line in output.strip().splitlines()[-5:])
         super().__init__(
@@ -96,17 +102,19 @@ class CommandFailed(OverweaveError):
 class EngineError(OverweaveError):
     """The engine answered a call with an error; ``status`` is its HTTP status, 0 if there was none."""
 
+    usual_hint = "see `journalctl -u docker` on the host"
+
     def __init__(self, message: str, *, status: int = 0, host: str = "", hint: str = "") -> None:
         super().__init__(message, host=host, hint=hint)
         self.status = status
 
 
 class StoreError(OverweaveError):
-    pass
+    usual_hint = "`fab status` shows how the store is, and `fab deploy-overlay` starts what is down"
 
 
 class GossipError(OverweaveError):
-    pass
+    usual_hint = "see `journalctl -u docker` on the host; `fab doctor` looks at the gossip of all engines"
 
 
 class DeadlineExceeded(OverweaveError):

@@ -221,7 +221,11 @@ def _ask(
     except BaseException as e:
         stream.close()
         if isinstance(e, OSError):
-            raise OverweaveError("it does not answer whether it is locked", host=name) from e
+            raise OverweaveError(
+                "it does not answer whether it is locked",
+                host=name,
+                hint="is its disk full, or the host stuck? `ssh` there, then run the same command again",
+            ) from e
         raise
     word, _, rest = line.strip().partition(" ")
     if word == "held":

@@ -11,7 +11,7 @@ from .adapters.image_archive import verify
 from .apply.run import apply
 from .apply.world import Done, World
 from .backends import swarm
-from .errors import OverweaveError, Refused
+from .errors import OverweaveError, Refused, UsageError
 from .facts import networks
 from .facts.engine import Engine
 from .facts.fleet import FleetFacts
@@ -20,6 +20,8 @@ from .model import ALL_AT_ONCE, Batch, Fleet, tagged
 from .overlay import addresses, left_over_probes, users_containers
 from .plan import plan, refuse
 from .preflight import moving, store
+from .preflight.engine import FIRST_WITHOUT_A_STORE
+from .preflight.engine import version as version_of
 from .preflight.everything import findings
 from .preflight.finding import Finding, Preflight, Severity, refusals
 from .prove.choice import Choice
@@ -27,7 +29,17 @@ from .prove.matrix import Matrix
 from .proving import forget, noted, prove, prove_after_restarts
 from .reconcile.plan import carries_listed, removal, without_listed
 from .session import Session, look, look_closer
-from .steps import AwaitLeader, JoinGossip, Plan, ProvideImage, RestartEngine, Stage, make_plan
+from .steps import (
+    AwaitLeader,
+    JoinGossip,
+    Plan,
+    ProvideImage,
+    RestartEngine,
+    Stage,
+    UpgradeEngine,
+    is_version,
+    make_plan,
+)
 
 OF_ROWS = {"row-wrong", "row-missing", "other-address", "gossip-split"}
 """Rules of diagnosis whose causes `checkup.mend_rows` takes away, with no harm to anybody."""
@@ -277,23 +289,62 @@ def still_different(left: Plan) -> OverweaveError:
 
 
 def make_rolling_restart(session: Session, facts: FleetFacts) -> list[Plan]:
-    """One plan a host, the store's hosts last: restart its engine, and make the gossip whole again."""
+    """One plan a host, the store's hosts or the managers last: restart its engine, and make the gossip of
+    a store's engines whole again."""
+    return _in_turn(
+        session.fleet, facts, lambda name, stops: RestartEngine(name, "it was asked for", stops), facts.hosts
+    )
+
+
+def make_rolling_upgrade(session: Session, facts: FleetFacts, command: str, version: str) -> list[Plan]:
+    """As `make_rolling_restart`, of the hosts whose engine is not of that version: a command brings it there.
+
+    Raises `UsageError` for what is no version, and `Refused` where such an engine could not have what the
+    overlay is carried by.
+    """
     fleet = session.fleet
-    advertise, refused = addresses(fleet, facts)
-    refuse(refused)
-    gossip = {name: a.address for name, a in advertise.items()}
-    order = [*(name for name in fleet.names if name not in fleet.servers), *fleet.servers]
+    if not version_of(version):
+        raise UsageError(f"--to {version}: it is no version of an engine", hint="as in --to 20.10.24")
+    if not fleet.in_swarm and version_of(version) >= FIRST_WITHOUT_A_STORE:
+        raise Refused(
+            f"Docker {version} has no cluster store, and would not start with the flags for it",
+            hint="`fab runbook.leave-cluster-store` moves the fleet to a swarm first",
+        )
+    left = [
+        name
+        for name in fleet.names
+        if not isinstance(engine := facts.hosts[name].engine, Engine)
+        or not is_version(engine.version, version)
+    ]
+    return _in_turn(
+        fleet,
+        facts,
+        lambda name, stops: UpgradeEngine(name, "its engine is another one", command, version, stops),
+        left,
+    )
+
+
+def _in_turn(
+    fleet: Fleet,
+    facts: FleetFacts,
+    step: Callable[[str, tuple[str, ...]], RestartEngine | UpgradeEngine],
+    names: Collection[str],
+) -> list[Plan]:
+    """One plan for each of these hosts, of what ``step`` makes of it and the containers that stop there."""
+    last = [host.name for host in fleet.hosts if host.manager] if fleet.in_swarm else fleet.servers
+    gossip = {}
+    if not fleet.in_swarm:
+        advertise, refused = addresses(fleet, facts)
+        refuse(refused)
+        gossip = {name: a.address for name, a in advertise.items()}
     plans = []
-    for name in order:
+    for name in [*(name for name in fleet.names if name not in last), *last]:
+        if name not in names:
+            continue
         engine = facts.hosts[name].engine
         stops = users_containers(engine) if isinstance(engine, Engine) else ()
-        restart = RestartEngine(name, "it was asked for", stops)
         waits = name in fleet.servers and fleet.store.in_engine
-        leader = [AwaitLeader(name, "Consul restarts with its engine")] if waits else []
-        plans.append(
-            make_plan(
-                Stage("engine", (restart, *leader)),
-                Stage("gossip", (JoinGossip("", "an engine restarted", gossip),)),
-            )
-        )
+        leader = [AwaitLeader(name, "the store restarts with its engine")] if waits else []
+        joins = [JoinGossip("", "an engine restarted", gossip)] if gossip else []
+        plans.append(make_plan(Stage("engine", (step(name, stops), *leader)), Stage("gossip", tuple(joins))))
     return plans

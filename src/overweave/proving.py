@@ -116,7 +116,10 @@ def prove_wire(
             hint="`fab apply-networks` makes it",
         )
     if len(names) < 2:
-        raise Refused(f"network {network.name} is of one host here: there is nothing between hosts to prove")
+        raise Refused(
+            f"network {network.name} is of one host here: there is nothing between hosts to prove",
+            hint="name at least two of its hosts with -H",
+        )
     advertise, refused = addresses(fleet, facts)
     refuse(refused)
     held = {

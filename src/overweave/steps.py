@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -142,6 +143,30 @@ class RestartEngine(_Step):
     @property
     def restarts(self) -> tuple[str, ...]:
         return ("engine", *self.stops)
+
+
+@dataclass(frozen=True)
+class UpgradeEngine(_Step):
+    """Run an operator's command that brings another engine, and restart that if the command did not.
+    ``version`` is what it has to be then, or how that begins: see `is_version`."""
+
+    command: str
+    version: str
+    stops: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        stops = f", and with the engine stop {', '.join(self.stops)}" if self.stops else ""
+        return f"bring engine {self.version} by `{self.command}`{stops}"
+
+    @property
+    def restarts(self) -> tuple[str, ...]:
+        return ("engine", *self.stops)
+
+
+def is_version(told: str, wanted: str) -> bool:
+    """Whether an engine's version is the wanted one, of which the end may be left out: 20.10.24 is that of
+    20.10.24+dfsg1, and 20.10.2 is not."""
+    return re.match(rf"{re.escape(wanted)}(?!\d)", told) is not None
 
 
 @dataclass(frozen=True)
@@ -756,6 +781,7 @@ Step = (
     | InstallUnit
     | RemoveUnit
     | RestartEngine
+    | UpgradeEngine
     | ProvideImage
     | RunContainer
     | StartContainer

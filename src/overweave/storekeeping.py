@@ -234,7 +234,7 @@ def _note_what_joined(session: Session, world: World) -> None:
 
 
 def _nothing_stops(plan: Plan) -> bool:
-    raise UsageError("what stops something for a moment is left to `fab repair`")
+    raise UsageError("what stops something for a moment is left", hint="`fab repair` does it")
 
 
 def _agents(

@@ -103,7 +103,8 @@ def test_a_change_that_fails_raises_with_all_it_said(place):
     e = caught.value
     assert (e.status, e.output, e.host) == (3, "1\n2\n3\n4\n5\n6\nwhy", place.writer.host.name)
     assert str(e) == (
-        f"{e.host}: `{command.shell()}` ended with exit code 3:\n    3\n    4\n    5\n    6\n    why"
+        f"{e.host}: `{command.shell()}` ended with exit code 3:\n    3\n    4\n    5\n    6\n    why\n"
+        "  -> mend what it says there, then run the same command again: it goes on from what it finds"
     )
 
 

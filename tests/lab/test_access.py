@@ -165,7 +165,10 @@ def test_a_question_at_a_terminal_is_answered(deployed):
     question = "This takes the overlay away from host1, host2, host3. [y/N] "
     status, shown = typed(deployed, "destroy-overlay", answers=[(question, "n")])
     assert status == 2
-    assert shown.endswith("overweave: not confirmed: nothing was changed\n")
+    assert shown.endswith(
+        "overweave: not confirmed: nothing was changed\n"
+        "  -> the same command asks again; --yes goes on without asking\n"
+    )
     assert deployed.state() == before
 
 

@@ -26,6 +26,7 @@ TASKS = (
     "deploy-overlay",
     "destroy-overlay",
     "doctor",
+    "init",
     "inventory-schema",
     "migrate",
     "networks",
@@ -77,7 +78,7 @@ def test_editors_get_what_an_inventory_may_say(bed):
     assert json.loads(bed.run("inventory-schema").ok().out) == schema()
 
 
-def test_a_plan_on_clean_hosts_writes_nothing(bare):
+def test_a_plan_on_clean_hosts_writes_nothing_and_an_inventory_that_is_made_of_them_plans_the_same(bare):
     before = bare.state()
     ran = bare.fab("plan-overlay").ok()
     assert ran.said == ""
@@ -100,6 +101,22 @@ def test_a_plan_on_clean_hosts_writes_nothing(bare):
         "running containers that restart or stop: none\n"
         "in this order: configuration and store, engines, gate, network, anchors\n"
     )
+    path = bare.folder / "made.yml"
+    told = bare.fab("init", "--to", str(path)).ok().out
+    assert told == f"{path}: 3 hosts; what is in the way: `fab preflight --inventory {path}`\n"
+    text = path.read_text()
+    assert "auto takes consul here: all engines have a\n" in text
+    faces = "what faces the other hosts: eth0, MTU 1500; what ssh reaches"
+    assert f"    # advertise: {NET}.11 # {faces}\n" in re.sub(" +#", " #", text).replace("\n #", "\n    #")
+    there = bare.fab("init", "--to", str(path))
+    assert (there.status, there.said) == (
+        2,
+        f"overweave: {path} is there already\n"
+        "  -> name another file, add --replace, or take - to see what would be written",
+    )
+    assert bare.fab("init", "--replace", "--dry-run", "--to", str(path)).ok().out == text
+    assert bare.fab("plan-overlay", inventory=path).ok().out == ran.out
+    assert bare.state() == before
 
 
 def test_a_plan_names_the_containers_of_users_that_restart(clean):

@@ -10,6 +10,8 @@ import pytest
 from tests.lab.bed import CURL, DROP_IN, GREEN, NET, NOTHING_TO_DO, as_made, directed, load
 from tests.lab.pages import walk
 
+from overweave.adapters import backup_file
+
 pytestmark = pytest.mark.lab
 
 ADDRESSES = {"host1": f"{NET}.11", "host2": f"{NET}.12", "host3": f"{NET}.13"}
@@ -207,12 +209,14 @@ def test_containers_of_users_reach_each_other_by_name(deployed):
 
 
 def test_destroy_leaves_the_hosts_as_they_were_and_deploy_is_green_again(deployed):
-    ran = deployed.fab("destroy-overlay", "--yes")
+    saved = deployed.folder / "before-it-goes.tar"
+    ran = deployed.fab("runbook.take-everything-away", "--backup", str(saved), "--yes")
     assert (ran.status, ran.said) == (0, "")
-    assert ran.out.endswith("\nthe overlay is gone from host1, host2, host3\n")
+    assert ran.out.endswith(
+        "\nthe overlay is gone from host1, host2, host3\nnothing to do: nothing of Overweave is here\n"
+    )
     assert as_made(deployed.state()) == as_made(deployed.pristine)
-    again = deployed.fab("destroy-overlay", "--yes")
-    assert (again.status, again.out) == (0, "nothing to do: nothing of Overweave is here\n")
+    assert [network.name for network in backup_file.read(saved).about.networks] == ["overweave"]
     ran = deployed.fab("deploy-overlay")
     assert ran.status == 0
     assert GREEN in ran.out

@@ -72,34 +72,41 @@ def test_a_host_is_added_and_no_other_engine_restarts(begun):
         "overweave: add-host host9: the inventory has no host host9\n"
         "  -> write it under `hosts:` of the inventory first, or name all hosts with -H",
     )
-    ran, result = told(begun, "add-host", "host4", "--yes")
+    ran = begun.fab("runbook.add-host", "host4", "--yes")
     assert ran.status == 0, ran
-    assert (result["kind"], result["hosts"], result["changed"]) == ("host-added", ["host4"], True)
-    assert result["proof"]["green"]
-    assert "12 of 12 directed pairs green" in ran.out
-    others = [s["does"] for stage in result["stages"] for s in stage["steps"] if s["host"] in FIRST]
-    assert set(others) == {"change overweave-boot.service"}
+    proofs = [f"{number} of {number} directed pairs green" for number in (6, 12)]
+    assert [proof in ran.out for proof in proofs] == [True, True]
+    assert "\nadded: host4\n" in ran.out
+    assert ran.out.endswith("nothing found\n")
+    did = [line.split(maxsplit=3)[2:] for line in ran.err.splitlines() if len(line.split(maxsplit=3)) == 4]
+    assert {what.strip() for host, what in did if host in FIRST} == {"change overweave-boot.service"}
     assert begun.living(*FIRST) == before
     assert begun.deploy().out == NOTHING_TO_DO
-    again = begun.fab("add-host", "host4").ok()
+    again, result = told(begun, "add-host", "host4")
     assert again.out == "nothing to do: host4 carries all of it, and is proven\n"
+    assert (result["kind"], result["hosts"], result["changed"]) == ("host-added", ["host4"], False)
 
 
 def test_a_host_that_is_off_is_replaced_by_a_new_machine(begun):
+    nobody = begun.fab("replace-host", "host9", "--yes")
+    assert (nobody.status, nobody.said) == (
+        2,
+        "overweave: replace-host host9: the inventory has no host host9\n"
+        "  -> the new machine takes the old one's name: give it its address there",
+    )
     start(begun, "host4")
     before = begun.living(*FIRST)
     lab = begun.lab
     with locked(lab.spec.lock, keep=True):
         lab.host("host4").erase()
     Lab.up(lab.name)
-    ran, result = told(begun, "replace-host", "host4", "--yes")
+    ran = begun.fab("runbook.replace-dead-host", "host4", "--yes")
     assert ran.status == 0, ran
-    assert (result["kind"], result["address"]) == ("host-replaced", f"{NET}.14")
-    does = [s["does"] for stage in result["stages"] for s in stage["steps"]]
-    assert "take the agent host4 out of the store" in does
-    assert result["proof"]["green"]
+    assert "6 of 6 directed pairs green" in ran.out
+    assert "take the agent host4 out of the store" in ran.err
+    assert "12 of 12 directed pairs green" in ran.out
+    assert ran.out.endswith("nothing found\n")
     assert begun.living(*FIRST) == before
-    assert begun.fab("doctor").ok().out.endswith("nothing found\n")
     # Its name and its address are free again.
     start(begun, "host4")
     begun.do("host1", "docker exec app-host1 ping -q -c 1 -W 3 app-host4")

@@ -344,11 +344,13 @@ def test_an_interface_or_address_that_the_host_does_not_have(untouched, advertis
     ],
 )
 def test_what_is_no_subnet(untouched, subnet, said):
-    refused(untouched, "deploy-overlay", "--subnet", subnet, status=2, said=f"--subnet: {said}")
+    hint = "\n  -> as in --subnet 10.211.0.0/16"
+    refused(untouched, "deploy-overlay", "--subnet", subnet, status=2, said=f"--subnet: {said}{hint}")
     inventory = untouched.wanted()
     inventory["network"] = {"subnet": subnet}
     path = untouched.write("i.yml", inventory)
-    refused(untouched, "deploy-overlay", inventory=path, status=2, said=f"{path}: network.subnet: {said}")
+    said = f"{path}: network.subnet: {said}\n  -> see inventory/example.yml"
+    refused(untouched, "deploy-overlay", inventory=path, status=2, said=said)
 
 
 CHOOSE = "\n  -> choose another with --subnet or `network: subnet:`"
@@ -586,7 +588,16 @@ def test_a_network_with_other_attributes_and_its_replacement(deployed):
         said="\n".join(f"host{n}: {network}{hint}" for n in (1, 2, 3)),
     )
     assert deployed.state() == before
-    ran = deployed.deploy("--subnet", "10.212.0.0/16", "--replace-network")
+    unasked = deployed.fab("runbook.change-network", "--subnet", "10.212.0.0/16")
+    assert (unasked.status, unasked.said) == (
+        2,
+        "overweave: Network overweave is removed, and made anew with 10.212.0.0/16. Nobody is there to ask.\n"
+        "  -> add --yes to go on without asking\n"
+        "stopped at step 1 of 2, change: nothing behind it was done\n"
+        "  -> mend the cause, then the same command goes on",
+    )
+    assert deployed.state() == before
+    ran = deployed.fab("runbook.change-network", "--subnet", "10.212.0.0/16", "--yes")
     assert ran.status == 0, ran
     assert "6 of 6 directed pairs green on overweave" in ran.out
     assert deployed.do(

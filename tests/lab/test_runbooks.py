@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from tests.lab.bed import GREEN
 
@@ -17,14 +19,37 @@ def test_deploy_and_verify_proves_twice_and_shows_the_state(clean):
     assert "gossip: whole\n" in ran.out
 
 
-def test_a_rolling_restart_restarts_every_engine_once_the_stores_last_and_proves_after_each(deployed):
+DOCKERD = "/usr/sbin/dockerd"
+OLD, NEW = "20.10.5+dfsg1", "20.10.6+dfsg1"
+UPGRADE = (
+    f"LC_ALL=C sed s/{OLD}/{NEW}/g {DOCKERD} > {DOCKERD}.new && chmod 755 {DOCKERD}.new "
+    f"&& mv {DOCKERD}.new {DOCKERD}"
+)
+"""As a package does: another program in the place of the one that runs, with another version in it."""
+PUT_BACK = (
+    f"mv {DOCKERD}.kept {DOCKERD}; systemctl reset-failed docker docker.socket; systemctl restart docker"
+)
+
+
+def test_an_upgrade_goes_from_engine_to_engine_and_leaves_those_that_have_the_version(deployed):
+    """As where a run stopped at host2, whose engine has it by now; the store's host comes last."""
+
+    def on_all(script):
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(lambda host: deployed.do(host.name, script), deployed.hosts))
+
+    on_all(f"cp -p {DOCKERD} {DOCKERD}.kept")
+    deployed.undo.append(lambda: on_all(PUT_BACK))
+    deployed.do("host2", f"{UPGRADE} && systemctl restart docker")
     before = deployed.pids()
-    ran = deployed.fab("runbook.rolling-engine-restart", *HOSTS, "--yes")
-    assert ran.status == 0
-    assert ran.out.count(GREEN) == 3
-    restarts = [line.split()[2] for line in ran.err.splitlines() if "restart the engine" in line]
-    assert restarts == ["host2", "host3", "host1"]
-    assert not set(before) & set(deployed.pids())
+    ran = deployed.fab("runbook.engine-upgrade", "--to", "20.10.6", "--by", UPGRADE, *HOSTS, "--yes")
+    assert ran.status == 0, ran
+    assert ran.out.count(GREEN) == 2
+    done = [line.split()[2] for line in ran.err.splitlines() if "bring engine 20.10.6 by `LC_ALL=C" in line]
+    assert done == ["host3", "host1"]
+    kept = [then == now for then, now in zip(before, deployed.pids(), strict=True)]
+    assert kept == [False, True, False]
+    assert {deployed.at(host.name).version()["Version"] for host in deployed.hosts} == {NEW}
 
 
 def test_a_rolling_restart_stops_at_the_first_host_after_which_the_proof_is_red(deployed):

@@ -246,7 +246,9 @@ def test_certificates_and_their_authority_are_changed_under_users_containers(dep
     deployed.do("host2", run)
     network = "docker network inspect -f '{{.Id}}' overweave"
     before, old, pids = deployed.do("host1", network), files(deployed), deployed.pids()
-    ran = deployed.fab("rotate-certificates", "--yes").ok()
+    key = deployed.do("host1", f"grep encrypt {SECRETS}")
+    ran = deployed.fab("runbook.rotate-secrets", "--yes").ok()
+    assert deployed.do("host1", f"grep encrypt {SECRETS}") != key
     assert "6 of 6 directed pairs green" in ran.out
     new = files(deployed)
     assert all(len(its.trusted) == 1 for its in new.values())

@@ -246,7 +246,8 @@ def test_a_version_too_far_is_refused_and_an_image_that_does_not_run_taken_back(
 def test_an_upgrade_goes_from_server_to_server_and_engines_notice_nothing(grown):
     has_archive(grown, "consul:next", "docker tag consul:1.8.7 consul:next")
     before = running(grown, NAMES)
-    ran = grown.fab("store-upgrade", "--image", "consul:next", "--yes").ok()
+    ran = grown.fab("runbook.upgrade-store", "--image", "consul:next", "--yes").ok()
+    assert "12 of 12 directed pairs green" in ran.out
     assert "`image: consul:next` under `store:`" in ran.out
     order = [line.split()[2] for line in ran.err.splitlines() if "replace container consul" in line]
     assert sorted(order) == list(NAMES)

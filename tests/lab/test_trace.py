@@ -204,6 +204,11 @@ def test_each_fault_is_at_its_hop_and_its_remedy_mends_it(shop):
     seen = "vxlan0 is down, and its neighbour rows went with it"
     found = broken("host2", down, ("host2", "vxlan"), seen)
     shop.do("host2", f"{spaces['host2']} ip link set vxlan0 up")
+    shop.do("host1", wrong)
+    ran = shop.fab("runbook.cannot-talk", "web", "db", "--yes")
+    assert ran.status == 0, ran
+    first, last = (part.partition("\n")[0] for part in ran.out.split("\nverdict  ")[1:])
+    assert (first == last, last) == (False, "the packet arrives, both ways")
 
 
 def test_on_one_host_on_a_bridge_on_two_and_on_none(shop):

@@ -56,6 +56,7 @@ from overweave.steps import (
     Stage,
     StartContainer,
     TellLeft,
+    UpgradeEngine,
     WriteFile,
     make_plan,
 )
@@ -184,6 +185,60 @@ def test_an_engine_that_does_not_start_says_its_last_words(hosts):
         "    Job for docker.service failed.\n"
         "  -> see `journalctl -u docker` on the host; `fab destroy-overlay` puts its unit back"
     )
+
+
+class Packaged(FakeEngine):
+    """Has the version that its program had when it was started; ``program`` is a file with that."""
+
+    def __init__(self, where, program):
+        super().__init__(where)
+        self._program = program
+        self._running = program.read_text()
+
+    def restart(self):
+        super().restart()
+        self._running = self._program.read_text()
+
+    def version(self):
+        return super().version() | {"Version": self._running}
+
+
+@pytest.fixture
+def packaged(hosts):
+    program = hosts["a"].root / "dockerd"
+    program.write_text("20.10.5+dfsg1")
+    hosts["a"].engine = Packaged("a", program)
+    return hosts, program
+
+
+def upgrade(program, by):
+    return UpgradeEngine("a", "why", f"printf {by} > {program}", "20.10.24")
+
+
+def test_an_engine_that_its_command_does_not_restart_is_restarted(packaged):
+    hosts, program = packaged
+    hosts.do(upgrade(program, "20.10.24+dfsg1"))
+    assert "restart docker.service" in (hosts["a"].root / "systemctl.log").read_text()
+    assert hosts["a"].engine.version()["Version"] == "20.10.24+dfsg1"
+
+
+def test_an_engine_that_its_command_has_restarted_is_left_alone(packaged):
+    hosts, program = packaged
+    program.write_text("20.10.24+dfsg1")
+    hosts["a"].engine.restart()
+    hosts.do(upgrade(program, "20.10.24+dfsg1"))
+    assert not (hosts["a"].root / "systemctl.log").exists()
+
+
+def test_a_command_that_fails_or_brings_another_version_ends_the_upgrade(packaged):
+    hosts, program = packaged
+    assert error_of(lambda: hosts.do(upgrade(program, "20.10.7"))) == (
+        f"a: the engine is Docker 20.10.7, and not 20.10.24: `printf 20.10.7 > {program}` has not brought it"
+        "\n"
+        "  -> see what the command does on the host by hand, and give one that brings that version"
+    )
+    with pytest.raises(CommandFailed, match=r"^a: `sh -c 'exit 7' sh` ended with exit code 7"):
+        hosts.do(UpgradeEngine("a", "why", "exit 7", "20.10.24"))
 
 
 def test_images_are_pulled_or_uploaded(hosts, tmp_path):
@@ -401,10 +456,12 @@ class Stuck(FakeEngine):
 def test_a_cause_that_is_known_is_told_with_the_error_where_nothing_is_taken_back(hosts):
     cause = "cause on {0}: the engine is stuck with a namespace of that network that it has made only half of"
     error = '{0}: starting container c: failed to create bridge "ov-000100-d2641": file exists'
+    see = "  -> see `journalctl -u docker` on the host"
     way_out = "  -> `fab repair` restarts the engine, if you let it"
     hosts["a"].engine = Stuck("a")
     assert error_of(lambda: hosts.do(StartContainer("a", "why", "c"))).splitlines() == [
         error.format("a"),
+        see,
         "  " + cause.format("a"),
         "  " + way_out,
     ]
@@ -412,7 +469,9 @@ def test_a_cause_that_is_known_is_told_with_the_error_where_nothing_is_taken_bac
     both = error_of(lambda: hosts.do(StartContainer("a", "why", "c"), StartContainer("b", "why", "c")))
     assert both.splitlines() == [
         error.format("a"),
+        see,
         error.format("b"),
+        see,
         *("  " + line for name in "ab" for line in (cause.format(name), way_out)),
     ]
 

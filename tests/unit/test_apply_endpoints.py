@@ -21,6 +21,7 @@ from overweave.steps import (
     StopContainers,
 )
 
+SEE = "\n  -> see `journalctl -u docker` on the host"
 RUN = RunContainer("a", "why", "web", {"Image": "x:1", "HostConfig": {"NetworkMode": "n"}})
 
 
@@ -54,7 +55,7 @@ def with_network(hosts, engine):
 @pytest.mark.parametrize("leaves", [False, True])
 def test_a_container_that_never_starts_leaves_nothing_and_is_the_engines_own_error(hosts, leaves):
     engine = with_network(hosts, Fails(500, leaves=leaves))
-    assert error_of(lambda: hosts.do(RUN), EngineError) == "a: starting container web: no"
+    assert error_of(lambda: hosts.do(RUN), EngineError) == "a: starting container web: no" + SEE
     assert (engine.containers(), engine.left_behind) == ([], set())
     assert PERSIST_SECONDS <= hosts.clock.now - hosts.clock.started < PERSIST_SECONDS + 1
 
@@ -78,14 +79,14 @@ def test_a_start_that_took_long_to_fail_is_tried_once_more(hosts):
     hosts.do(RUN)
     assert engine.container("web")["State"]["Running"]
     engine = with_network(hosts, Slow(500))
-    assert error_of(lambda: hosts.do(RUN), EngineError) == "a: starting container web: no"
+    assert error_of(lambda: hosts.do(RUN), EngineError) == "a: starting container web: no" + SEE
     assert engine.times == 998
 
 
 def test_what_only_its_user_can_mend_is_not_tried_again(hosts):
     """As a forbidden option: status 403, and no name that is taken."""
     with_network(hosts, Fails(403))
-    assert error_of(lambda: hosts.do(RUN), EngineError) == "a: starting container web: no"
+    assert error_of(lambda: hosts.do(RUN), EngineError) == "a: starting container web: no" + SEE
     assert hosts.clock.pauses == []
     assert hosts["a"].engine.containers() == []
 
@@ -97,7 +98,7 @@ def test_an_endpoint_of_an_engine_that_can_not_tell_its_containers_is_left_alone
 
     hosts["a"].engine = Broken("a")
     hosts.store.put(ENDPOINT_KEY, b"{}")
-    assert error_of(lambda: hosts.do(ENDPOINT), EngineError) == "a: looking at container db: it gave up"
+    assert error_of(lambda: hosts.do(ENDPOINT), EngineError) == "a: looking at container db: it gave up" + SEE
     assert hosts["a"].engine.calls == []
 
 
@@ -107,7 +108,7 @@ def test_a_container_of_an_engine_that_can_not_tell_it_stays_where_it_is(hosts):
             raise EngineError(f"looking at container {name}: it gave up", status=500, host="a")
 
     hosts["a"].engine = Broken()
-    assert error_of(lambda: hosts.do(REJOIN), EngineError) == "a: looking at container web: it gave up"
+    assert error_of(lambda: hosts.do(REJOIN), EngineError) == "a: looking at container web: it gave up" + SEE
     assert (hosts["a"].engine.on, hosts["a"].engine.settings) == (True, [])
 
 
@@ -177,7 +178,7 @@ def test_an_overlay_that_another_engine_has_just_made_is_waited_for(hosts):
     assert len(hosts.clock.pauses) == 3
     engine.tries = 1000
     gone = ConnectContainer("a", "why", "web", "n")
-    assert error_of(lambda: hosts.do(gone), EngineError) == "a: connecting: network n not found"
+    assert error_of(lambda: hosts.do(gone), EngineError) == "a: connecting: network n not found" + SEE
 
 
 def test_a_network_that_a_swarm_still_counts_as_used_goes_a_little_later(hosts):

@@ -15,6 +15,8 @@ from overweave.fleet import Cancel
 from overweave.model import Access, Host
 from overweave.steps import ChangeRole, InitSwarm, JoinSwarm, LeaveSwarm, RemoveNode, Stage, make_plan
 
+SEE = "\n  -> see `journalctl -u docker` on the host"
+
 
 class Hosts:
     """Hosts a, b, c, whose engines reach each other."""
@@ -101,7 +103,7 @@ def test_a_join_that_goes_on_behind_its_deadline_is_waited_for(hosts):
 def test_a_join_that_never_ends_is_the_engines_own_error(hosts):
     hosts.begin()
     hosts.engine("b").joins_late = 10_000
-    assert error_of(lambda: hosts.do(hosts.join("b")), EngineError) == f"b: joining the swarm: {LATER}"
+    assert error_of(lambda: hosts.do(hosts.join("b")), EngineError) == f"b: joining the swarm: {LATER}{SEE}"
     assert SECONDS <= hosts.clock.now - hosts.clock.started < SECONDS + 2
 
 
@@ -128,6 +130,7 @@ def test_a_join_that_is_refused_is_not_waited_for(hosts):
     step = JoinSwarm("b", "why", "10.0.0.2", "a", ("10.0.0.9:2377",), False)
     assert error_of(lambda: hosts.do(step)) == (
         "b: joining the swarm: rpc error: code = Unavailable desc = connection error: 10.0.0.9:2377: refused"
+        + SEE
     )
     assert hosts.clock.pauses == []
 
@@ -180,7 +183,7 @@ def test_a_node_that_somebody_else_changes_meanwhile_is_read_again(tmp_path):
 def test_the_last_manager_stays_one(hosts):
     hosts.begin()
     assert error_of(lambda: hosts.do(hosts.role("a", False))).endswith(
-        "attempting to demote the last manager of the swarm"
+        "attempting to demote the last manager of the swarm" + SEE
     )
 
 
@@ -238,7 +241,7 @@ def test_a_manager_that_stays_without_its_swarm_is_the_engines_own_error(tmp_pat
     hosts.begin()
     hosts.engine("a").prepares = 10_000
     step = ChangeRole("a", "why", "n", "b", True)
-    assert error_of(lambda: hosts.do(step), EngineError) == f"a: listing the swarm's nodes: {PREPARED}"
+    assert error_of(lambda: hosts.do(step), EngineError) == f"a: listing the swarm's nodes: {PREPARED}{SEE}"
     assert hosts.clock.now - hosts.clock.started >= SECONDS
 
 
@@ -262,7 +265,7 @@ def test_a_manager_is_not_removed_from_the_list(hosts):
     node = hosts.member("a").node
     assert error_of(lambda: hosts.do(RemoveNode("a", "why", node, "a"))) == (
         f"a: removing the node {node}: rpc error: code = FailedPrecondition desc = node {node} is a cluster "
-        "manager and is a member of the raft cluster. It must be demoted to worker before removal"
+        "manager and is a member of the raft cluster. It must be demoted to worker before removal" + SEE
     )
 
 

@@ -129,4 +129,7 @@ def test_an_engine_that_fails_inside_is_named(fleet):
     fleet.engines["host2"].network = network
     with pytest.raises(EngineError) as caught:
         look_at_all(fleet.session())
-    assert str(caught.value) == f"host2: looking at network {NETWORK}: the engine gave up"
+    assert str(caught.value) == (
+        f"host2: looking at network {NETWORK}: the engine gave up\n"
+        "  -> see `journalctl -u docker` on the host"
+    )

@@ -53,6 +53,12 @@ def test_the_inventory_reference_is_made_of_the_example():
     )
 
 
+def test_the_page_of_playbooks_is_made_of_their_docstrings():
+    command = (sys.executable, "scripts/playbooks_page.py")
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert (ROOT / "docs/playbooks.md").read_text() == made, f"{' '.join(command[1:])} makes it anew"
+
+
 def keys_of(schema, part, above):
     """Every key that an inventory may have, as the reference names it."""
     for choice in (part, *part.get("anyOf", ())):

@@ -56,8 +56,11 @@ def test_the_tree_of_the_docstring_is_the_tree_of_the_classes():
         (OverweaveError("m", host="h"), "h: m"),
         (OverweaveError("m", host="h", hint="do x"), "h: m\n  -> do x"),
         (InventoryError("hosts.a", "is bad", hint="x"), "hosts.a: is bad\n  -> x"),
-        (InventoryError("", "is bad"), "is bad"),
-        (CommandFailed("a b", 3, " \n", host="h"), "h: `a b` ended with exit code 3 and said nothing"),
+        (InventoryError("", "is bad"), f"is bad\n  -> {InventoryError.usual_hint}"),
+        (
+            CommandFailed("a b", 3, " \n", host="h", hint="x"),
+            "h: `a b` ended with exit code 3 and said nothing\n  -> x",
+        ),
         (
             CommandFailed("a", 1, "1\n2\n3\n4\n5\n6\n", hint="x"),
             "`a` ended with exit code 1:\n    2\n    3\n    4\n    5\n    6\n  -> x",

@@ -15,6 +15,8 @@ from overweave.inventory import choose, parse
 HOSTS = "hosts: {a: , b: , c: }\n"
 LAN = "driver: macvlan, parent: eth0, subnets: "
 
+SEE = "\n  -> see inventory/example.yml"
+
 
 def networks(text, more=""):
     return parse(f"{HOSTS}{more}networks: {{lan: {{{text}}}}}").networks
@@ -220,7 +222,7 @@ REFUSED = [
 def test_what_contradicts_itself_is_refused(text, message):
     with pytest.raises(InventoryError) as caught:
         networks(text)
-    assert str(caught.value) == message
+    assert str(caught.value) == (message if "\n  -> " in message else message + SEE)
 
 
 def test_a_bridge_has_the_same_addresses_on_each_host():
@@ -259,7 +261,7 @@ def test_a_bridge_has_the_same_addresses_on_each_host():
 def test_what_contradicts_another_network_is_refused(text, message):
     with pytest.raises(InventoryError) as caught:
         parse(f"{HOSTS}networks: {text}")
-    assert str(caught.value) == message
+    assert str(caught.value) == (message if "\n  -> " in message else message + SEE)
 
 
 def test_two_networks_may_have_one_subnet_on_different_hosts():

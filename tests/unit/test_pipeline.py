@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
-from tests.golden.site import Site
+from tests.golden.site import Site, inventory_of
 
-from overweave.errors import FleetError, Refused
-from overweave.model import Archive
-from overweave.pipeline import missing_archives
+from overweave.errors import FleetError, Refused, UsageError
+from overweave.model import SWARM, Archive
+from overweave.pipeline import make_rolling_restart, make_rolling_upgrade, missing_archives
 from overweave.plan import refuse
+from overweave.steps import AwaitLeader, JoinGossip, RestartEngine, UpgradeEngine
 
 
 def test_archives_that_are_needed_and_not_there_are_refused(tmp_path):
@@ -36,3 +38,60 @@ def test_no_refusal_is_no_error_one_is_itself_and_several_are_one():
     assert caught.value is one
     with pytest.raises(FleetError, match=r"^a: x\nb: y$"):
         refuse([one, two])
+
+
+class Rolling:
+    """Three hosts, the first with the store, or the only manager of a swarm."""
+
+    def __init__(self, swarm=False):
+        of_swarm = {"backend": SWARM, "swarm": {"managers": 1}, "store": {}}
+        self.site = Site(inventory_of(3, **(of_swarm if swarm else {"store": {"servers": 1}})))
+
+    def session(self):
+        return SimpleNamespace(fleet=self.site.fleet)
+
+    def upgrade(self, version):
+        return make_rolling_upgrade(self.session(), self.site.facts(), "apt-get install it", version)
+
+
+def test_engines_are_restarted_in_turn_the_stores_last():
+    its = Rolling()
+    plans = make_rolling_restart(its.session(), its.site.facts())
+    assert [[type(step) for step in plan.steps] for plan in plans] == [
+        [RestartEngine, JoinGossip],
+        [RestartEngine, JoinGossip],
+        [RestartEngine, AwaitLeader, JoinGossip],
+    ]
+    assert [plan.steps[0].host for plan in plans] == ["host2", "host3", "host1"]
+
+
+def test_engines_of_a_swarm_are_restarted_its_managers_last_and_have_no_gossip_of_ours():
+    its = Rolling(swarm=True)
+    plans = make_rolling_restart(its.session(), its.site.facts())
+    assert [plan.steps for plan in plans] == [
+        (RestartEngine(name, "it was asked for"),) for name in ("host2", "host3", "host1")
+    ]
+
+
+def test_an_upgrade_goes_on_behind_the_hosts_that_have_it():
+    its = Rolling()
+    its.site.boxes["host2"].version = "20.10.24+dfsg1"
+    plans = its.upgrade("20.10.24")
+    assert [plan.steps[0] for plan in plans] == [
+        UpgradeEngine(name, "its engine is another one", "apt-get install it", "20.10.24")
+        for name in ("host3", "host1")
+    ]
+    assert its.upgrade("20.10") == []
+
+
+def test_an_upgrade_to_an_engine_without_a_store_and_to_no_version_is_refused():
+    with pytest.raises(Refused) as refused:
+        Rolling().upgrade("26.1")
+    assert str(refused.value) == (
+        "Docker 26.1 has no cluster store, and would not start with the flags for it\n"
+        "  -> `fab runbook.leave-cluster-store` moves the fleet to a swarm first"
+    )
+    assert len(Rolling(swarm=True).upgrade("26.1")) == 3
+    with pytest.raises(UsageError) as wrong:
+        Rolling().upgrade("latest")
+    assert str(wrong.value) == "--to latest: it is no version of an engine\n  -> as in --to 20.10.24"

@@ -197,7 +197,7 @@ def ansible(**variables):
 def test_what_can_not_be_used_is_told(text, said):
     with pytest.raises(UsageError) as caught:
         parse_listed(text)
-    assert str(caught.value) == said
+    assert str(caught.value) == (said if "\n  -> " in said else f"{said}\n  -> see inventory/example.yml")
 
 
 def test_a_line_that_is_no_host_is_told():

@@ -63,8 +63,10 @@ from overweave.steps import (
     Step,
     StopContainers,
     TellLeft,
+    UpgradeEngine,
     WriteFile,
     WriteSecret,
+    is_version,
     make_plan,
 )
 
@@ -86,6 +88,12 @@ STEPS = [
     (
         RestartEngine("h", "w", ("db", "web")),
         "restart the engine, and with it db, web",
+        ("engine", "db", "web"),
+        False,
+    ),
+    (
+        UpgradeEngine("h", "w", "apt-get install -y docker.io", "20.10.24", ("db", "web")),
+        "bring engine 20.10.24 by `apt-get install -y docker.io`, and with the engine stop db, web",
         ("engine", "db", "web"),
         False,
     ),
@@ -284,6 +292,20 @@ STEPS = [
 def test_a_step_says_what_it_does_restarts_and_destroys(step, text, restarts, destructive):
     assert str(step) == text or text is None
     assert (step.restarts, step.destructive) == (restarts, destructive)
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted", "is_it"),
+    [
+        ("20.10.24+dfsg1", "20.10.24", True),
+        ("20.10.24+dfsg1", "20.10", True),
+        ("20.10.24", "20.10.2", False),
+        ("20.10.5+dfsg1", "20.10.24", False),
+        ("20.10.24", "20x10", False),
+    ],
+)
+def test_the_end_of_a_version_may_be_left_out_and_no_digit(told, wanted, is_it):
+    assert is_version(told, wanted) is is_it
 
 
 def test_no_step_is_left_out_here():

@@ -179,4 +179,7 @@ def test_one_that_dies_again_and_again_is_told_with_what_it_said(place):
     (place.host.root / "starts").write_text("3\n")
     with pytest.raises(OverweaveError) as caught:
         refuse_dying(place.host)
-    assert str(caught.value) == "h: its agent does not stay up:\n    first\n    ==> no such key"
+    assert str(caught.value) == (
+        "h: its agent does not stay up:\n    first\n    ==> no such key\n"
+        "  -> mend what it says: `store: options:` and `store: image:` of the inventory, or its program"
+    )

@@ -183,7 +183,10 @@ def test_one_that_dies_again_and_again_is_not_waited_for(fleet):
     found = {"Name": "/consul", "Id": "1", "RestartCount": 3}
     fleet.hosts["b"].engine.container = lambda name: found
     told = error_of(lambda: fleet.do(AwaitAgent("b", "why", ("a",), votes=True)))
-    assert told == "b: its agent does not stay up:\n    starting\n    ==> no such flag"
+    assert told == (
+        "b: its agent does not stay up:\n    starting\n    ==> no such flag\n"
+        "  -> mend what it says: `store: options:` and `store: image:` of the inventory, or its program"
+    )
     assert fleet.clock.pauses == []
 
 

@@ -238,7 +238,11 @@ class SshHost:
         except (paramiko.SSHException, EOFError, OSError) as e:
             if channel is not None:
                 channel.close()
-            raise ConnectionProblem(f"`{told}` could not be started: {e}", host=self._host.name) from e
+            raise ConnectionProblem(
+                f"`{told}` could not be started: {e}",
+                host=self._host.name,
+                hint="is the host up? Then run the same command again: it goes on from what it finds",
+            ) from e
         return channel
 
     def _dial_engine(self) -> Stream:

@@ -70,7 +70,7 @@ def remove_network(step: RemoveNetwork, engine: Engine, world: World) -> None:
         try:
             unless_gone(engine.remove_network, step.name)
         except EngineError as e:
-            e.hint = e.hint or _has_endpoints(step.name)
+            e.hint = _has_endpoints(step.name)
             raise
 
     try:

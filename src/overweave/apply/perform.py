@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from overweave.command import Secret, change_script
 from overweave.credentials import MODE
 from overweave.errors import (
@@ -66,8 +68,10 @@ from overweave.steps import (
     Step,
     StopContainers,
     TellLeft,
+    UpgradeEngine,
     WriteFile,
     WriteSecret,
+    is_version,
 )
 from overweave.waiting import wait_until
 
@@ -190,6 +194,8 @@ def perform(step: Step, world: World) -> None:
             writer.do(change_script(REMOVE_UNIT, step.unit, step.folder, *step.files))
         case RestartEngine():
             _restart(writer)
+        case UpgradeEngine():
+            _upgrade(step, writer)
         case ProvideImage():
             _provide(step, writer, world.progress)
         case RunContainer():
@@ -289,6 +295,26 @@ def _restart(writer: Writer) -> None:
         ) from e
     finally:
         writer.engine.hang_up()
+
+
+def _upgrade(step: UpgradeEngine, writer: Writer) -> None:
+    try:
+        writer.do(change_script(step.command))
+    finally:
+        writer.engine.hang_up()
+    told = ""
+    with contextlib.suppress(EngineError):
+        told = str(writer.engine.version()["Version"])
+    if not is_version(told, step.version):
+        # Most packages restart it by themselves; files that were put there by hand don't.
+        _restart(writer)
+        told = str(writer.engine.version()["Version"])
+    if not is_version(told, step.version):
+        raise OverweaveError(
+            f"the engine is Docker {told}, and not {step.version}: `{step.command}` has not brought it",
+            host=writer.host.name,
+            hint="see what the command does on the host by hand, and give one that brings that version",
+        )
 
 
 def _provide(step: ProvideImage, writer: Writer, progress: Progress) -> None:

@@ -164,5 +164,7 @@ def refuse_dying(writer: Writer) -> None:
     (said,) = writer.ask(tail)
     lines = [f"\n    {one_line(line, 200)}" for line in said.stdout.splitlines()[-5:]]
     raise OverweaveError(
-        "its agent does not stay up" + (":" + "".join(lines) if lines else ""), host=writer.host.name
+        "its agent does not stay up" + (":" + "".join(lines) if lines else ""),
+        host=writer.host.name,
+        hint="mend what it says: `store: options:` and `store: image:` of the inventory, or its program",
     )

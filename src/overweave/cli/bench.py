@@ -104,5 +104,7 @@ def bench_overlay(
 def _within(option: str, value: Any, bounds: tuple[float, float]) -> Any:
     lowest, highest = bounds
     if not lowest <= value <= highest:
-        raise UsageError(f"{option} {value}: not between {lowest:g} and {highest:g}")
+        raise UsageError(
+            f"{option} {value}: not between {lowest:g} and {highest:g}", hint="give a number within these"
+        )
     return value

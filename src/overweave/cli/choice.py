@@ -34,8 +34,8 @@ def fleet(
     """The fleet that a command is about.
 
     The inventory is ``file``, else the one that ``OVERWEAVE_INVENTORY`` names, else that of a running
-    lab, if ``may_be_lab`` and ``hosts`` has one of its hosts or none at all. ``without``: name or address
-    of a host that is left out.
+    lab, if ``may_be_lab`` and ``hosts`` has one of its hosts or none at all. ``without``: names or
+    addresses of hosts that are left out, with commas.
 
     Raises `UsageError` and `InventoryError`.
     """
@@ -45,8 +45,8 @@ def fleet(
     if known and lab and hosts and not _any_known(hosts, known):
         known = None
     chosen = inventory.choose(hosts, known)
-    if without:
-        left = tuple(host for host in chosen.hosts if without not in (host.name, host.access.address))
+    if out := {word.strip() for word in without.split(",")} - {""}:
+        left = tuple(host for host in chosen.hosts if not {host.name, host.access.address} & out)
         if not left:
             raise UsageError(f"there is no host but {without}", hint="name those that are left, too")
         chosen = replace(chosen, hosts=left)
@@ -57,7 +57,7 @@ def fleet(
         try:
             changes["subnet"] = parse_subnet(subnet)
         except ValueError as e:
-            raise UsageError(f"--subnet: {e}") from e
+            raise UsageError(f"--subnet: {e}", hint="as in --subnet 10.211.0.0/16") from e
     if mtu:
         changes["mtu"] = inventory.parse_mtu(mtu)
     if backend not in ("", AUTO, CONSUL, ETCD, SWARM):

@@ -12,6 +12,7 @@ from . import (
     bench,
     doctor,
     hosts,
+    init,
     inventory,
     lab,
     looking,
@@ -43,6 +44,7 @@ AT_ROOT = (
     services,
     trace,
     bench,
+    init,
     inventory,
 )
 """Modules whose tasks have no prefix."""

@@ -30,5 +30,7 @@ def find(folder: Path) -> Collection:
             ) from e
         tasks = Collection.from_module(module)
         for name in tasks.task_names:
-            found.add_task(tasks[name])
+            # One that it imports, to call it, is none of its own.
+            if tasks[name].body.__module__ == module.__name__:
+                found.add_task(tasks[name])
     return found

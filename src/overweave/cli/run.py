@@ -186,7 +186,9 @@ def confirm(question: str, *, yes: bool, otherwise: str = "nothing was changed")
     if not sys.stdin.isatty():
         raise UsageError(f"{question} Nobody is there to ask.", hint="add --yes to go on without asking")
     if not confirmed(question):
-        raise UsageError(f"not confirmed: {otherwise}")
+        raise UsageError(
+            f"not confirmed: {otherwise}", hint="the same command asks again; --yes goes on without asking"
+        )
     return True
 
 

@@ -77,7 +77,10 @@ def fetch(reader: Reader, folder: str, name: str) -> bytes:
             while chunk := stream.recv(1 << 16):
                 found += chunk
                 if len(found) > snapshot.LONGEST:
-                    raise UsageError(f"{name} on {reader.host.name}: it is longer than any backup")
+                    raise UsageError(
+                        f"{name} on {reader.host.name}: it is longer than any backup",
+                        hint="`fab store-backups` lists all backups",
+                    )
         except (OSError, EOFError) as e:
             raise ConnectionProblem(
                 f"reading {folder}/{name} broke off: {e}",

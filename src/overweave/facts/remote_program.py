@@ -82,7 +82,11 @@ class Program(Generic[R]):
             except TimeoutError:
                 continue
             except (OSError, EOFError) as e:
-                raise ConnectionProblem(f"the measurement broke off: {e}", host=self._host) from e
+                raise ConnectionProblem(
+                    f"the measurement broke off: {e}",
+                    host=self._host,
+                    hint="is the host up? Then run the same command again",
+                ) from e
             self._read += len(chunk)
             self.ended = not chunk or self._read > self._limit
             self._data += chunk

@@ -82,7 +82,10 @@ def netem(host: LabHost, *, loss_percent: float = 0, delay_ms: float = 0) -> Non
     kernel has no netem, a program carries the packets instead.
     """
     if not 0 <= loss_percent <= 100 or delay_ms < 0:
-        raise UsageError(f"can't lose {loss_percent:g} % or delay by {delay_ms:g} ms")
+        raise UsageError(
+            f"can't lose {loss_percent:g} % or delay by {delay_ms:g} ms",
+            hint="a loss goes from 0 to 100, and a delay begins at 0",
+        )
     undo_netem(host)
     effect = ("netem", "loss", f"{loss_percent:g}%", "delay", f"{delay_ms:g}ms")
     result = host.run(("tc", "qdisc", "replace", "dev", "eth0", "root", *effect))

@@ -10,7 +10,7 @@ from time import monotonic
 from overweave.errors import DeadlineExceeded, LabUnavailable, OverweaveError
 
 from .host import LabHost
-from .waiting import wait_for
+from .waiting import ANEW, wait_for
 
 BOOT_SECONDS = 120
 """How long one host may take; every further one adds two seconds, as they share the processors."""
@@ -79,7 +79,9 @@ class Arrival:
         """Look, without waiting. Raises `LabUnavailable` if the host ended."""
         if self.host.failed:
             raise LabUnavailable(
-                f"ended while it was booting; its log ends with:\n{self.host.log()}", host=self.host.name
+                f"ended while it was booting; its log ends with:\n{self.host.log()}",
+                host=self.host.name,
+                hint=ANEW,
             )
         self.greeted = self.greeted or self._sshd.answered()
         if not self.greeted or not self._engine.answered():
@@ -125,7 +127,9 @@ def wait_until_up(hosts: Sequence[LabHost], progress: Callable[[str], None]) -> 
         first = missing[0]
         what = "its engine is not active" if first.greeted else "nothing answers ssh"
         raise DeadlineExceeded(
-            f"{what} after {seconds:g} s; its log ends with:\n{first.host.log()}", host=first.host.name
+            f"{what} after {seconds:g} s; its log ends with:\n{first.host.log()}",
+            host=first.host.name,
+            hint=ANEW,
         ) from error
     finally:
         for arrival in arrivals:

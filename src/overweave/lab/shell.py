@@ -7,6 +7,8 @@ import subprocess
 from overweave.command import Command, Result
 from overweave.errors import CommandFailed, DeadlineExceeded
 
+from .waiting import ANEW
+
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
@@ -39,7 +41,9 @@ def run(*words: str, stdin: bytes = b"", timeout: float = 120, host: str = "") -
     except FileNotFoundError:
         return Result(command, 127, "", f"{words[0]}: not found")
     except subprocess.TimeoutExpired:
-        raise DeadlineExceeded(f"`{command.shell()}`: not within {timeout:g} s", host=host) from None
+        raise DeadlineExceeded(
+            f"`{command.shell()}`: not within {timeout:g} s", host=host, hint=ANEW
+        ) from None
     return Result(command, done.returncode, _text(done.stdout), _text(done.stderr))
 
 

@@ -84,7 +84,10 @@ class Spec:
         """Raises `UsageError` if the subnet has no room for so many hosts."""
         room = self.network.num_addresses - FIRST_ADDRESS - 1
         if not 1 <= self.count <= min(room, 999):
-            raise UsageError(f"a lab in {self.subnet} has 1 to {min(room, 999)} hosts, not {self.count}")
+            raise UsageError(
+                f"a lab in {self.subnet} has 1 to {min(room, 999)} hosts, not {self.count}",
+                hint="take fewer with --hosts, or a larger --subnet",
+            )
 
     @property
     def network(self) -> IPv4Network:

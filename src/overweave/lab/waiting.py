@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from overweave.errors import DeadlineExceeded
 
+ANEW = "is this machine busy? `fab lab.down` and `fab lab.up` make the lab anew"
+
 INTERVAL, LONGEST = 0.05, 1.0
 """Seconds between two looks: as long as a look takes, within these."""
 
@@ -22,6 +24,6 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str, *, host: 
     while not condition():
         now = time.monotonic()
         if now >= end:
-            raise DeadlineExceeded(f"{what}: not within {seconds:g} s", host=host)
+            raise DeadlineExceeded(f"{what}: not within {seconds:g} s", host=host, hint=ANEW)
         time.sleep(min(max(now - begun, INTERVAL), LONGEST))
         begun = time.monotonic()

@@ -68,7 +68,9 @@ def test_one_that_is_not_there_or_has_no_end_or_breaks_off_is_told():
     )
     with pytest.raises(UsageError) as endless:
         fetch(Place(*([b"x" * (1 << 20)] * (LONGEST // (1 << 20) + 1))), "/b", NAME)
-    assert str(endless.value) == f"{NAME} on host1: it is longer than any backup"
+    assert str(endless.value) == (
+        f"{NAME} on host1: it is longer than any backup\n  -> `fab store-backups` lists all backups"
+    )
     with pytest.raises(ConnectionProblem) as broken:
         fetch(Place(b"x", TimeoutError("timed out")), "/b", NAME)
     assert str(broken.value) == (

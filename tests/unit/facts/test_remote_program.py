@@ -65,7 +65,10 @@ def test_a_program_without_an_end_is_cut_off():
 def test_a_connection_that_breaks_off_is_a_connection_problem():
     with pytest.raises(ConnectionProblem) as caught:
         talk(OSError("Socket is closed"))
-    assert str(caught.value) == "host1: the measurement broke off: Socket is closed"
+    assert str(caught.value) == (
+        "host1: the measurement broke off: Socket is closed\n"
+        "  -> is the host up? Then run the same command again"
+    )
 
 
 def test_ctrl_c_ends_it():

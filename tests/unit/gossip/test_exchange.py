@@ -67,7 +67,7 @@ def test_what_is_no_answer_is_an_error_and_the_stream_is_closed(says, message):
     stream = Scripted(*says)
     with pytest.raises(GossipError) as caught:
         exchange(stream)
-    assert str(caught.value) == message
+    assert caught.value.message == message
     assert stream.closed
 
 

@@ -126,7 +126,7 @@ NUMBERS = "a member of the gossip answer has no port, incarnation or state"
 def test_what_is_no_answer_is_refused(data, message):
     with pytest.raises(GossipError) as caught:
         decode(data)
-    assert str(caught.value) == message
+    assert caught.value.message == message
 
 
 def test_an_ipv4_address_in_its_long_form():

@@ -100,4 +100,7 @@ def test_a_lock_is_held_until_the_last_program_of_a_killed_run_has_ended(tmp_pat
 def test_a_deadline_says_what_did_not_happen():
     with pytest.raises(DeadlineExceeded) as caught:
         wait_for(lambda: False, 0, "the sea to part", host="host1")
-    assert str(caught.value) == "host1: the sea to part: not within 0 s"
+    assert str(caught.value) == (
+        "host1: the sea to part: not within 0 s\n"
+        "  -> is this machine busy? `fab lab.down` and `fab lab.up` make the lab anew"
+    )
