@@ -188,6 +188,11 @@ def _only_names(matrix: Matrix) -> bool:
     return all(pair.failed == ("dns",) for pair in matrix.red)
 
 
+def refuse_without_network(session: Session, facts: FleetFacts) -> None:
+    """Raises `Refused` where there is no network that could be proven."""
+    _place(session, facts, OVERLAY_ONLY)
+
+
 def _place(session: Session, facts: FleetFacts, choice: Choice) -> Place:
     fleet = session.fleet
     advertise, refused = addresses(fleet, facts)

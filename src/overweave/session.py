@@ -250,11 +250,27 @@ def look_for_store(session: Session) -> FleetFacts:
     """As `look`, for what works on a store in Consul. Raises `Refused` where there is none, and is to be
     none."""
     facts = look(session)
-    if session.fleet.in_swarm:
-        raise _no_store()
-    if session.fleet.store.in_etcd:
-        raise _no_consul()
+    refuse_without_consul(session.fleet)
     return facts
+
+
+def look_for_swarm(session: Session) -> FleetFacts:
+    """As `look`, for what works on a swarm. Raises `Refused` where there is none, and is to be none."""
+    facts = look(session)
+    if not session.fleet.in_swarm:
+        raise Refused(
+            "these hosts are in no swarm, and this works on nothing else",
+            hint=f"their overlay's store is one in {session.fleet.store.title}",
+        )
+    return facts
+
+
+def refuse_without_consul(fleet: Fleet) -> None:
+    """Raises `Refused` where a fleet that was looked at has no store in Consul, and is to have none."""
+    if fleet.in_swarm:
+        raise _no_store()
+    if fleet.store.in_etcd:
+        raise _no_consul()
 
 
 def _no_consul() -> Refused:

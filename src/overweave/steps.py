@@ -519,6 +519,24 @@ class RemoveNode(_Step):
 
 
 @dataclass(frozen=True)
+class RenewAuthority(_Step):
+    """``host`` is that of a manager of a swarm of so many ``nodes``."""
+
+    nodes: int
+
+    def __str__(self) -> str:
+        return f"give the swarm a new authority, and each of its {self.nodes} nodes a certificate of that"
+
+
+@dataclass(frozen=True)
+class RenewJoinTokens(_Step):
+    """``host`` is that of a manager."""
+
+    def __str__(self) -> str:
+        return "make the join tokens of the swarm anew"
+
+
+@dataclass(frozen=True)
 class RemoveNetwork(_Step):
     name: str
     destructive: ClassVar[bool] = True
@@ -778,6 +796,8 @@ Step = (
     | ChangeRole
     | LeaveSwarm
     | RemoveNode
+    | RenewAuthority
+    | RenewJoinTokens
     | CreateNetwork
     | RemoveNetwork
     | RemoveContainer

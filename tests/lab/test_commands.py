@@ -46,6 +46,7 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
         "replace-host",
         "rotate-certificates",
         "rotate-gossip-key",
+        "rotate-join-tokens",
     ]
     tasks += ["status", "store-add-server", "store-backup", "store-backups", "store-rebuild"]
     tasks += ["store-recover-quorum", "store-remove-server", "store-replace-server", "store-restore"]
@@ -79,6 +80,7 @@ def test_every_task_tells_its_options(bed):
             "replace-host",
             "rotate-certificates",
             "rotate-gossip-key",
+            "rotate-join-tokens",
             "status",
         ),
         *("store-add-server", "store-backup", "store-backups", "store-rebuild", "store-recover-quorum"),

@@ -92,6 +92,22 @@ def test_the_leader_loses_its_power_and_comes_back(swarm):
     assert load(report)["between"] == "containers that stand on the network"
 
 
+def test_its_certificates_and_tokens_are_made_anew_and_no_engine_restarts(swarm):
+    before = swarm.pids()
+    inspect = "docker swarm ca; docker swarm join-token -q worker; docker swarm join-token -q manager"
+    old = swarm.do("host1", inspect)
+    ran = swarm.fab("rotate-certificates").ok()
+    assert "3 of 3 nodes have their new certificate" in ran.err
+    assert GREEN in ran.out
+    new = swarm.do("host1", inspect)
+    assert new.partition("SWMTKN")[0] != old.partition("SWMTKN")[0]
+    swarm.fab("rotate-join-tokens").ok()
+    newest = swarm.do("host1", inspect)
+    tokens = [text.split()[-2:] for text in (old, new, newest)]
+    assert len({token.rsplit("-", 1)[1] for its in tokens[1:] for token in its}) == 4
+    assert swarm.pids() == before
+
+
 def test_services_are_reached_each_way_that_the_kernel_has(swarm):
     """A kernel without IPVS has no virtual addresses and no routing mesh, and the proof says so."""
     report = swarm.folder / "services.json"

@@ -27,7 +27,7 @@ LAYERS = (
     {"journal"},
     {"overlay"},
     {"preflight", "backends", "teardown", "state", "store_state", "trace", "rebuild", "networks"},
-    {"narrow", "doctor", "restore", "servers", "backend", "reconcile"},
+    {"narrow", "doctor", "restore", "servers", "swarms", "backend", "reconcile"},
     {"plan", "departure", "whereabouts", "moving"},
     {"departure_swarm"},
     {"apply", "prove", "bench"},

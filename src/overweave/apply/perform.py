@@ -54,6 +54,8 @@ from overweave.steps import (
     RemoveUnit,
     RemoveVolume,
     RemoveVxlan,
+    RenewAuthority,
+    RenewJoinTokens,
     RestartEngine,
     RestoreStore,
     RetireServer,
@@ -91,6 +93,7 @@ from .store_forms import change_form
 from .store_restore import restore_store
 from .store_servers import change_servers
 from .swarm import change_swarm
+from .swarm_secrets import renew
 from .world import World
 
 LEADER_SECONDS = 30.0
@@ -229,6 +232,8 @@ def perform(step: Step, world: World) -> None:
                 persist(lambda: engine.create_network(step.spec), world)
         case InitSwarm() | JoinSwarm() | ChangeRole() | LeaveSwarm() | RemoveNode():
             change_swarm(step, world)
+        case RenewAuthority() | RenewJoinTokens():
+            renew(step, world)
         case RemoveNetwork():
             remove_network(step, engine, world)
         case RemoveContainer():
