@@ -35,7 +35,7 @@ from .fleet import Cancel, each
 from .gossip.islands import View
 from .lock import FleetLock, hold
 from .model import AUTO, CONSUL, ETCD, Fleet
-from .overlay import addresses, unrecorded_on
+from .overlay import addresses, unrecorded_on, vxlan_port
 from .ports import ClusterStore, KeyValue, Progress, Recorder, Stream, unrecorded
 from .preflight.ports import listens
 from .preflight.travel import wanted_mtu
@@ -378,6 +378,7 @@ def measure_paths(
         {name: a.address for name, a in advertise.items()},
         listens(session.fleet, facts),
         mtu=mtu,
+        vxlan=vxlan_port(session.fleet, facts),
         clock=session.clock,
         cancel=session.cancel,
         meanwhile=meanwhile,
