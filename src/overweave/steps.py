@@ -519,6 +519,17 @@ class RemoveNode(_Step):
 
 
 @dataclass(frozen=True)
+class TakeOverSwarm(_Step):
+    """``host`` is that of a manager whose swarm has no leader; ``address`` is what it has there."""
+
+    address: str
+    destructive: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return "make its engine the only manager of the swarm (--force-new-cluster)"
+
+
+@dataclass(frozen=True)
 class RenewAuthority(_Step):
     """``host`` is that of a manager of a swarm of so many ``nodes``."""
 
@@ -796,6 +807,7 @@ Step = (
     | ChangeRole
     | LeaveSwarm
     | RemoveNode
+    | TakeOverSwarm
     | RenewAuthority
     | RenewJoinTokens
     | CreateNetwork

@@ -67,6 +67,7 @@ from overweave.steps import (
     StartService,
     Step,
     StopContainers,
+    TakeOverSwarm,
     TellLeft,
     WriteFile,
     WriteSecret,
@@ -230,7 +231,7 @@ def perform(step: Step, world: World) -> None:
             # A store that was away comes back with its networks.
             if not any(network["Name"] == step.name for network in engine.networks()):
                 persist(lambda: engine.create_network(step.spec), world)
-        case InitSwarm() | JoinSwarm() | ChangeRole() | LeaveSwarm() | RemoveNode():
+        case InitSwarm() | JoinSwarm() | ChangeRole() | LeaveSwarm() | RemoveNode() | TakeOverSwarm():
             change_swarm(step, world)
         case RenewAuthority() | RenewJoinTokens():
             renew(step, world)
