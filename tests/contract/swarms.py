@@ -179,6 +179,15 @@ class SwarmPart:
         self.node = swarm.add(self._where, address, role)
         self.wire[f"{address}:2377"] = swarm
 
+    def take_over_swarm(self, address):
+        with self._call("taking the swarm over") as refuse:
+            its = self._managed(refuse)
+            assert address == self._address
+            for id_, node in its.nodes.items():
+                if id_ != self.node:
+                    node["Spec"] = {**node["Spec"], "Role": "worker"}
+            its.settle()
+
     def join_token(self, *, manager):
         with self._call("asking for a join token") as refuse:
             return Secret(self._managed(refuse).tokens["manager" if manager else "worker"])

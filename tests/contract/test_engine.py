@@ -310,6 +310,8 @@ def test_an_engine_without_a_swarm_manages_none(swarm):
         engine.services()
     with refused(503, f"looking at the swarm: {NO_SWARM}"):
         engine.cluster()
+    with refused(503, "taking the swarm over: "):
+        engine.take_over_swarm("10.0.0.1")
     with refused(503, f"changing the swarm: {NO_SWARM}"):
         engine.change_cluster(1, {"Name": "default"})
     with refused(500, f"creating network blue: {NO_SWARM}"):
@@ -389,6 +391,11 @@ def test_a_manager_makes_tokens_and_its_authority_anew(swarm):
 
     wait_for(renewed, 60, "another authority")
     assert look(engine).cluster.authority != seen.cluster.authority
+    networks = {n["Id"] for n in engine.networks()}
+    engine.take_over_swarm(address)
+    wait_for(lambda: look(engine).leader, 30, "its leader")
+    assert list(look(engine).nodes) == list(seen.nodes)
+    assert {n["Id"] for n in engine.networks()} == networks
 
 
 def test_a_manager_tells_tokens_changes_nodes_and_removes_them(swarm):

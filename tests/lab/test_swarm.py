@@ -11,6 +11,8 @@ from overweave.lab.waiting import wait_for
 
 pytestmark = pytest.mark.lab
 TOKEN = "SWMTKN"
+LISTED = "docker node ls 2> /dev/null | grep -v Unreachable || :"
+"""Who is there; nobody without a leader."""
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +144,32 @@ def test_services_are_reached_each_way_that_the_kernel_has(swarm):
         refused = swarm.fab("prove-services", *words)
         assert (refused.status, refused.said) == (4, f"overweave: {said}"), refused
     swarm.mend()
+
+
+def test_one_manager_goes_on_alone_where_the_others_are_lost(swarm):
+    """Of two managers one is gone: no majority is left. A worker, and what runs on it, stays."""
+    swarm.do("host1", "docker node demote host3")
+    book = ("runbook.recover-lost-swarm", "--from", "host1", "-H", "host1,host3", "--yes")
+    refused = swarm.fab(*book)
+    assert (refused.status, refused.said) == (
+        4,
+        "overweave: the swarm has a leader, host1: no quorum is lost\n"
+        "  -> a manager that is gone is taken off by `fab remove-host HOST --dead`",
+    )
+    runs = swarm.do("host3", "docker ps -q --no-trunc")
+    lost = swarm.lab.host("host2")
+    faults.power_off(lost)
+    swarm.undo.append(lambda: faults.power_on(lost))
+    wait_for(lambda: "eachable" not in swarm.do("host1", LISTED), 60, "the loss to be seen")
+    ran = swarm.fab(*book).ok()
+    assert "2 of 2 directed pairs green" in ran.out
+    assert "the swarm is back, and the overlay is proven" in ran.err
+    assert swarm.do("host3", "docker ps -q --no-trunc") == runs
+    assert swarm.do("host1", "docker node ls --format '{{.Hostname}} {{.ManagerStatus}}'") == (
+        "host1 Leader\nhost3 \n"
+    )
+    swarm.mend()
+    swarm.do("host2", "docker swarm leave --force")
 
 
 def test_it_is_taken_away_and_leaves_nothing(swarm):

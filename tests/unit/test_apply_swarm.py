@@ -22,6 +22,7 @@ from overweave.steps import (
     RenewAuthority,
     RenewJoinTokens,
     Stage,
+    TakeOverSwarm,
     make_plan,
 )
 
@@ -274,6 +275,50 @@ def test_a_manager_is_not_removed_from_the_list(hosts):
         f"a: removing the node {node}: rpc error: code = FailedPrecondition desc = node {node} is a cluster "
         "manager and is a member of the raft cluster. It must be demoted to worker before removal"
     )
+
+
+def test_one_manager_takes_the_swarm_over_and_the_others_are_its_workers(hosts):
+    hosts.begin()
+    hosts.do(hosts.join("b", manager=True), hosts.join("c"))
+    hosts.engine("b").swarm.lose(hosts.member("b").node)
+    hosts.do(TakeOverSwarm("a", "why", "10.0.0.1"))
+    nodes = look(hosts.engine("a")).nodes.values()
+    assert [(node.name, node.role, node.leader) for node in nodes] == [
+        ("a", "manager", True),
+        ("b", "worker", False),
+        ("c", "worker", False),
+    ]
+
+
+class Leaderless(FakeEngine):
+    """It never leads what it has taken over."""
+
+    taken = False
+
+    def take_over_swarm(self, address):
+        super().take_over_swarm(address)
+        self.taken = True
+
+    def nodes(self):
+        if self.taken:
+            raise EngineError("listing the swarm's nodes: The swarm does not have a leader.", status=503)
+        return super().nodes()
+
+
+def test_an_engine_that_leads_nothing_behind_that_is_told(tmp_path):
+    hosts = Hosts(tmp_path, Leaderless)
+    hosts.begin()
+    assert error_of(lambda: hosts.do(TakeOverSwarm("a", "why", "10.0.0.1")), DeadlineExceeded) == (
+        "a: the engine leads no swarm: not within 30 s\n"
+        "  -> see `journalctl -u docker` on the host; the same command again goes on"
+    )
+
+
+def test_a_worker_takes_nothing_over(hosts):
+    hosts.begin()
+    hosts.do(hosts.join("b"))
+    said = error_of(lambda: hosts.do(TakeOverSwarm("b", "why", "10.0.0.2")), EngineError)
+    assert said.startswith("b: taking the swarm over: This node is not a swarm manager.")
 
 
 def authorities(hosts):

@@ -36,7 +36,7 @@ LAYERS = (
     {"proving", "kept"},
     {"checkup", "servicing"},
     {"pipeline", "tracing", "networking", "recovery", "rotation"},
-    {"storekeeping", "hosts", "wanting", "migration"},
+    {"storekeeping", "hosts", "wanting", "migration", "swarm_recovery"},
     {"store_changes"},
     {"cli"},
 )

@@ -70,6 +70,7 @@ def _take_over(step: TakeOverSwarm, engine: Engine, world: World) -> None:
         what="the engine leads no swarm",
         seconds=SECONDS,
         clock=world.clock,
+        host=step.host,
         hint="see `journalctl -u docker` on the host; the same command again goes on",
     )
 

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator
 from overweave.backends.swarm import PORT, without
 from overweave.facts.engine import Engine
 from overweave.facts.fleet import FleetFacts
-from overweave.facts.swarm import Member
+from overweave.facts.swarm import REACHABLE, READY, Member, SwarmFacts
 from overweave.model import Fleet
+from overweave.overlay import users_containers
 from overweave.preflight.finding import Finding, error, warning
-from overweave.steps import LeaveSwarm, Plan, Stage, Step, TakeOverSwarm, make_plan
+from overweave.steps import PassGate, Plan, RestartEngine, Stage, Step, TakeOverSwarm, make_plan
 
 ALONE = "its managers are too few to agree"
 
@@ -33,9 +34,16 @@ def elsewhere(fleet: Fleet, facts: FleetFacts) -> list[str]:
     return sorted(known - {*left.values()})
 
 
+def alone(fleet: Fleet, facts: FleetFacts, host: str) -> bool:
+    """Whether a host's engine is the swarm's only manager, and leads it: so it is behind a recovery."""
+    swarm = facts.swarm
+    managers = [node for node in swarm.nodes.values() if node.manager] if swarm else []
+    return [(n.id, n.leader) for n in managers] == [(_member(facts, host).node, True)]
+
+
 def findings(fleet: Fleet, facts: FleetFacts, host: str, answering: Collection[str]) -> list[Finding]:
     """Errors forbid it. ``answering``: those of `elsewhere` at which a manager's port is open."""
-    if facts.swarm is not None and facts.swarm.leader:
+    if facts.swarm is not None and facts.swarm.leader and _agree(facts.swarm):
         return [
             error(
                 "recover.leader",
@@ -102,26 +110,45 @@ def _others(
 
 
 def plan(fleet: Fleet, facts: FleetFacts, host: str) -> Plan:
-    """Other managers that are left leave first: they would keep to the swarm of before (swarmkit#2539)."""
-    left = survivors(fleet, facts)
-    others = [name for name in left if name != host]
-    why = f"{host} goes on alone, and it joins that"
-    return make_plan(
-        Stage("other managers", tuple(LeaveSwarm(name, why) for name in others)),
-        Stage("recovery", (TakeOverSwarm(host, ALONE, left[host]),)),
-    )
+    """Other managers that are left become its workers by themselves, with all that runs on them (measured).
+
+    Its own engine begins its gossip anew with that, under another name, and does not tell the others of
+    containers that ran before: names and rows of these are gone everywhere else till it is restarted
+    (measured on 20.10.5; moby#36860). One that came up without a leader has none that run.
+    """
+    engine = facts.hosts[host].engine
+    assert isinstance(engine, Engine)
+    again: tuple[Stage, ...] = ()
+    if engine.member.active:
+        again = restart(facts, host)
+    address = survivors(fleet, facts)[host]
+    return make_plan(Stage("recovery", (TakeOverSwarm(host, ALONE, address),)), *again)
 
 
-def forgetting(fleet: Fleet, facts: FleetFacts) -> Plan:
-    """Behind that: nodes of managers that are gone are taken off the list, as they count in what a majority
-    is. Those of hosts that come again are taken off by a deployment."""
+def restart(facts: FleetFacts, host: str) -> tuple[Stage, ...]:
+    """What makes an engine tell the others of its containers."""
+    engine = facts.hosts[host].engine
+    stops = users_containers(engine) if isinstance(engine, Engine) else ()
+    gate = PassGate("", "its engine restarts", (host,), {}, {}, {host: stops}, started=True)
+    step = RestartEngine(host, "it tells the others of no container that ran before", stops, same=True)
+    return Stage("engine", (step,), guarded=True), Stage("gate", (gate,))
+
+
+def forgetting(fleet: Fleet, facts: FleetFacts, gone: Collection[str]) -> Plan:
+    """Behind that: the nodes at addresses that are ``gone`` are taken off the list."""
     swarm = facts.swarm
     assert swarm is not None
     at = next(name for name in fleet.names if _member(facts, name).manager)
     ours = {_member(facts, name).node for name in fleet.names}
-    gone = [n for n in swarm.nodes.values() if n.role == "manager" and not n.ready and n.id not in ours]
-    steps: list[Step] = [step for node in gone for step in without(node, at, "it is gone for good")]
-    return make_plan(Stage("managers that are gone", tuple(steps)))
+    nodes = [n for n in swarm.nodes.values() if n.address in gone and n.state != READY and n.id not in ours]
+    steps: list[Step] = [step for node in nodes for step in without(node, at, "it is gone for good")]
+    return make_plan(Stage("nodes that are gone", tuple(steps)))
+
+
+def _agree(swarm: SwarmFacts) -> bool:
+    """Whether a majority of the managers is there. One that leads takes a while to see that it can't."""
+    managers = [node.manager for node in swarm.nodes.values() if node.manager]
+    return managers.count(REACHABLE) > len(managers) // 2
 
 
 def _member(facts: FleetFacts, name: str) -> Member:
