@@ -149,7 +149,7 @@ def test_services_are_reached_each_way_that_the_kernel_has(swarm):
 def test_one_manager_goes_on_alone_where_the_others_are_lost(swarm):
     """Of two managers one is gone: no majority is left. A worker, and what runs on it, stays."""
     swarm.do("host1", "docker node demote host3")
-    book = ("runbook.recover-lost-swarm", "--from", "host1", "-H", "host1,host3", "--yes")
+    book = ("runbook.recover-lost-swarm", "--from", "host1", "-H", "host1", "--yes")
     refused = swarm.fab(*book)
     assert (refused.status, refused.said) == (
         4,
@@ -157,19 +157,18 @@ def test_one_manager_goes_on_alone_where_the_others_are_lost(swarm):
         "  -> a manager that is gone is taken off by `fab remove-host HOST --dead`",
     )
     runs = swarm.do("host3", "docker ps -q --no-trunc")
-    lost = swarm.lab.host("host2")
-    faults.power_off(lost)
-    swarm.undo.append(lambda: faults.power_on(lost))
+    # An engine that starts without a majority waits for one for 40 s: what it knows of the swarm goes first.
+    comes_back = "rm -rf /var/lib/docker/swarm; systemctl start docker; docker network rm docker_gwbridge"
+    swarm.do("host2", "systemctl stop docker.socket docker")
+    swarm.undo.append(lambda: swarm.do("host2", comes_back))
     wait_for(lambda: "eachable" not in swarm.do("host1", LISTED), 60, "the loss to be seen")
     ran = swarm.fab(*book).ok()
-    assert "2 of 2 directed pairs green" in ran.out
     assert "the swarm is back, and the overlay is proven" in ran.err
     assert swarm.do("host3", "docker ps -q --no-trunc") == runs
     assert swarm.do("host1", "docker node ls --format '{{.Hostname}} {{.ManagerStatus}}'") == (
         "host1 Leader\nhost3 \n"
     )
     swarm.mend()
-    swarm.do("host2", "docker swarm leave --force")
 
 
 def test_it_is_taken_away_and_leaves_nothing(swarm):
