@@ -147,7 +147,7 @@ class Engine(EngineReader, Protocol):
 
     def take_over_swarm(self, address: str) -> None:
         """Make this engine, which is a manager, the only one of its swarm, with all that it knows of it
-        (``docker swarm init --force-new-cluster``)."""
+        (``docker swarm init --force-new-cluster``). One that is in no swarm begins another."""
 
     def join_token(self, *, manager: bool) -> Secret:
         """What lets an engine into the swarm of this one, which is a manager."""

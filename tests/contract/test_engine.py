@@ -310,8 +310,6 @@ def test_an_engine_without_a_swarm_manages_none(swarm):
         engine.services()
     with refused(503, f"looking at the swarm: {NO_SWARM}"):
         engine.cluster()
-    with refused(503, "taking the swarm over: "):
-        engine.take_over_swarm("10.0.0.1")
     with refused(503, f"changing the swarm: {NO_SWARM}"):
         engine.change_cluster(1, {"Name": "default"})
     with refused(500, f"creating network blue: {NO_SWARM}"):
@@ -357,6 +355,12 @@ def test_who_begins_a_swarm_is_its_first_manager_and_leads_it(swarm):
         engine.leave_swarm()
         assert parse_member(engine.info()) == Member()
     assert "blue" not in {n["Name"] for n in engine.networks()}
+
+
+def test_an_engine_in_no_swarm_that_is_to_take_one_over_begins_another(swarm):
+    engine, address = swarm
+    engine.take_over_swarm(address)
+    assert [node.leader for node in look(engine).nodes.values()] == [True]
 
 
 def test_a_token_that_is_none_lets_nobody_in(swarm):

@@ -314,6 +314,16 @@ def test_an_engine_that_leads_nothing_behind_that_is_told(tmp_path):
     )
 
 
+def test_an_engine_that_has_left_its_swarm_begins_no_other_one(hosts):
+    hosts.begin()
+    hosts.do(LeaveSwarm("a", "why"))
+    assert error_of(lambda: hosts.do(TakeOverSwarm("a", "why", "10.0.0.1")), EngineError) == (
+        "a: the engine is in no swarm any more: it would begin another one\n"
+        "  -> name a manager that is left: --from HOST"
+    )
+    assert not hosts.member("a").there
+
+
 def test_a_worker_takes_nothing_over(hosts):
     hosts.begin()
     hosts.do(hosts.join("b"))

@@ -55,6 +55,12 @@ def _join(step: JoinSwarm, engine: Engine, world: World) -> None:
 
 
 def _take_over(step: TakeOverSwarm, engine: Engine, world: World) -> None:
+    if not swarm.member(engine).there:
+        raise EngineError(
+            "the engine is in no swarm any more: it would begin another one",
+            host=step.host,
+            hint="name a manager that is left: --from HOST",
+        )
     engine.take_over_swarm(step.address)
 
     def leads() -> bool:
