@@ -182,7 +182,7 @@ class SwarmPart:
     def take_over_swarm(self, address):
         with self._call("taking the swarm over") as refuse:
             if self.swarm is None:
-                return self._enter(FakeSwarm(), address, "manager")
+                self._enter(FakeSwarm(), address, "manager")
             its = self._managed(refuse)
             assert address == self._address
             for id_, node in its.nodes.items():
