@@ -11,6 +11,7 @@ from .facts.attachments import Attachment
 from .facts.engine import Engine, NetworkFact
 from .facts.fleet import FleetFacts
 from .facts.host import HostFacts
+from .facts.way import VXLAN_PORT
 from .model import MTU_OPTION, PROBE_LABEL, SPEC_LABEL, VNIS_OPTION, VXLAN_OVERHEAD, Fleet
 from .steps import RemoveContainer, RemoveNetwork
 
@@ -22,6 +23,17 @@ def addresses(fleet: Fleet, facts: FleetFacts) -> tuple[dict[str, Advertise], li
     return choose(
         {h.name: (h, facts.hosts[h.name].interfaces, facts.hosts[h.name].reached_at) for h in fleet.hosts}
     )
+
+
+def vxlan_port(fleet: Fleet, facts: FleetFacts) -> int:
+    """Where engines send VXLAN to (UDP): the usual one, unless a swarm that is there says otherwise, or the
+    inventory of one that is to be. Only a swarm's managers know its own."""
+    if not fleet.in_swarm:
+        return VXLAN_PORT
+    engines = (its.engine for its in facts.hosts.values())
+    members = [engine.member for engine in engines if isinstance(engine, Engine)]
+    told = next((its.port or VXLAN_PORT for its in members if its.cluster or its.port), 0)
+    return told or fleet.swarm.port
 
 
 def network_spec(fleet: Fleet, facts: FleetFacts) -> dict[str, object]:

@@ -98,6 +98,10 @@ class EngineReader(Protocol):
     def nodes(self) -> list[Json]:
         """The nodes of its swarm. Raises `EngineError` (503) if it is no manager, or there is no leader."""
 
+    def cluster(self) -> Json:
+        """Its swarm itself: the specification, its version, the authority of its certificates; without what
+        lets others in. Raises as `nodes`."""
+
     def services(self) -> list[Json]:
         """The services of its swarm. Raises as `nodes`."""
 
@@ -155,6 +159,10 @@ class Engine(EngineReader, Protocol):
         """Begin a swarm, with an address that others reach it at, the port of VXLAN and, if it is not "", the
         range in CIDR form that networks without a subnet of their own get theirs from."""
 
+    def take_over_swarm(self, address: str) -> None:
+        """Make this engine, which is a manager, the only one of its swarm, with all that it knows of it
+        (``docker swarm init --force-new-cluster``). One that is in no swarm begins another."""
+
     def join_token(self, *, manager: bool) -> Secret:
         """What lets an engine into the swarm of this one, which is a manager."""
 
@@ -169,6 +177,23 @@ class Engine(EngineReader, Protocol):
 
     def remove_node(self, node: str) -> None:
         """One that nobody knows is no error."""
+
+    def change_cluster(
+        self,
+        version: int,
+        spec: Mapping[str, Json],
+        *,
+        join_tokens: bool = False,
+        unlock_key: bool = False,
+    ) -> None:
+        """Give its swarm another specification, where it is still at that version. ``join_tokens``,
+        ``unlock_key``: and make those anew."""
+
+    def unlock_key(self) -> Secret:
+        """What opens the managers of its swarm behind a restart; empty where they don't lock themselves."""
+
+    def unlock_swarm(self, key: Secret) -> None:
+        """Open this engine, which is a manager that is locked. Raises `EngineError` for another key."""
 
     def create_service(self, spec: Mapping[str, Json]) -> str:
         """Create from a body of ``POST /services/create``; returns the id. Its image is looked up nowhere."""

@@ -18,7 +18,7 @@ from .facts.unit import Unit
 from .fleet import each
 from .gossip.islands import unseen
 from .model import VXLAN_OVERHEAD, Fleet
-from .overlay import addresses, container_mtu
+from .overlay import addresses, container_mtu, vxlan_port
 from .plan import refuse
 from .printable import one_line
 from .prove import proof, underlay, wire
@@ -78,7 +78,7 @@ def prove(
     seen = replace(telling, matrix=merged([run.matrix for run in runs]), lost=lost)
     red = not seen.matrix.green
     wanted = UNDERLAY if red else choice.underlay
-    context = Context(place.vteps, unseen=unseen(facts.views))
+    context = Context(place.vteps, unseen=unseen(facts.views), vxlan=vxlan_port(session.fleet, facts))
     verdicts = {}
     if wanted:
         session.progress("", "the underlay between the hosts")
@@ -189,6 +189,11 @@ def prove_after_restarts(session: Session, facts: FleetFacts) -> Matrix:
 
 def _only_names(matrix: Matrix) -> bool:
     return all(pair.failed == ("dns",) for pair in matrix.red)
+
+
+def refuse_without_network(session: Session, facts: FleetFacts) -> None:
+    """Raises `Refused` where there is no network that could be proven."""
+    _place(session, facts, OVERLAY_ONLY)
 
 
 def _place(session: Session, facts: FleetFacts, choice: Choice) -> Place:

@@ -35,7 +35,7 @@ from .fleet import Cancel, each
 from .gossip.islands import View
 from .lock import FleetLock, hold
 from .model import AUTO, CONSUL, ETCD, Fleet
-from .overlay import addresses, unrecorded_on
+from .overlay import addresses, unrecorded_on, vxlan_port
 from .ports import ClusterStore, EtcdStore, KeyValue, Progress, Recorder, Stream, unrecorded
 from .preflight.ports import listens
 from .preflight.travel import wanted_mtu
@@ -261,10 +261,28 @@ def look_for_store(session: Session) -> FleetFacts:
 
 def look_for_consul(session: Session) -> FleetFacts:
     """As `look_for_store`, for what works on one in Consul alone."""
-    facts = look_for_store(session)
-    if session.fleet.store.in_etcd:
-        raise _no_consul()
+    facts = look(session)
+    refuse_without_consul(session.fleet)
     return facts
+
+
+def look_for_swarm(session: Session) -> FleetFacts:
+    """As `look`, for what works on a swarm. Raises `Refused` where there is none, and is to be none."""
+    facts = look(session)
+    if not session.fleet.in_swarm:
+        raise Refused(
+            "these hosts are in no swarm, and this works on nothing else",
+            hint=f"their overlay's store is one in {session.fleet.store.title}",
+        )
+    return facts
+
+
+def refuse_without_consul(fleet: Fleet) -> None:
+    """Raises `Refused` where a fleet that was looked at has no store in Consul, and is to have none."""
+    if fleet.in_swarm:
+        raise _no_store()
+    if fleet.store.in_etcd:
+        raise _no_consul()
 
 
 def _no_consul() -> Refused:
@@ -372,6 +390,7 @@ def measure_paths(
         {name: a.address for name, a in advertise.items()},
         listens(session.fleet, facts),
         mtu=mtu,
+        vxlan=vxlan_port(session.fleet, facts),
         clock=session.clock,
         cancel=session.cancel,
         meanwhile=meanwhile,

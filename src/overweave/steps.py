@@ -558,6 +558,35 @@ class RemoveNode(_Step):
 
 
 @dataclass(frozen=True)
+class TakeOverSwarm(_Step):
+    """``host`` is that of a manager whose swarm has no leader; ``address`` is what it has there."""
+
+    address: str
+    destructive: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return "make its engine the only manager of the swarm (--force-new-cluster)"
+
+
+@dataclass(frozen=True)
+class RenewAuthority(_Step):
+    """``host`` is that of a manager of a swarm of so many ``nodes``."""
+
+    nodes: int
+
+    def __str__(self) -> str:
+        return f"give the swarm a new authority, and each of its {self.nodes} nodes a certificate of that"
+
+
+@dataclass(frozen=True)
+class RenewJoinTokens(_Step):
+    """``host`` is that of a manager."""
+
+    def __str__(self) -> str:
+        return "make the join tokens of the swarm anew"
+
+
+@dataclass(frozen=True)
 class RemoveNetwork(_Step):
     name: str
     destructive: ClassVar[bool] = True
@@ -809,6 +838,9 @@ Step = (
     | ChangeRole
     | LeaveSwarm
     | RemoveNode
+    | TakeOverSwarm
+    | RenewAuthority
+    | RenewJoinTokens
     | CreateNetwork
     | RemoveNetwork
     | RemoveContainer

@@ -24,6 +24,14 @@ LATER = (
 _ids = itertools.count(1)
 
 
+def tls(authority):
+    return {
+        "TrustRoot": f"{authority} in PEM\n",
+        "CertIssuerSubject": "MBM=",
+        "CertIssuerPublicKey": authority,
+    }
+
+
 class FakeSwarm:
     """``nodes``: what managers list, by id."""
 
@@ -32,6 +40,10 @@ class FakeSwarm:
         self.tokens = {kind: f"SWMTKN-1-{self.id}-{kind}" for kind in ("manager", "worker")}
         self.nodes, self.services = {}, {}
         self.refuses_tasks = ""
+        self.version = 11
+        self.spec = {"Name": "default", "Labels": {}, "CAConfig": {"NodeCertExpiry": 7776 * 10**12}}
+        self.authority, self.next, self.renewing = "authority1", "", 0
+        self.slow = 0
 
     @property
     def managers(self):
@@ -42,7 +54,7 @@ class FakeSwarm:
             "ID": f"node{next(_ids)}",
             "Version": {"Index": 9},
             "Spec": {"Labels": {}, "Role": role, "Availability": "active"},
-            "Description": {"Hostname": name},
+            "Description": {"Hostname": name, "TLSInfo": tls(self.authority)},
             "Status": {"State": "ready", "Addr": address},
         }
         self.nodes[node["ID"]] = node
@@ -59,6 +71,24 @@ class FakeSwarm:
             status = {"Reachability": "reachable" if alive else "unreachable", "Addr": address}
             first = next((n for n in self.managers if n["Status"]["State"] == "ready"), None)
             node["ManagerStatus"] = {"Leader": True} | status if node is first else status
+
+    def rotate(self):
+        """Begin with another authority: nodes that are there get its certificates, one at each look, and
+        not before ``slow`` looks."""
+        self.next, self.renewing = f"authority{int(self.authority[9:]) + 1}", self.slow
+
+    def go_on(self):
+        if not self.next:
+            return
+        if self.renewing:
+            self.renewing -= 1
+            return
+        old = [n for n in self.nodes.values() if n["Description"]["TLSInfo"] != tls(self.next)]
+        there = [n for n in old if n["Status"]["State"] == "ready"]
+        if there:
+            there[0]["Description"] = {**there[0]["Description"], "TLSInfo": tls(self.next)}
+        elif not old:
+            self.authority, self.next = self.next, ""
 
     def lose(self, node):
         """Its engine has left, or is off."""
@@ -111,6 +141,31 @@ class SwarmPart:
         with self._call("listing the swarm's nodes") as refuse:
             return [dict(node) for node in self._managed(refuse).nodes.values()]
 
+    def cluster(self):
+        with self._call("looking at the swarm") as refuse:
+            its = self._managed(refuse)
+            its.go_on()
+            return {
+                "ID": its.id,
+                "Version": {"Index": its.version},
+                "Spec": its.spec,
+                "TLSInfo": tls(its.authority),
+                "RootRotationInProgress": bool(its.next),
+            }
+
+    def change_cluster(self, version, spec, *, join_tokens=False, unlock_key=False):
+        with self._call("changing the swarm") as refuse:
+            its = self._managed(refuse)
+            if version != its.version:
+                refuse(500, "rpc error: code = Unknown desc = update out of sequence")
+            if not spec.get("Name") or not spec.get("CAConfig"):
+                refuse(400, "a specification without what it had is taken for one that is to lose it")
+            if spec["CAConfig"].get("ForceRotate", 0) != its.spec["CAConfig"].get("ForceRotate", 0):
+                its.rotate()
+            if join_tokens:
+                its.tokens = {kind: f"SWMTKN-1-{next(_ids)}-{kind}" for kind in its.tokens}
+            its.spec, its.version = dict(spec), its.version + 3
+
     def init_swarm(self, address, *, port, pool=""):
         with self._call("beginning a swarm") as refuse:
             if self.swarm is not None:
@@ -123,6 +178,17 @@ class SwarmPart:
         self.swarm, self._address, self._port, self._pending = swarm, address, 4789, None
         self.node = swarm.add(self._where, address, role)
         self.wire[f"{address}:2377"] = swarm
+
+    def take_over_swarm(self, address):
+        with self._call("taking the swarm over") as refuse:
+            if self.swarm is None:
+                self._enter(FakeSwarm(), address, "manager")
+            its = self._managed(refuse)
+            assert address == self._address
+            for id_, node in its.nodes.items():
+                if id_ != self.node:
+                    node["Spec"] = {**node["Spec"], "Role": "worker"}
+            its.settle()
 
     def join_token(self, *, manager):
         with self._call("asking for a join token") as refuse:

@@ -308,6 +308,10 @@ def test_an_engine_without_a_swarm_manages_none(swarm):
         engine.remove_node("abc")
     with refused(503, f"listing services: {NO_SWARM}"):
         engine.services()
+    with refused(503, f"looking at the swarm: {NO_SWARM}"):
+        engine.cluster()
+    with refused(503, f"changing the swarm: {NO_SWARM}"):
+        engine.change_cluster(1, {"Name": "default"})
     with refused(500, f"creating network blue: {NO_SWARM}"):
         engine.create_network(BLUE | {"Driver": "overlay", "Attachable": True})
 
@@ -353,12 +357,49 @@ def test_who_begins_a_swarm_is_its_first_manager_and_leads_it(swarm):
     assert "blue" not in {n["Name"] for n in engine.networks()}
 
 
+def test_an_engine_in_no_swarm_that_is_to_take_one_over_begins_another(swarm):
+    engine, address = swarm
+    engine.take_over_swarm(address)
+    assert [node.leader for node in look(engine).nodes.values()] == [True]
+
+
 def test_a_token_that_is_none_lets_nobody_in(swarm):
     engine, address = swarm
     with refused(500, "joining the swarm: invalid join token") as caught:
         engine.join_swarm(address, [f"{address}:2377"], Secret("nonsense"))
     assert "nonsense" not in str(caught.value)
     assert parse_member(engine.info()) == Member()
+
+
+def test_a_manager_makes_tokens_and_its_authority_anew(swarm):
+    engine, address = swarm
+    engine.init_swarm(address, port=4789)
+    assert "SWMTKN" not in f"{engine.cluster()}"
+    seen = look(engine)
+    assert seen.cluster.authority
+    assert not seen.cluster.rotating
+    assert {node.authority for node in seen.nodes.values()} == {seen.cluster.authority}
+    old = [engine.join_token(manager=which) for which in (True, False)]
+    engine.change_cluster(seen.cluster.version, seen.cluster.spec, join_tokens=True)
+    assert not {*old} & {engine.join_token(manager=which) for which in (True, False)}
+    with refused(500, "changing the swarm: rpc error: code = Unknown desc = update out of sequence"):
+        engine.change_cluster(seen.cluster.version, seen.cluster.spec)
+    now = look(engine).cluster
+    anew = {**now.spec, "CAConfig": {**now.spec["CAConfig"], "ForceRotate": 1}}
+    engine.change_cluster(now.version, anew)
+
+    def renewed():
+        found = look(engine)
+        theirs = {node.authority for node in found.nodes.values()}
+        return not found.cluster.rotating and theirs == {found.cluster.authority}
+
+    wait_for(renewed, 60, "another authority")
+    assert look(engine).cluster.authority != seen.cluster.authority
+    networks = {n["Id"] for n in engine.networks()}
+    engine.take_over_swarm(address)
+    wait_for(lambda: look(engine).leader, 30, "its leader")
+    assert list(look(engine).nodes) == list(seen.nodes)
+    assert {n["Id"] for n in engine.networks()} == networks
 
 
 def test_a_manager_tells_tokens_changes_nodes_and_removes_them(swarm):

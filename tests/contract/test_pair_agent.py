@@ -25,11 +25,13 @@ GOSSIP = (Listen(TCP, frozenset({"dockerd"})), Listen(UDP, frozenset({"dockerd"}
 
 @pytest.fixture
 def measured(spaces):
-    def run(*, mtu=1500, listens=GOSSIP, more=None):
+    def run(*, mtu=1500, vxlan=4789, listens=GOSSIP, more=None):
         cancel = Cancel()
         listening = dict.fromkeys(spaces, listens) | (more or {})
         addresses = {name: space.address for name, space in spaces.items()}
-        found = measure(spaces, addresses, listening, mtu=mtu, clock=SystemClock(cancel), cancel=cancel)
+        found = measure(
+            spaces, addresses, listening, mtu=mtu, vxlan=vxlan, clock=SystemClock(cancel), cancel=cancel
+        )
         for space in spaces.values():
             space.process.wait(10)
         wait_for(
@@ -70,7 +72,9 @@ def test_it_is_quick_and_a_single_host_is_enough(spaces):
     cancel = Cancel()
     clock = SystemClock(cancel)
     before = clock.monotonic()
-    facts = measure(spaces, {ONE: f"{NETWORK}.1"}, {ONE: GOSSIP}, mtu=1500, clock=clock, cancel=cancel)
+    facts = measure(
+        spaces, {ONE: f"{NETWORK}.1"}, {ONE: GOSSIP}, mtu=1500, vxlan=4789, clock=clock, cancel=cancel
+    )
     assert clock.monotonic() - before < 2
     assert (facts.paths, facts.ends[ONE].lost, facts.ends[ONE].no_vxlan) == ({}, "", "")
 
@@ -87,6 +91,14 @@ def test_it_is_quick_and_a_single_host_is_enough(spaces):
 def test_what_is_dropped_one_way_is_missing_one_way(spaces, measured, rule, expected):
     spaces[TWO].do("iptables", "-A", "INPUT", "-s", spaces[ONE].address, *rule, "-j", "DROP")
     assert bad(measured()) == {(ONE, TWO): {expected}}
+
+
+def test_frames_go_to_the_port_that_the_overlay_is_to_have(spaces, measured):
+    rule = ("INPUT", "-s", spaces[ONE].address, "-p", "udp", "--dport", "4790", "-j", "DROP")
+    spaces[TWO].do("iptables", "-A", *rule)
+    found = measured(vxlan=4790)
+    assert (bad(found), found.vxlan) == ({(ONE, TWO): {"vxlan"}}, 4790)
+    assert bad(measured()) == {}
 
 
 def test_how_a_port_is_closed_is_told(spaces, measured):
@@ -223,7 +235,9 @@ def test_a_host_without_ss_can_not_say_whose_a_port_is(spaces, measured, tmp_pat
 def prepared(space):
     """An agent that holds its ports and has its device."""
     cancel = Cancel()
-    agent = Agent(space, End(0, space.address), token="0123456789abcdef", vni=16_000_001, mtu=1500)
+    agent = Agent(
+        space, End(0, space.address), token="0123456789abcdef", vni=16_000_001, mtu=1500, vxlan=4789
+    )
     agent.tell([f"hold tcp 7946 {space.address}", "prepare"])
     assert agent.listen(
         lambda report: {("host", "ready"), ("vxlan", "ready")} <= report.said, 10, SystemClock(cancel), cancel

@@ -38,6 +38,7 @@ TASKS = (
     "replace-host",
     "rotate-certificates",
     "rotate-gossip-key",
+    "rotate-join-tokens",
     "status",
     "store-add-server",
     "store-backup",

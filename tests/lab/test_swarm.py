@@ -11,6 +11,8 @@ from overweave.lab.waiting import wait_for
 
 pytestmark = pytest.mark.lab
 TOKEN = "SWMTKN"
+LISTED = "docker node ls 2> /dev/null | grep -v Unreachable || :"
+"""Who is there; nobody without a leader."""
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,22 @@ def test_the_leader_loses_its_power_and_comes_back(swarm):
     assert load(report)["between"] == "containers that stand on the network"
 
 
+def test_its_certificates_and_tokens_are_made_anew_and_no_engine_restarts(swarm):
+    before = swarm.pids()
+    inspect = "docker swarm ca; docker swarm join-token -q worker; docker swarm join-token -q manager"
+    old = swarm.do("host1", inspect)
+    ran = swarm.fab("rotate-certificates").ok()
+    assert "3 of 3 nodes have their new certificate" in ran.err
+    assert GREEN in ran.out
+    new = swarm.do("host1", inspect)
+    assert new.partition("SWMTKN")[0] != old.partition("SWMTKN")[0]
+    swarm.fab("rotate-join-tokens").ok()
+    newest = swarm.do("host1", inspect)
+    tokens = [text.split()[-2:] for text in (old, new, newest)]
+    assert len({token.rsplit("-", 1)[1] for its in tokens[1:] for token in its}) == 4
+    assert swarm.pids() == before
+
+
 def test_services_are_reached_each_way_that_the_kernel_has(swarm):
     """A kernel without IPVS has no virtual addresses and no routing mesh, and the proof says so."""
     report = swarm.folder / "services.json"
@@ -125,6 +143,31 @@ def test_services_are_reached_each_way_that_the_kernel_has(swarm):
     ):
         refused = swarm.fab("prove-services", *words)
         assert (refused.status, refused.said) == (4, f"overweave: {said}"), refused
+    swarm.mend()
+
+
+def test_one_manager_goes_on_alone_where_the_others_are_lost(swarm):
+    """Of two managers one is gone: no majority is left. A worker, and what runs on it, stays."""
+    swarm.do("host1", "docker node demote host3")
+    book = ("runbook.recover-lost-swarm", "--from", "host1", "-H", "host1", "--yes")
+    refused = swarm.fab(*book)
+    assert (refused.status, refused.said) == (
+        4,
+        "overweave: the swarm has a leader, host1: no quorum is lost\n"
+        "  -> a manager that is gone is taken off by `fab remove-host HOST --dead`",
+    )
+    runs = swarm.do("host3", "docker ps -q --no-trunc")
+    # An engine that starts without a majority waits for one for 40 s: what it knows of the swarm goes first.
+    comes_back = "rm -rf /var/lib/docker/swarm; systemctl start docker; docker network rm docker_gwbridge"
+    swarm.do("host2", "systemctl stop docker.socket docker")
+    swarm.undo.append(lambda: swarm.do("host2", comes_back))
+    wait_for(lambda: "eachable" not in swarm.do("host1", LISTED), 60, "the loss to be seen")
+    ran = swarm.fab(*book).ok()
+    assert "the swarm is back, and the overlay is proven" in ran.err
+    assert swarm.do("host3", "docker ps -q --no-trunc") == runs
+    assert swarm.do("host1", "docker node ls --format '{{.Hostname}} {{.ManagerStatus}}'") == (
+        "host1 Leader\nhost3 \n"
+    )
     swarm.mend()
 
 

@@ -28,7 +28,7 @@ LAYERS = (
     {"journal"},
     {"overlay"},
     {"preflight", "backends", "teardown", "state", "store_state", "trace", "rebuild", "networks"},
-    {"narrow", "doctor", "restore", "servers", "backend", "reconcile"},
+    {"narrow", "doctor", "restore", "servers", "swarms", "backend", "reconcile"},
     {"plan", "departure", "whereabouts", "moving"},
     {"departure_swarm"},
     {"apply", "prove", "bench"},
@@ -37,7 +37,7 @@ LAYERS = (
     {"proving", "kept"},
     {"checkup", "servicing"},
     {"pipeline", "tracing", "networking", "recovery", "rotation"},
-    {"storekeeping", "hosts", "wanting", "migration"},
+    {"storekeeping", "hosts", "wanting", "migration", "swarm_recovery"},
     {"store_changes"},
     {"cli"},
 )

@@ -9,8 +9,9 @@ import pytest
 from tests.golden.site import Site, inventory_of
 
 from overweave.facts.engine import NetworkFact
+from overweave.facts.swarm import Member
 from overweave.model import MTU_OPTION, Network
-from overweave.overlay import container_mtu, network_differences, network_spec
+from overweave.overlay import container_mtu, network_differences, network_spec, vxlan_port
 
 
 def site(mtus=(1500, 1500), **network):
@@ -18,6 +19,26 @@ def site(mtus=(1500, 1500), **network):
     for mtu, box in zip(mtus, made.boxes.values(), strict=True):
         box.interfaces = {"eth0": [mtu, f"{box.address}/24"]}
     return made
+
+
+@pytest.mark.parametrize(
+    ("wanted", "member", "port"),
+    [
+        ({}, {}, 4789),
+        ({"backend": "swarm", "store": {}}, {}, 4789),
+        ({"backend": "swarm", "store": {}, "swarm": {"port": 4790}}, {}, 4790),
+        ({"backend": "swarm", "store": {}, "swarm": {"port": 4790}}, {"cluster": "c", "port": 4791}, 4791),
+        ({"backend": "swarm", "store": {}, "swarm": {"port": 4790}}, {"cluster": "c"}, 4789),
+        ({"backend": "swarm", "store": {}, "swarm": {"port": 4790}}, {"state": "active"}, 4790),
+        ({"store": {}, "backend": "consul"}, {"cluster": "c", "port": 4791}, 4789),
+    ],
+)
+def test_a_swarm_that_is_there_has_its_own_port_and_one_to_be_the_inventorys(wanted, member, port):
+    made = Site(inventory_of(2, **wanted))
+    facts = made.facts()
+    its = facts.hosts["host2"]
+    hosts = {**facts.hosts, "host2": replace(its, engine=replace(its.engine, member=Member(**member)))}
+    assert vxlan_port(made.fleet, replace(facts, hosts=hosts)) == port
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,10 @@ class EngineApi:
         with self._call("listing the swarm's nodes") as client:
             return list(client.nodes())
 
+    def cluster(self) -> Json:
+        with self._call("looking at the swarm") as client:
+            return {key: value for key, value in client.inspect_swarm().items() if key != "JoinTokens"}
+
     def services(self) -> list[Json]:
         with self._call("listing services") as client:
             return list(client.services())
@@ -234,6 +238,11 @@ class EngineApi:
             more |= {"DefaultAddrPool": [pool], "SubnetSize": 24}
         with self._call("beginning a swarm") as client:
             client.send_json("/swarm/init", body | more)
+
+    def take_over_swarm(self, address: str) -> None:
+        body = {"ListenAddr": LISTEN, "AdvertiseAddr": address, "DataPathAddr": address}
+        with self._call("taking the swarm over") as client:
+            client.send_json("/swarm/init", body | {"ForceNewCluster": True})
 
     def join_token(self, *, manager: bool) -> Secret:
         with self._call("asking for a join token") as client:
@@ -262,6 +271,31 @@ class EngineApi:
     def remove_node(self, node: str) -> None:
         with self._call(f"removing the node {node}", fine=(404,)) as client:
             client.remove_node(node, force=True)
+
+    def change_cluster(
+        self,
+        version: int,
+        spec: Mapping[str, Json],
+        *,
+        join_tokens: bool = False,
+        unlock_key: bool = False,
+    ) -> None:
+        wanted = {
+            "rotateWorkerToken": join_tokens,
+            "rotateManagerToken": join_tokens,
+            "rotateManagerUnlockKey": unlock_key,
+        }
+        asked = {name: "true" for name, on in wanted.items() if on}
+        with self._call("changing the swarm") as client:
+            client.send_json("/swarm/update", spec, version=version, **asked)
+
+    def unlock_key(self) -> Secret:
+        with self._call("asking for the unlock key") as client:
+            return Secret(client.get_unlock_key()["UnlockKey"])
+
+    def unlock_swarm(self, key: Secret) -> None:
+        with self._call("unlocking the swarm") as client:
+            client.send_json("/swarm/unlock", {"UnlockKey": key.reveal()})
 
     def create_service(self, spec: Mapping[str, Json]) -> str:
         with self._call(f"creating service {spec['Name']}") as client:

@@ -55,6 +55,8 @@ from overweave.steps import (
     RemoveUnit,
     RemoveVolume,
     RemoveVxlan,
+    RenewAuthority,
+    RenewJoinTokens,
     RestartEngine,
     RestoreKeys,
     RestoreStore,
@@ -67,6 +69,7 @@ from overweave.steps import (
     StartService,
     Step,
     StopContainers,
+    TakeOverSwarm,
     TellLeft,
     UpgradeEngine,
     WriteFile,
@@ -94,6 +97,7 @@ from .store_forms import change_form
 from .store_restore import restore_keys, restore_store
 from .store_servers import change_servers
 from .swarm import change_swarm
+from .swarm_secrets import renew
 from .world import World
 
 LEADER_SECONDS = 30.0
@@ -234,8 +238,10 @@ def perform(step: Step, world: World) -> None:
             # A store that was away comes back with its networks.
             if not any(network["Name"] == step.name for network in engine.networks()):
                 persist(lambda: engine.create_network(step.spec), world)
-        case InitSwarm() | JoinSwarm() | ChangeRole() | LeaveSwarm() | RemoveNode():
+        case InitSwarm() | JoinSwarm() | ChangeRole() | LeaveSwarm() | RemoveNode() | TakeOverSwarm():
             change_swarm(step, world)
+        case RenewAuthority() | RenewJoinTokens():
+            renew(step, world)
         case RemoveNetwork():
             remove_network(step, engine, world)
         case RemoveContainer():

@@ -5,12 +5,12 @@ from __future__ import annotations
 from overweave.errors import DeadlineExceeded, EngineError
 from overweave.facts import swarm
 from overweave.ports import Engine
-from overweave.steps import ChangeRole, InitSwarm, JoinSwarm, LeaveSwarm, RemoveNode
+from overweave.steps import ChangeRole, InitSwarm, JoinSwarm, LeaveSwarm, RemoveNode, TakeOverSwarm
 from overweave.waiting import wait_until
 
 from .world import World
 
-SwarmStep = InitSwarm | JoinSwarm | ChangeRole | LeaveSwarm | RemoveNode
+SwarmStep = InitSwarm | JoinSwarm | ChangeRole | LeaveSwarm | RemoveNode | TakeOverSwarm
 SECONDS = 30.0
 """An engine gives up a join after 20 s, and goes on with it behind that."""
 
@@ -29,6 +29,8 @@ def change_swarm(step: SwarmStep, world: World) -> None:
             engine.leave_swarm()
         case RemoveNode():
             engine.remove_node(step.node)
+        case TakeOverSwarm():
+            _take_over(step, engine, world)
 
 
 def _join(step: JoinSwarm, engine: Engine, world: World) -> None:
@@ -50,6 +52,33 @@ def _join(step: JoinSwarm, engine: Engine, world: World) -> None:
         )
     except DeadlineExceeded as e:
         raise late[0] if late else e from None
+
+
+def _take_over(step: TakeOverSwarm, engine: Engine, world: World) -> None:
+    if not swarm.member(engine).there:
+        raise EngineError(
+            "the engine is in no swarm any more: it would begin another one",
+            host=step.host,
+            hint="name a manager that is left: --from HOST",
+        )
+    engine.take_over_swarm(step.address)
+
+    def leads() -> bool:
+        try:
+            return any(node.leader and node.ready for node in swarm.look(engine).nodes.values())
+        except EngineError as e:
+            if e.status not in (500, 503):
+                raise
+            return False
+
+    wait_until(
+        leads,
+        what="the engine leads no swarm",
+        seconds=SECONDS,
+        clock=world.clock,
+        host=step.host,
+        hint="see `journalctl -u docker` on the host; the same command again goes on",
+    )
 
 
 def _change_role(step: ChangeRole, engine: Engine, world: World) -> None:

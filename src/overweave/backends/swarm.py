@@ -104,7 +104,7 @@ def deployment(
     return make_plan(
         Stage("images and notes", (*first, *(s for n in fleet.names for s in images(fleet, facts.hosts[n])))),
         Stage("the swarm", tuple(init)),
-        Stage("nodes that are gone", tuple(step for node in stale for step in _without(node, via))),
+        Stage("nodes that are gone", tuple(step for node in stale for step in without(node, via))),
         *managers,
         Stage("workers of the swarm", tuple(workers)),
         *(Stage("more managers", (step,)) for step in more),
@@ -208,8 +208,7 @@ def _stale_nodes(fleet: Fleet, facts: FleetFacts) -> list[Node]:
     return [n for n in nodes if n.id not in current and n.name in names and n.state == "down"]
 
 
-def _without(node: Node, at: str) -> list[Step]:
+def without(node: Node, at: str, why: str = "its host is another node now") -> list[Step]:
     """A manager that is gone goes on to count in what a majority is, until it is a worker."""
-    why = "its host is another node now"
     demoted: list[Step] = [ChangeRole(at, why, node.id, node.name, False)] if node.manager else []
     return [*demoted, RemoveNode(at, why, node.id, node.name)]

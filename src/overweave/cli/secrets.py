@@ -6,12 +6,13 @@ from pathlib import Path
 
 from rich.text import Text
 
-from overweave import certificates, pipeline, rotation
+from overweave import certificates, pipeline, proving, rotation
 from overweave.apply.run import apply
 from overweave.errors import Refused, UsageError
 from overweave.files import write_atomically
 from overweave.report import data, text
-from overweave.session import look_for_consul
+from overweave.session import look, look_for_consul, look_for_swarm, refuse_without_consul
+from overweave.swarms import rotation as of_swarm
 
 from . import choice, reports, run
 from .executor import FleetContext, cluster_task
@@ -80,6 +81,9 @@ def rotate_certificates(
     batches, behind health gates: with a single server, or with `store: tls: true`. What a run that was broken
     off has left to do, `fab deploy-overlay` does.
 
+    A swarm does the same by itself, with all of its nodes, and no engine restarts: this begins it, waits for
+    it, and proves the overlay behind it. Broken off, it goes on; the same command waits for it again.
+
     Example: fab rotate-certificates -H host1,host2 --batch 1
     """
     batches = choice.batch(batch)
@@ -96,7 +100,22 @@ def rotate_certificates(
         wait_lock=wait_lock,
         only_looks=dry_run,
     ) as session:
-        rotation.refuse_part(session.fleet, look_for_consul(session))
+        facts = look(session)
+        if session.fleet.in_swarm:
+            # What could not be proven behind it is not begun.
+            proving.refuse_without_network(session, facts)
+            plan = of_swarm.certificates(session.fleet, facts)
+            shown = text.plan(plan, session.fleet.names)
+            if dry_run:
+                run.show(shown, data.plan(plan), json)
+                return
+            text.console(stderr=files.on_stdout).print(shown)
+            apply(plan, pipeline.world(session))
+            matrix = pipeline.proven(session, look(session))
+            conclude(matrix, files, progress, changed=True, plan=data.plan(plan)["stages"])
+            return
+        refuse_without_consul(session.fleet)
+        rotation.refuse_part(session.fleet, facts)
         session.taking_over = certificates.new_authority(certificates.now())
         if dry_run:
             show_plan(session, json, batch=batches)
@@ -106,6 +125,42 @@ def rotate_certificates(
         )
         assert done.matrix is not None
         conclude(done.matrix, files, progress, changed=bool(done.plan), plan=data.plan(done.plan)["stages"])
+
+
+@cluster_task(
+    name="rotate-join-tokens",
+    help=HOSTS | ALONE | JSON | {"dry-run": "print the plan and end"},
+)
+def rotate_join_tokens(
+    c: FleetContext,
+    inventory: str | None = None,
+    dry_run: bool = False,
+    wait_lock: float = 0.0,
+    json: str | None = None,
+    accept_new_host_keys: bool = False,
+) -> None:
+    """
+    Make the tokens anew that let hosts into the swarm.
+
+    Those of before let nobody in any more; hosts that are in it stay, and nothing restarts. A deployment
+    asks for a token in the moment of a join, and keeps none.
+
+    Example: fab rotate-join-tokens -H host1,host2
+    """
+    with run.session(
+        c,
+        inventory,
+        accept_new_host_keys=accept_new_host_keys,
+        task="rotate-join-tokens",
+        wait_lock=wait_lock,
+        only_looks=dry_run,
+    ) as session:
+        plan = of_swarm.join_tokens(session.fleet, look_for_swarm(session))
+        if dry_run:
+            run.show(text.plan(plan, session.fleet.names), data.plan(plan), json)
+            return
+        apply(plan, pipeline.world(session))
+        run.show(Text("the join tokens of before let nobody into the swarm any more"), data.plan(plan), json)
 
 
 @cluster_task(name="store-token", help=HOSTS | {"file": "where it is written"}, positional=["file"])

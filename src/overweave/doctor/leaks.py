@@ -13,8 +13,8 @@ from overweave.facts.engine import Engine
 from overweave.facts.libnetwork import Network
 from overweave.facts.live import Live
 from overweave.facts.namespaces import FOLDER, Link, belongs, newest
-from overweave.facts.way import VXLAN_PORT
 from overweave.model import Fleet
+from overweave.overlay import vxlan_port
 from overweave.preflight.finding import error
 from overweave.steps import RemoveVxlan, Step
 
@@ -31,7 +31,7 @@ def devices(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     """In the host's own namespace and in named ones: devices with the VNI of a network of the store."""
     found = []
     networks = {s.vni: n.name for n in _networks(live) for s in n.subnets}
-    port = _port(live)
+    port = vxlan_port(fleet, live.fleet)
     for host, its in live.hosts.items():
         for space in (*([its.host] if its.host else []), *its.named.values()):
             path = space.name if space.name.startswith("/") else ""
@@ -55,13 +55,6 @@ def devices(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
                     )
                     found.append(Fault(fault, (RemoveVxlan(host, seen, path, link.name, link.vni),)))
     return found
-
-
-def _port(live: Live) -> int:
-    """Where VXLAN goes (UDP). Only a swarm's managers know another one than the usual."""
-    engines = (its.engine for its in live.fleet.hosts.values())
-    told = [engine.member.port for engine in engines if isinstance(engine, Engine)]
-    return max((*told, 0)) or VXLAN_PORT
 
 
 def namespaces(fleet: Fleet, live: Live, places: Places) -> list[Fault]:

@@ -25,8 +25,8 @@ def managers(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
         engines = [e for its in live.fleet.hosts.values() if isinstance(e := its.engine, Engine)]
         begun = any(engine.swarm or not engine.running for engine in engines)
         fix = (
-            "start the managers that are down; if most of them are lost, `docker swarm init "
-            "--force-new-cluster` on one that is left"
+            "start the managers that are down; if most of them are lost for good, `fab "
+            "runbook.recover-lost-swarm --from HOST` goes on with one that is left"
             if begun
             else "`fab deploy-overlay` begins a swarm: no engine is in one"
         )

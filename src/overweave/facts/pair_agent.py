@@ -24,7 +24,7 @@ class End:
 class Agent(Program[Report]):
     """Not to be used by two threads at once."""
 
-    def __init__(self, reader: Reader, end: End, *, token: str, vni: int, mtu: int) -> None:
-        """Start the program. Raises `ConnectionProblem`."""
-        words = (HOST, token, str(end.number), end.address, str(vni), str(mtu), str(SECONDS))
+    def __init__(self, reader: Reader, end: End, *, token: str, vni: int, mtu: int, vxlan: int) -> None:
+        """Start the program; ``vxlan`` is the port of its frames (UDP). Raises `ConnectionProblem`."""
+        words = (HOST, token, str(end.number), end.address, str(vni), str(mtu), str(vxlan), str(SECONDS))
         super().__init__(reader, "pair-agent.pl", words, Report(token), limit=LIMIT)

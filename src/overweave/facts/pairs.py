@@ -31,12 +31,13 @@ def measure(
     listens: Mapping[str, tuple[Listen, ...]],
     *,
     mtu: int,
+    vxlan: int,
     clock: Clock,
     cancel: Cancel,
     meanwhile: Callable[[str], None] = lambda name: None,
 ) -> PairFacts:
     """Measure all directed pairs of ``addresses`` (host to advertise address), with packets of up to ``mtu``
-    bytes. A host that can't take part is a value, not an error.
+    bytes, and VXLAN frames to the port ``vxlan`` (UDP). A host that can't take part is a value, not an error.
 
     ``meanwhile`` is called with each host while its program gets ready; an error of it is as one of that.
     """
@@ -46,7 +47,7 @@ def measure(
     lost: dict[str, str] = {}
 
     def start(name: str) -> None:
-        agents[name] = agent = Agent(readers[name], ends[name], token=token, vni=vni, mtu=mtu)
+        agents[name] = agent = Agent(readers[name], ends[name], token=token, vni=vni, mtu=mtu, vxlan=vxlan)
         peers = [end for other, end in ends.items() if other != name]
         agent.tell(f"peer {peer.number} {peer.address}" for peer in peers)
         for want in listens.get(name, ()):
@@ -83,7 +84,7 @@ def measure(
     finally:
         for agent in agents.values():
             agent.close()
-    return assemble(mtu, addresses, {name: agent.report for name, agent in agents.items()}, lost)
+    return assemble(mtu, addresses, {name: agent.report for name, agent in agents.items()}, lost, vxlan)
 
 
 def _everybody(what: str) -> Callable[[Report], bool]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .pair_report import BYE, DONE, HOST, VXLAN, Port, Report, Seen, Taken
+from .way import VXLAN_PORT
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,21 @@ class HostEnd:
 
 @dataclass(frozen=True)
 class PairFacts:
-    """What was measured between hosts. ``mtu`` is what the underlay has to carry, in bytes."""
+    """What was measured between hosts. ``mtu`` is what the underlay has to carry, in bytes; ``vxlan`` the
+    port that its frames went to (UDP)."""
 
     mtu: int
     ends: Mapping[str, HostEnd] = field(default_factory=dict)
     paths: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+    vxlan: int = VXLAN_PORT
 
 
 def assemble(
-    mtu: int, addresses: Mapping[str, str], reports: Mapping[str, Report], lost: Mapping[str, str]
+    mtu: int,
+    addresses: Mapping[str, str],
+    reports: Mapping[str, Report],
+    lost: Mapping[str, str],
+    vxlan: int = VXLAN_PORT,
 ) -> PairFacts:
     """Put together what the hosts told; they are numbered as in ``addresses``. A direction is measured only
     if both of its ends went through to their end."""
@@ -91,7 +98,7 @@ def assemble(
         for b in through
         if a != b
     }
-    return PairFacts(mtu, ends, paths)
+    return PairFacts(mtu, ends, paths, vxlan)
 
 
 def _path(sender: Report, receiver: Report, from_: int, to: int) -> Path:

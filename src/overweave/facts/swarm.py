@@ -43,7 +43,8 @@ class Member:
 @dataclass(frozen=True)
 class Node:
     """``state`` is ready, down, unknown or disconnected; ``manager`` reachable, unreachable or unknown, "" of
-    a worker."""
+    a worker. ``authority``: who has made its certificate, and whom it trusts, in the engines' own words, as
+    in `Cluster`; engines before 17.06 don't tell."""
 
     id: str
     name: str
@@ -55,6 +56,7 @@ class Node:
     leader: bool = False
     version: int = 0
     spec: Mapping[str, Json] = field(default_factory=dict, compare=False)
+    authority: str = ""
 
     @property
     def ready(self) -> bool:
@@ -62,10 +64,26 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Cluster:
+    """The swarm itself. ``authority``: whose certificates its nodes are to have; ``rotating``: they are on
+    their way to those of another one, which it tells when all are there; ``external``: where certificates
+    come from if not from the managers, "" for these. ``autolock``: managers that start wait for a key.
+    ``spec`` is at ``version``."""
+
+    version: int = 0
+    spec: Mapping[str, Json] = field(default_factory=dict, compare=False)
+    authority: str = ""
+    rotating: bool = False
+    external: str = ""
+    autolock: bool = False
+
+
+@dataclass(frozen=True)
 class SwarmFacts:
     """All nodes by id, as one manager sees them; ``leader`` is a node's name, "" while there is none."""
 
     nodes: Mapping[str, Node]
+    cluster: Cluster = Cluster()
 
     @property
     def leader(self) -> str:
@@ -97,9 +115,28 @@ def member(engine: EngineReader) -> Member:
 
 def look(engine: EngineReader) -> SwarmFacts:
     """Ask a manager. Raises `EngineError` where it has no leader, or its answer makes no sense."""
-    said = engine.nodes()
+    nodes, its = engine.nodes(), engine.cluster()
     with told_by_engine("the swarm's nodes make no sense", "`docker node ls`"):
-        return SwarmFacts({node.id: node for node in map(_node, said)})
+        return SwarmFacts({node.id: node for node in map(_node, nodes)}, _cluster(its))
+
+
+def _cluster(raw: Json) -> Cluster:
+    spec = raw.get("Spec") or {}
+    others = list(objects((spec.get("CAConfig") or {}).get("ExternalCAs")))
+    return Cluster(
+        version=whole((raw.get("Version") or {}).get("Index") or 0),
+        spec=dict(spec),
+        authority=_authority(raw),
+        rotating=raw.get("RootRotationInProgress") is True,
+        external=one_line(others[0].get("URL") or "somebody else", 200) if others else "",
+        autolock=(spec.get("EncryptionConfig") or {}).get("AutoLockManagers") is True,
+    )
+
+
+def _authority(raw: Json) -> str:
+    """Two authorities of engines have one and the same subject: their keys tell them apart."""
+    its = raw.get("TLSInfo") or {}
+    return " ".join(text(its.get(key) or "") for key in ("TrustRoot", "CertIssuerPublicKey")).strip()
 
 
 def _node(raw: Json) -> Node:
@@ -115,4 +152,5 @@ def _node(raw: Json) -> Node:
         leader=manager.get("Leader") is True,
         version=whole((raw.get("Version") or {}).get("Index") or 0),
         spec=dict(spec),
+        authority=_authority(raw.get("Description") or {}),
     )

@@ -20,7 +20,7 @@ from overweave.overlay import addresses
 from overweave.printable import one_line
 
 from .finding import Finding, Severity, note, warning
-from .ports import GOSSIP, VXLAN, needs
+from .ports import GOSSIP, needs, of_vxlan
 
 MANY = 10
 """Rules of one host that are told of; a host that drops everything in a thousand ways is told once."""
@@ -30,7 +30,7 @@ def rules(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
     """An error for each rule that certainly drops a packet that is needed, a note for each that may."""
     found: dict[str, list[Finding]] = {}
     for verdict in _verdicts(fleet, facts):
-        found.setdefault(verdict.host, []).append(_told(facts, verdict))
+        found.setdefault(verdict.host, []).append(_told(facts, verdict, of_vxlan(fleet, facts)))
     for name, machine in facts.machines.items():
         if machine.firewall.problem:
             its = found.setdefault(name, [])
@@ -69,13 +69,14 @@ class _Verdict:
 def _verdicts(fleet: Fleet, facts: FleetFacts) -> Iterator[_Verdict]:
     advertise, _ = addresses(fleet, facts)
     name_of = {its.address: other for other, its in advertise.items()}
+    frames = of_vxlan(fleet, facts)
     for name, machine in facts.machines.items():
         if name not in advertise:
             continue
         own = _interface(facts.hosts[name], advertise[name].address)
         for outgoing in (False, True):
             by_rule: dict[tuple[object, ...], tuple[Dropped, list[Packet]]] = {}
-            for packet in _needed(fleet, name, advertise, outgoing=outgoing):
+            for packet in _needed(fleet, name, advertise, frames, outgoing=outgoing):
                 for dropped in drops(machine.firewall.tables, packet):
                     table = dropped.table
                     text = dropped.rule.text if dropped.rule else ""
@@ -86,7 +87,7 @@ def _verdicts(fleet: Fleet, facts: FleetFacts) -> Iterator[_Verdict]:
                 lost = [
                     p
                     for p in packets
-                    if not _arrived(facts, name_of[str(p.source)], name_of[str(p.destination)], p)
+                    if not _arrived(facts, name_of[str(p.source)], name_of[str(p.destination)], p, frames)
                 ]
                 told = tuple(lost or packets)
                 ends = [str(p.destination if outgoing else p.source) for p in told]
@@ -94,14 +95,14 @@ def _verdicts(fleet: Fleet, facts: FleetFacts) -> Iterator[_Verdict]:
                 yield _Verdict(name, dropped, told, peers, dropped.certain and bool(lost), outgoing, own)
 
 
-def _told(facts: FleetFacts, verdict: _Verdict) -> Finding:
+def _told(facts: FleetFacts, verdict: _Verdict, frames: Port) -> Finding:
     ports = ", ".join(dict.fromkeys(f"{p.protocol} {p.port}" for p in verdict.packets))
     return Finding(
         "firewall.output" if verdict.outgoing else "firewall.input",
         Severity.ERROR if verdict.certain else Severity.NOTE,
         f"{_rule(verdict.dropped)} {'drops' if verdict.certain else 'may drop'} {ports} "
         f"{'to' if verdict.outgoing else 'from'} {', '.join(verdict.peers)}",
-        _matters(verdict.packets),
+        _matters(verdict.packets, frames),
         remedy(
             verdict.dropped,
             verdict.packets,
@@ -112,12 +113,12 @@ def _told(facts: FleetFacts, verdict: _Verdict) -> Finding:
     )
 
 
-def _arrived(facts: FleetFacts, sender: str, receiver: str, packet: Packet) -> bool:
+def _arrived(facts: FleetFacts, sender: str, receiver: str, packet: Packet, frames: Port) -> bool:
     """Whether such a packet was seen to arrive when the paths between the hosts were measured."""
     path = facts.pairs.paths.get((sender, receiver)) if facts.pairs else None
     if path is None:
         return False
-    if _port(packet) == VXLAN:
+    if _port(packet) == frames:
         return path.vxlan is not None and path.vxlan.arrived > 0
     return path.ports.get(_port(packet)) == "ok"
 
@@ -131,7 +132,9 @@ def _interface(its: HostFacts, address: str) -> IPv4Interface:
     return next(owned, IPv4Interface(address))
 
 
-def _needed(fleet: Fleet, name: str, advertise: dict[str, Advertise], *, outgoing: bool) -> Iterator[Packet]:
+def _needed(
+    fleet: Fleet, name: str, advertise: dict[str, Advertise], frames: Port, *, outgoing: bool
+) -> Iterator[Packet]:
     """The first packets of all connections of a host with its peers."""
     own = IPv4Address(advertise[name].address)
     interface = advertise[name].interface
@@ -141,7 +144,7 @@ def _needed(fleet: Fleet, name: str, advertise: dict[str, Advertise], *, outgoin
         peer = IPv4Address(advertise[other].address)
         of_store = (other if outgoing else name) in fleet.servers
         vital = [its.port for its in needs(fleet) if its.vital and (its.everywhere or of_store)]
-        for port in (VXLAN, *vital):
+        for port in (frames, *vital):
             ends = (own, peer) if outgoing else (peer, own)
             yield Packet(port.protocol, *ends, port.number, interface, outgoing)
 
@@ -154,9 +157,9 @@ def _rule(dropped: Dropped) -> str:
     return f"`{one_line(dropped.rule.text, 300)}`, {where},"
 
 
-def _matters(packets: Sequence[Packet]) -> str:
+def _matters(packets: Sequence[Packet], frames: Port) -> str:
     ports = {_port(p) for p in packets}
-    if VXLAN in ports:
+    if frames in ports:
         return "names would resolve and nothing would answer (moby/moby#29979, moby/moby#33416)"
     if not ports.isdisjoint(its.port for its in GOSSIP):
         return "engines would not know of each other's containers (moby/swarmkit#1434)"

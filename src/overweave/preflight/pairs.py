@@ -15,7 +15,7 @@ from overweave.model import Fleet
 from .directions import Direction, Group, arrows, groups, names
 from .finding import Finding, error, note, warning
 from .firewall import explained
-from .ports import CONSUL, ETCD, GOSSIP_ISSUES, VXLAN, Need, needs
+from .ports import CONSUL, ETCD, GOSSIP_ISSUES, Need, needs, of_vxlan
 
 
 def ports(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
@@ -72,7 +72,7 @@ def measured(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
                 )
             )
         elif end.no_vxlan and not _no_link(facts, name):
-            found.append(_no_vxlan(name, end.no_vxlan))
+            found.append(_no_vxlan(name, end.no_vxlan, of_vxlan(fleet, facts)))
     return found
 
 
@@ -82,14 +82,15 @@ def _no_link(facts: FleetFacts, name: str) -> bool:
     return bool(machine and machine.kernel.links.get("vxlan"))
 
 
-def _no_vxlan(name: str, why: str) -> Finding:
+def _no_vxlan(name: str, why: str, port: Port) -> Finding:
     why = why.partition(" Command failed")[0]
     if "use" in why.lower():
         return error(
             "pairs.vxlan-port",
-            f"{VXLAN} is taken by something else than a VXLAN device: {why}",
+            f"{port} is taken by something else than a VXLAN device: {why}",
             matters="the engine's overlay needs it and fails with `address already in use`",
-            fix="see `ss -Hlnup sport = :4789`, and `ip -d link show type vxlan` for a flow-based device",
+            fix=f"see `ss -Hlnup sport = :{port.number}`, and `ip -d link show type vxlan` for a flow-based "
+            "device",
             host=name,
         )
     if "namespace" in why or "not permitted" in why:
@@ -116,41 +117,41 @@ def paths(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
         return []
     # Where all arrives there is nothing to explain, and judging rules takes the longest of all checks.
     told = cache(lambda: explained(fleet, facts))
-    vital = {VXLAN, *(need.port for need in needs(fleet) if need.vital)}
+    frames = of_vxlan(fleet, facts)
+    vital = {frames, *(need.port for need in needs(fleet) if need.vital)}
     nothing = {d for d, path in its.paths.items() if nothing_arrives(path)}
     # A rule that drops all that is needed, told with the rule.
     without = {
-        d for d in nothing if all((*d, port) in told() for port in vital & {VXLAN, *its.paths[d].ports})
+        d for d in nothing if all((*d, port) in told() for port in vital & {frames, *its.paths[d].ports})
     }
-    found = [_no_path(its, group) for group in groups(nothing - without, its.paths)]
+    found = [_no_path(its, group, frames) for group in groups(nothing - without, its.paths)]
     rest = {d: path for d, path in its.paths.items() if d not in nothing}
     # Without a way back no connection comes about, and no owner's answer comes.
     there_and_back = {d: path for d, path in rest.items() if d[::-1] not in nothing}
 
-    def of(port: Port, matters: str) -> None:
-        ways = rest if port == VXLAN else there_and_back
-        passes = {d: open_ for d, path in ways.items() if (open_ := _passes(path, port)) is not None}
-        dead = [d for d, open_ in passes.items() if not open_ and (*d, port) not in told()]
-        found.extend(_closed(its, group, port, matters) for group in groups(dead, passes))
+    def passes(path: Path, port: Port) -> bool | None:
+        """None where that was not measured."""
+        if port == frames:
+            return path.vxlan.arrived > 0 if path.vxlan else None
+        return path.ports[port] == "ok" if port in path.ports else None
 
-    of(VXLAN, f"names resolve and nothing answers ({GOSSIP_ISSUES})")
+    def of(port: Port, matters: str) -> None:
+        ways = rest if port == frames else there_and_back
+        known = {d: open_ for d, path in ways.items() if (open_ := passes(path, port)) is not None}
+        dead = [d for d, open_ in known.items() if not open_ and (*d, port) not in told()]
+        found.extend(_closed(its, group, port, matters, frames) for group in groups(dead, known))
+
+    of(frames, f"names resolve and nothing answers ({GOSSIP_ISSUES})")
     spare: dict[Direction, list[Port]] = {}
     for need in needs(fleet):
         if need.vital:
             of(need.port, need.matters)
         else:
-            for direction in [d for d, path in there_and_back.items() if _passes(path, need.port) is False]:
+            for direction in [d for d, path in there_and_back.items() if passes(path, need.port) is False]:
                 spare.setdefault(direction, []).append(need.port)
     if spare:
         found.append(_spare(fleet, spare))
     return found
-
-
-def _passes(path: Path, port: Port) -> bool | None:
-    """None where that was not measured."""
-    if port == VXLAN:
-        return path.vxlan.arrived > 0 if path.vxlan else None
-    return path.ports[port] == "ok" if port in path.ports else None
 
 
 def nothing_arrives(path: Path) -> bool:
@@ -158,14 +159,14 @@ def nothing_arrives(path: Path) -> bool:
     return len(travels) + len(path.ports) > 1 and not any(travels) and "ok" not in path.ports.values()
 
 
-def _no_path(its: PairFacts, group: Group) -> Finding:
+def _no_path(its: PairFacts, group: Group, frames: Port) -> Finding:
     targets = names([its.ends[to].address for to in dict.fromkeys(to for _, to in group.directions)])
     return error(
         "pairs.path",
         _where(group, "nothing arrives, no VXLAN, no gossip, no echo"),
         matters="what a host advertises has to be reached by all of its peers (moby#17248, moby#27647)",
         fix=f"do peers reach {targets}? If not, give what they reach with `advertise:` in the inventory; if "
-        "so, let firewalls pass UDP 4789, TCP and UDP 7946",
+        f"so, let firewalls pass {frames}, TCP and UDP 7946",
         host=group.host,
         peer=group.peer,
     )
@@ -187,12 +188,13 @@ def _where(group: Group, what: str) -> str:
     return f"{what}, in {count} directions: {arrows(group.directions)}"
 
 
-def _closed(its: PairFacts, group: Group, port: Port, matters: str) -> Finding:
-    vxlan = port == VXLAN
+def _closed(its: PairFacts, group: Group, port: Port, matters: str, frames: Port) -> Finding:
     results = {its.paths[d].ports.get(port, "") for d in group.directions}
-    how = "VXLAN frames do not arrive" if vxlan else ", ".join(sorted(HOW.get(r, r) for r in results))
+    how = (
+        "VXLAN frames do not arrive" if port == frames else ", ".join(sorted(HOW.get(r, r) for r in results))
+    )
     return error(
-        "pairs.vxlan" if vxlan else f"pairs.{port.protocol}-{port.number}",
+        "pairs.vxlan" if port == frames else f"pairs.{port.protocol}-{port.number}",
         _where(group, f"{port}: {how}"),
         matters=matters,
         fix=_open(its, group, port, "EPERM" in results),

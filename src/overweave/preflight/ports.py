@@ -9,12 +9,12 @@ from overweave.facts.fleet import FleetFacts
 from overweave.facts.pair_report import Port
 from overweave.facts.paths import Listen
 from overweave.model import Fleet
+from overweave.overlay import vxlan_port
 from overweave.stores import consul, etcd
 from overweave.stores.common import Listener
 
 ENGINE = frozenset({"dockerd", "dockerd-current", "docker"})
 CONSUL, ETCD = frozenset({"consul"}), frozenset({"etcd"})
-VXLAN = Port("udp", 4789)
 GOSSIP_ISSUES = "moby#33416, moby#29979, swarmkit#1434"
 
 
@@ -46,6 +46,11 @@ GOSSIP = tuple(
     for protocol in ("tcp", "udp")
 )
 SWARM = (*GOSSIP, Need(Port("tcp", 2377), ENGINE, "no node joins a swarm without it (swarmkit#1434)"))
+
+
+def of_vxlan(fleet: Fleet, facts: FleetFacts) -> Port:
+    """The kernel's own, of the devices that engines make."""
+    return Port("udp", vxlan_port(fleet, facts))
 
 
 def needs(fleet: Fleet) -> tuple[Need, ...]:

@@ -91,6 +91,7 @@ def _cause(rule: Rule, where: str, pairs: list[Directed], context: Context) -> C
             (context.lost[name] for pair in pairs for name in pair if name in context.lost), "no answer"
         ),
         "largest": _largest(pairs, context),
+        "vxlan": context.vxlan,
     }
     return Cause(
         rule.name,

@@ -21,7 +21,8 @@ HEAVY = ("tcp", "mtu")
 """Checks that a fleet of more than `RING_ABOVE` hosts makes with `RING` neighbours of each host only."""
 RING_ABOVE, RING = 32, 10
 UNDERLAY = ("icmp", "mtu", "udp-4789", "tcp-7946", "udp-7946")
-"""Of the underlay. ``udp-4789`` is a real VXLAN frame of the largest size, seen by the receiver."""
+"""Of the underlay. ``udp-4789`` is a real VXLAN frame of the largest size, seen by the receiver; a swarm's
+own port has that name, too."""
 SLOW_FACTOR, SLOW_MILLISECONDS, SLOW_LOSS = 5.0, 10.0, 0.05
 
 

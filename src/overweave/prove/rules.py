@@ -25,7 +25,7 @@ from .signs import (
 @dataclass(frozen=True)
 class Rule:
     """``seen`` and ``fix`` may hold ``{a}``, ``{b}`` (hosts, or the host and "the others"), ``{at_a}``,
-    ``{at_b}`` (their underlay addresses), ``{why}`` and ``{largest}``.
+    ``{at_b}`` (their underlay addresses), ``{vxlan}`` (its port), ``{why}`` and ``{largest}``.
 
     ``warns``: it also speaks of pairs that are green.
     """
@@ -76,7 +76,7 @@ RULES = (
         "vxlan-port",
         {"-udp", "-u:udp-4789"},
         seen="VXLAN packets don't arrive on the underlay, others do",
-        fix="open UDP 4789 from {at_a} to {at_b}; `fab preflight` names the rule that drops it",
+        fix="open UDP {vxlan} from {at_a} to {at_b}; `fab preflight` names the rule that drops it",
         issues=("moby#29979", "moby#33416"),
     ),
     rule(
@@ -149,7 +149,7 @@ RULES = (
         {"-udp", ROW_RIGHT},
         but={BACK_ROW_WRONG, "+icmp", "-back u:udp-4789"},
         seen="the rows are right and packets don't arrive",
-        fix="open UDP 4789 from {at_a} to {at_b}; `fab preflight` names the rule that drops it",
+        fix="open UDP {vxlan} from {at_a} to {at_b}; `fab preflight` names the rule that drops it",
         issues=("moby#29979", "moby#33416"),
     ),
     rule(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from overweave.facts.way import VXLAN_PORT
+
 from .matrix import CHECKS, SLOW_LOSS, Matrix, Pair
 
 SILENT = "silent"
@@ -31,7 +33,7 @@ class Context:
     ``unknown``: pairs of which the first had no neighbour row for the container of the second in the end;
     ``unseen``: for a host, those that its engine does not see in the gossip; ``lost``: why a host took no
     part; ``down``: hosts whose vxlan device is down; ``largest``: bytes of the largest packet that the
-    underlay carries, where it is not enough."""
+    underlay carries, where it is not enough; ``vxlan``: the port of its frames (UDP)."""
 
     vteps: Mapping[str, str]
     rows: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -40,6 +42,7 @@ class Context:
     lost: Mapping[str, str] = field(default_factory=dict)
     down: frozenset[str] = frozenset()
     largest: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    vxlan: int = VXLAN_PORT
 
 
 def of_pair(pair: Pair, matrix: Matrix, context: Context) -> frozenset[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from overweave.facts.pair_report import Port
 from overweave.facts.paths import PairFacts, Path, Travel
+from overweave.facts.way import VXLAN_PORT
 from overweave.model import VXLAN_OVERHEAD
 
 from .matrix import Verdict
@@ -20,7 +21,7 @@ def verdicts(measured: PairFacts, wanted: tuple[str, ...]) -> dict[tuple[str, st
     found = {}
     for pair, path in measured.paths.items():
         its: dict[str, Verdict] = {}
-        frame = _frame(path.vxlan, measured.mtu)
+        frame = _frame(path.vxlan, measured)
         if path.underlay is not None and not _filtered(path):
             its["icmp"] = _icmp(path.underlay)
         if (bytes_ := _passes(path)) is not None:
@@ -70,10 +71,12 @@ def _mtu(passes: int, mtu: int) -> Verdict:
     return Verdict(False, f"{passes or 'no'} bytes pass, {mtu} don't")
 
 
-def _frame(travel: Travel | None, mtu: int) -> Verdict | None:
+def _frame(travel: Travel | None, measured: PairFacts) -> Verdict | None:
     if travel is None or not travel.sent:
         return None
-    inner = mtu - 50
+    # The check has the name of the usual port.
+    at = f" at UDP {measured.vxlan}" if measured.vxlan != VXLAN_PORT else ""
+    inner = measured.mtu - VXLAN_OVERHEAD
     if not travel.arrived:
-        return Verdict(False, "no VXLAN frame arrived")
-    return Verdict(True, f"{travel.arrived} of {travel.sent} frames, {travel.largest} of {inner} bytes")
+        return Verdict(False, f"no VXLAN frame arrived{at}")
+    return Verdict(True, f"{travel.arrived} of {travel.sent} frames{at}, {travel.largest} of {inner} bytes")

@@ -2,7 +2,7 @@
 # Goes behind agent-base.pl.
 #
 # Arguments: this text, role (host, or vxlan inside a network namespace), the run's token (16 hex digits),
-# own number, own address, VNI, MTU of the underlay, seconds after which it ends by itself.
+# own number, own address, VNI, MTU of the underlay, VXLAN's port (UDP), seconds after which it ends by itself.
 # Input, a line each; its end ends the program:
 #   peer NUMBER ADDRESS    hold PROTOCOL PORT ADDRESS    prepare
 #   probe PROTOCOL PORT NUMBER echo|connect|gossip       go       end
@@ -10,7 +10,7 @@
 #   held PROTOCOL PORT ADDRESS    taken PROTOCOL PORT ADDRESS ERRNO PROCESS PID    failed WHY    ready
 #   probed PROTOCOL PORT NUMBER ok|silent|mute|ERRNO    echo NUMBER SENT ANSWERED MILLISECONDS ERRNO    done
 #   came PROTOCOL PORT NUMBER    seen NUMBER COUNT LARGEST    bye
-my ($program, $role, $token, $me, $address, $vni, $mtu, $seconds) = @ARGV;
+my ($program, $role, $token, $me, $address, $vni, $mtu, $vxlan, $seconds) = @ARGV;
 alarm $seconds;
 my $full = $role eq 'vxlan' ? $mtu - 50 : $mtu;    # bytes of the largest packet that has to pass
 my (%peer, @hold, @probe, %came, %seen, %echo, $icmp, $inner, $started);
@@ -225,7 +225,7 @@ sub open_vxlan {
         return 'namespace: none within 3 s' if now() > $until;
         select undef, undef, undef, 0.002;
     }
-    my $why = ran("ip link add ovw0 netns $pid type vxlan id $vni dstport 4789 nolearning");
+    my $why = ran("ip link add ovw0 netns $pid type vxlan id $vni dstport $vxlan nolearning");
     return "device: $why" if $why;
     select((select($inner), $| = 1)[0]);
     print $inner map({"peer $_ $peer{$_}\n"} keys %peer), "prepare\n";

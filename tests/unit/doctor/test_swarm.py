@@ -80,8 +80,8 @@ def test_what_a_swarm_does_not_have_is_not_missed(overlay):
 
 LEADER = (
     "no container can join its networks or leave them; what runs goes on",
-    "start the managers that are down; if most of them are lost, `docker swarm init --force-new-cluster` "
-    "on one that is left",
+    "start the managers that are down; if most of them are lost for good, `fab runbook.recover-lost-swarm "
+    "--from HOST` goes on with one that is left",
 )
 
 

@@ -13,7 +13,9 @@ from overweave.fleet import Cancel
 @given(st.lists(st.binary()))
 def test_a_host_that_says_anything_at_all_is_a_value(chunks):
     place = Place(*chunks)
-    found = measure({"host1": place}, {"host1": "10.0.0.1"}, {}, mtu=1500, clock=place.clock, cancel=Cancel())
+    found = measure(
+        {"host1": place}, {"host1": "10.0.0.1"}, {}, mtu=1500, vxlan=4789, clock=place.clock, cancel=Cancel()
+    )
     assert found.ends["host1"].lost == "the program on it ended early"
     assert found.paths == {}
     assert not place.said.open
@@ -26,6 +28,7 @@ def test_a_host_that_can_not_be_asked_does_not_keep_the_others_from_it():
         {"host1": "10.0.0.1", "host2": "10.0.0.2"},
         {},
         mtu=1500,
+        vxlan=4789,
         clock=there.clock,
         cancel=Cancel(),
     )

@@ -12,18 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overweave.errors import EngineError
-from overweave.facts.swarm import Member, Node, SwarmFacts, look, parse_member
+from overweave.facts.swarm import Cluster, Member, Node, SwarmFacts, look, parse_member
 
 CAPTURED = json.loads((Path(__file__).parent / "captured/swarm.json").read_text())
 MANAGER = "dtd6v483lttbk587slcmhte8d"
 
 
 class Told:
-    def __init__(self, nodes):
-        self._nodes = nodes
+    def __init__(self, nodes, cluster=None):
+        self._nodes, self._cluster = nodes, {} if cluster is None else cluster
 
     def nodes(self):
         return self._nodes
+
+    def cluster(self):
+        return self._cluster
 
 
 def test_a_manager_that_began_its_swarm():
@@ -116,6 +119,33 @@ def test_nodes_that_say_nothing_of_themselves():
         assert look(Told([said])) == SwarmFacts({"n": node})
 
 
+AUTHORITY = {"TrustRoot": "pem\n", "CertIssuerSubject": "MBM=", "CertIssuerPublicKey": "MFk="}
+
+
+def test_what_a_swarm_is_by_itself():
+    said = {
+        "Version": {"Index": 12},
+        "TLSInfo": AUTHORITY,
+        "RootRotationInProgress": True,
+        "Spec": {
+            "EncryptionConfig": {"AutoLockManagers": True},
+            "CAConfig": {"ExternalCAs": [{"Protocol": "cfssl", "URL": "https://ca\n.example"}]},
+        },
+    }
+    nodes = [
+        {"ID": "n", "Description": {"TLSInfo": AUTHORITY}},
+        {"ID": "m", "Description": {"TLSInfo": None}},
+    ]
+    found = look(Told(nodes, said))
+    assert found.cluster == Cluster(
+        12, authority=found.nodes["n"].authority, rotating=True, external="https://ca .example", autolock=True
+    )
+    assert found.cluster.spec == said["Spec"]
+    assert found.cluster.authority.split() == ["pem", "MFk="]
+    assert found.nodes["m"].authority == ""
+    assert look(Told([])).cluster == Cluster()
+
+
 def test_a_swarm_without_a_leader():
     assert SwarmFacts({}).leader == ""
     said = copy.deepcopy(CAPTURED["20.10.5"]["nodes"])
@@ -135,7 +165,8 @@ def test_an_engine_that_is_no_manager_can_not_be_asked():
 WORDS = [
     "ID", "Spec", "Status", "State", "Addr", "ManagerStatus", "Reachability", "Leader", "Description",
     "Hostname", "Version", "Index", "Role", "Availability", "Swarm", "LocalNodeState", "NodeID", "NodeAddr",
-    "ControlAvailable", "RemoteManagers", "Error", "Cluster", "DataPathPort",
+    "ControlAvailable", "RemoteManagers", "Error", "Cluster", "DataPathPort", "TLSInfo", "TrustRoot",
+    "CAConfig", "ExternalCAs", "URL", "EncryptionConfig", "AutoLockManagers", "RootRotationInProgress",
 ]  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -145,12 +176,16 @@ JSON = st.recursive(
 NODE = st.dictionaries(st.sampled_from(WORDS), JSON, max_size=6)
 
 
-@given(st.fixed_dictionaries({"Swarm": JSON}), st.lists(NODE.map(lambda its: {"ID": "n"} | its), max_size=3))
-def test_no_answer_breaks_the_parsers_other_than_as_the_caller_expects(info, nodes):
+@given(
+    st.fixed_dictionaries({"Swarm": JSON}),
+    st.lists(NODE.map(lambda its: {"ID": "n"} | its), max_size=3),
+    NODE,
+)
+def test_no_answer_breaks_the_parsers_other_than_as_the_caller_expects(info, nodes, cluster):
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
         assert isinstance(parse_member(info), Member)
     with contextlib.suppress(EngineError):
-        assert isinstance(look(Told(nodes)), SwarmFacts)
+        assert isinstance(look(Told(nodes, cluster)), SwarmFacts)
 
 
 @pytest.mark.parametrize(

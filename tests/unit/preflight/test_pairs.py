@@ -15,7 +15,7 @@ from overweave.facts.pair_report import Port, Taken
 from overweave.facts.paths import HostEnd, PairFacts, Path, Travel
 from overweave.firewall.rules import Tool
 from overweave.model import SPEC_LABEL
-from overweave.preflight import everything, pairs, travel
+from overweave.preflight import everything, firewall, pairs, travel
 from overweave.preflight.finding import Severity
 
 GOSSIP = (Port("tcp", 7946), Port("udp", 7946))
@@ -95,6 +95,39 @@ def test_vxlan_one_way(wire):
         "open UDP 4789 from 10.0.0.12 to 10.0.0.11: "
         "`iptables -I INPUT -p udp --dport 4789 -s 10.0.0.12 -j ACCEPT` on host1"
     )
+
+
+def test_another_port_of_a_swarm_is_told_as_that_one():
+    wire = Wire()
+    wanted = inventory_of(3, backend="swarm", store={}, swarm={"port": 4790})
+    wire.site = Site(wanted)
+    wire.change(("host2", "host1"), vxlan=NOTHING)
+    finding = wire.only()
+    assert brief(finding) == (Severity.ERROR, "pairs.vxlan", "host2", "host1")
+    assert finding.seen.startswith("UDP 4790: VXLAN frames do not arrive")
+    assert "--dport 4790" in finding.fix
+    wire = Wire()
+    wire.site = Site(wanted)
+    wire.ends["host2"] = replace(wire.ends["host2"], no_vxlan="up: RTNETLINK answers: Address already in use")
+    assert wire.only().seen.startswith("UDP 4790 is taken by something else than a VXLAN device")
+    assert "sport = :4790`" in wire.only().fix
+    wire = Wire()
+    wire.site = Site(wanted)
+    for d in wire.paths:
+        wire.paths[d] = Path(dict.fromkeys(wire.paths[d].ports, "silent"), NOTHING, NOTHING)
+    assert wire.only().fix.endswith("let firewalls pass UDP 4790, TCP and UDP 7946")
+
+
+def test_a_rule_that_drops_another_port_of_a_swarm_is_told():
+    wire = Wire()
+    wire.site = Site(inventory_of(3, backend="swarm", store={}, swarm={"port": 4790}))
+    dropping = tables("-A INPUT -p udp --dport 4790 -j DROP")
+    wire.machines["host2"] = replace(CLEAN, firewall=Firewall(Tool.IPTABLES_NFT, dropping))
+    (rule,) = firewall.rules(wire.site.fleet, replace(wire.facts, pairs=None))
+    assert rule.seen.endswith("drops udp 4790 from host1, host3")
+    assert rule.matters.startswith("names would resolve and nothing would answer")
+    (seen,) = firewall.rules(wire.site.fleet, wire.facts)
+    assert seen.severity is Severity.NOTE, "its frames were seen to arrive"
 
 
 def test_vxlan_both_ways_is_told_of_both_directions(wire):

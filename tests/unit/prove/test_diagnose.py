@@ -51,6 +51,13 @@ PATTERNS = [
         "VXLAN packets don't arrive on the underlay, others do (moby#29979, moby#33416): "
         "open UDP 4789 from 10.0.0.1 to 10.0.0.2; `fab preflight` names the rule that drops it",
     ),
+    (
+        "vxlan-port",
+        {"red": DEAD, "under": ("udp-4789",)},
+        {"vxlan": 4790},
+        "VXLAN packets don't arrive on the underlay, others do (moby#29979, moby#33416): "
+        "open UDP 4790 from 10.0.0.1 to 10.0.0.2; `fab preflight` names the rule that drops it",
+    ),
     ("gossip-port", {"red": DEAD, "under": ("tcp-7946",)}, {"unseen": {"a": ("b",)}}, GOSSIP_CLOSED),
     ("gossip-port", {"red": DEAD, "under": ("udp-7946",)}, {"unseen": {"b": ("a",)}}, GOSSIP_CLOSED),
     (

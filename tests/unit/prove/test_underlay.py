@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from overweave.facts.pair_report import Port
@@ -20,6 +22,16 @@ GOOD = {
     "tcp-7946": Verdict(True, "answered"),
     "udp-7946": Verdict(True, "answered"),
 }
+
+
+def test_frames_to_another_port_say_so():
+    path = Path(PORTS, PING, FRAMES)
+    for frames, told in (
+        (FRAMES, Verdict(True, "10 of 10 frames at UDP 4790, 1450 of 1450 bytes")),
+        (Travel(10, 0, 0), Verdict(False, "no VXLAN frame arrived at UDP 4790")),
+    ):
+        facts = PairFacts(1500, {}, {("a", "b"): replace(path, vxlan=frames)}, 4790)
+        assert verdicts(facts, ("udp-4789",))["a", "b"] == {"udp-4789": told}
 
 
 def of(wanted=UNDERLAY, **path):
