@@ -47,10 +47,12 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
         "rotate-certificates",
         "rotate-gossip-key",
         "rotate-join-tokens",
+        "rotate-unlock-key",
     ]
     tasks += ["status", "store-add-server", "store-backup", "store-backups", "store-rebuild"]
     tasks += ["store-recover-quorum", "store-remove-server", "store-replace-server", "store-restore"]
-    tasks += ["store-status", "store-token", "store-upgrade", "trace", "validate-overlay"]
+    tasks += ["store-status", "store-token", "store-upgrade", "swarm-unlock-key"]
+    tasks += ["trace", "unlock-swarm", "validate-overlay"]
     labs = ["lab.down", "lab.fault", "lab.list", "lab.run", "lab.up"]
     books = [name for name in names if name.startswith("runbook.")]
     assert names == [*tasks, *labs, *books]
@@ -81,12 +83,13 @@ def test_every_task_tells_its_options(bed):
             "rotate-certificates",
             "rotate-gossip-key",
             "rotate-join-tokens",
+            "rotate-unlock-key",
             "status",
         ),
         *("store-add-server", "store-backup", "store-backups", "store-rebuild", "store-recover-quorum"),
         *("store-remove-server", "store-replace-server", "store-restore", "store-status", "store-token"),
         "store-upgrade",
-        *("trace", "validate-overlay"),
+        *("swarm-unlock-key", "trace", "unlock-swarm", "validate-overlay"),
     ):
         ran = bed.run("--help", task).ok()
         assert "--inventory=STRING" in ran.out

@@ -11,7 +11,7 @@ from overweave.printable import one_line
 
 from .typed import objects, text, whole
 
-INACTIVE = "inactive"
+INACTIVE, LOCKED = "inactive", "locked"
 READY, ACTIVE = "ready", "active"
 REACHABLE = "reachable"
 
