@@ -108,6 +108,7 @@ class GivenSwarm(Model):
     managers: Annotated[int, Field(ge=1, le=7)] | None = None
     port: Annotated[int, Field(ge=1024, le=49151)] = Swarm.port
     pool: Annotated[IPv4Network, BeforeValidator(parse_subnet)] | None = None
+    autolock: bool | None = None
 
 
 class GivenArchive(Model):

@@ -174,11 +174,13 @@ class Store:
 @dataclass(frozen=True)
 class Swarm:
     """``managers``: how many engines keep the swarm's state; None: by the fleet's size. ``port`` is that of
-    VXLAN (UDP). ``pool``: where networks of others that give no subnet get theirs; None: the engines' own."""
+    VXLAN (UDP). ``pool``: where networks of others that give no subnet get theirs; None: the engines' own.
+    ``autolock``: managers that start wait for a key; None: as it is."""
 
     managers: int | None = None
     port: int = 4789
     pool: IPv4Network | None = None
+    autolock: bool | None = None
 
 
 @dataclass(frozen=True)

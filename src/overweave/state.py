@@ -10,7 +10,7 @@ from .facts.absent import Absent
 from .facts.engine import Engine
 from .facts.fleet import FleetFacts
 from .facts.host import HostFacts
-from .facts.swarm import Node
+from .facts.swarm import LOCKED, Node
 from .gossip.islands import islands, unseen
 from .model import Fleet
 from .overlay import addresses
@@ -60,7 +60,7 @@ def summarize(fleet: Fleet, facts: FleetFacts) -> State:
                 its.address if its else "",
                 node.ready if node else its is not None and its.node in nodes,
                 _ready(fleet, facts) - 1 if node and node.ready else in_view,
-                _role(node) if fleet.in_swarm else _store(facts.hosts[name]),
+                _role(engine, node) if fleet.in_swarm else _store(facts.hosts[name]),
             )
         )
         for network in engine.networks if isinstance(engine, Engine) else ():
@@ -99,7 +99,9 @@ def _ready(fleet: Fleet, facts: FleetFacts) -> int:
     return sum(1 for name in fleet.names if (n := _node(facts, facts.hosts[name].engine)) and n.ready)
 
 
-def _role(node: Node | None) -> str:
+def _role(engine: Engine | Absent, node: Node | None) -> str:
+    if isinstance(engine, Engine) and engine.member.state == LOCKED:
+        return "manager LOCKED"
     if node is None:
         return "-"
     return f"{node.role} {'leads' if node.leader else node.manager or node.state}"

@@ -587,6 +587,38 @@ class RenewJoinTokens(_Step):
 
 
 @dataclass(frozen=True)
+class ChangeAutolock(_Step):
+    """``host`` is that of a manager. ``on``: the managers of its swarm wait for a key when they start."""
+
+    on: bool
+
+    def __str__(self) -> str:
+        if self.on:
+            return "have managers of the swarm wait for its unlock key when they start"
+        return "let managers of the swarm start without a key"
+
+
+@dataclass(frozen=True)
+class RenewUnlockKey(_Step):
+    """``host`` is that of a manager."""
+
+    def __str__(self) -> str:
+        return "make the unlock key of the swarm anew"
+
+
+@dataclass(frozen=True)
+class UnlockSwarm(_Step):
+    """Open a manager that is locked: with a ``key`` that was kept, or with the one that the manager on the
+    host ``via`` tells only when this is done."""
+
+    via: str = ""
+    key: Secret | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        return f"unlock its manager with the key {f'that {self.via} knows' if self.via else 'that was kept'}"
+
+
+@dataclass(frozen=True)
 class RemoveNetwork(_Step):
     name: str
     destructive: ClassVar[bool] = True
@@ -841,6 +873,9 @@ Step = (
     | TakeOverSwarm
     | RenewAuthority
     | RenewJoinTokens
+    | ChangeAutolock
+    | RenewUnlockKey
+    | UnlockSwarm
     | CreateNetwork
     | RemoveNetwork
     | RemoveContainer

@@ -43,6 +43,7 @@ class FakeSwarm:
         self.version = 11
         self.spec = {"Name": "default", "Labels": {}, "CAConfig": {"NodeCertExpiry": 7776 * 10**12}}
         self.authority, self.next, self.renewing = "authority1", "", 0
+        self.key = ""
         self.slow = 0
 
     @property
@@ -106,12 +107,15 @@ class SwarmPart:
     def __init__(self, wire):
         self.swarm, self.node, self.wire = None, "", {} if wire is None else wire
         self.joins_late, self._pending = None, None
+        self.locked = None
 
     def _swarm_info(self):
         if self._pending is not None and self.joins_late == 0:
             self._enter(*self._pending)
         elif self._pending is not None:
             self.joins_late -= 1
+        if self.locked is not None:
+            return {"NodeID": "", "NodeAddr": self._address, "LocalNodeState": "locked"}
         if self.swarm is None:
             state = "inactive" if self._pending is None else "pending"
             nothing = {"NodeID": "", "NodeAddr": "", "ControlAvailable": False, "Error": ""}
@@ -162,9 +166,31 @@ class SwarmPart:
                 refuse(400, "a specification without what it had is taken for one that is to lose it")
             if spec["CAConfig"].get("ForceRotate", 0) != its.spec["CAConfig"].get("ForceRotate", 0):
                 its.rotate()
+            locks = spec.get("EncryptionConfig", {}).get("AutoLockManagers", False)
+            if locks != bool(its.key) or (unlock_key and locks):
+                its.key = f"SWMKEY-1-{next(_ids)}" if locks else ""
             if join_tokens:
                 its.tokens = {kind: f"SWMTKN-1-{next(_ids)}-{kind}" for kind in its.tokens}
             its.spec, its.version = dict(spec), its.version + 3
+
+    def unlock_key(self):
+        with self._call("asking for the unlock key") as refuse:
+            return Secret(self._managed(refuse).key)
+
+    def unlock_swarm(self, key):
+        with self._call("unlocking the swarm") as refuse:
+            if self.locked is None:
+                refuse(409, "swarm is not locked")
+            if key.reveal() != self.locked[0].key:
+                refuse(400, "swarm could not be unlocked: invalid key provided")
+            (self.swarm, self.node), self.locked = self.locked, None
+            self.swarm.nodes[self.node]["Status"]["State"] = "ready"
+            self.swarm.settle()
+
+    def lock(self):
+        """Its engine has started anew, in a swarm whose managers lock themselves."""
+        self.swarm.lose(self.node)
+        self.locked, self.swarm, self.node = (self.swarm, self.node), None, ""
 
     def init_swarm(self, address, *, port, pool=""):
         with self._call("beginning a swarm") as refuse:

@@ -395,6 +395,18 @@ def test_a_manager_makes_tokens_and_its_authority_anew(swarm):
 
     wait_for(renewed, 60, "another authority")
     assert look(engine).cluster.authority != seen.cluster.authority
+    now = look(engine).cluster
+    assert not now.autolock
+    locking = {**now.spec, "EncryptionConfig": {"AutoLockManagers": True}}
+    engine.change_cluster(now.version, locking)
+    now = look(engine).cluster
+    assert now.autolock
+    key = engine.unlock_key()
+    assert key.reveal().startswith("SWMKEY-1-")
+    engine.change_cluster(now.version, now.spec, unlock_key=True)
+    assert engine.unlock_key() not in (key, Secret(""))
+    with refused(409, "unlocking the swarm: swarm is not locked"):
+        engine.unlock_swarm(key)
     networks = {n["Id"] for n in engine.networks()}
     engine.take_over_swarm(address)
     wait_for(lambda: look(engine).leader, 30, "its leader")

@@ -92,4 +92,8 @@ def test_errors_are_safe(word):
 def test_an_error_keeps_its_lines():
     e = CommandFailed("x", 1, "a\nb\x1b[0m")
     e.add_note("the whole story: /p")
-    assert _told(str(e), e) == "`x` ended with exit code 1:\n    a\n    b\ufffd[0m\nthe whole story: /p"
+    assert _told(str(e), e) == (
+        "`x` ended with exit code 1:\n    a\n    b\ufffd[0m\n"
+        "  -> mend what it says there, then run the same command again: it goes on from what it finds\n"
+        "the whole story: /p"
+    )

@@ -39,6 +39,7 @@ TASKS = (
     "rotate-certificates",
     "rotate-gossip-key",
     "rotate-join-tokens",
+    "rotate-unlock-key",
     "status",
     "store-add-server",
     "store-backup",
@@ -51,7 +52,9 @@ TASKS = (
     "store-status",
     "store-token",
     "store-upgrade",
+    "swarm-unlock-key",
     "trace",
+    "unlock-swarm",
     "validate-overlay",
 )
 

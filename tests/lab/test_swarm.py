@@ -11,6 +11,7 @@ from overweave.lab.waiting import wait_for
 
 pytestmark = pytest.mark.lab
 TOKEN = "SWMTKN"
+RESTARTS = "systemctl reset-failed docker; systemctl restart docker"
 LISTED = "docker node ls 2> /dev/null | grep -v Unreachable || :"
 """Who is there; nobody without a leader."""
 
@@ -108,6 +109,33 @@ def test_its_certificates_and_tokens_are_made_anew_and_no_engine_restarts(swarm)
     tokens = [text.split()[-2:] for text in (old, new, newest)]
     assert len({token.rsplit("-", 1)[1] for its in tokens[1:] for token in its}) == 4
     assert swarm.pids() == before
+
+
+def test_a_manager_that_is_locked_is_told_and_opened(swarm):
+    """With the key of another one; where all are, with one that was kept."""
+    locks = swarm.wanted() | {"backend": "swarm", "store": {}, "swarm": {"autolock": True}}
+    assert swarm.fab("deploy-overlay", inventory=swarm.write("locks.yml", locks)).ok()
+    key = swarm.folder / "swarm.key"
+    swarm.fab("rotate-unlock-key").ok()
+    swarm.fab("swarm-unlock-key", str(key)).ok()
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert key.read_text().strip() == swarm.do("host2", "docker swarm unlock-key -q").strip()
+    swarm.do("host1", RESTARTS)
+    assert "manager LOCKED" in swarm.fab("status").out
+    refused = swarm.fab("deploy-overlay")
+    assert (refused.status, refused.said.splitlines()[0]) == (
+        4,
+        "overweave: host1: the engine is in a swarm that is locked",
+    )
+    ran = swarm.fab("repair", "--yes").ok()
+    assert "unlock its manager with the key that host" in ran.out
+    for host in swarm.hosts:
+        swarm.do(host.name, RESTARTS)
+    refused = swarm.fab("unlock-swarm")
+    assert refused.said.startswith("overweave: the managers on host1, host2, host3 are locked")
+    assert swarm.fab("unlock-swarm", "--key", str(key)).ok().out == "unlocked: host1, host2, host3\n"
+    assert key.read_text().strip() not in "".join(p.read_text() for p in swarm.home.rglob("*.log"))
+    swarm.do("host1", "docker swarm update --autolock=false")
 
 
 def test_services_are_reached_each_way_that_the_kernel_has(swarm):

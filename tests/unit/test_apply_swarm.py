@@ -9,11 +9,13 @@ from tests.contract.swarms import LATER
 from overweave.apply.run import apply
 from overweave.apply.swarm import SECONDS
 from overweave.apply.world import World
+from overweave.command import Secret
 from overweave.errors import DeadlineExceeded, EngineError, OverweaveError
 from overweave.facts.swarm import look, member, parse_member
 from overweave.fleet import Cancel
 from overweave.model import Access, Host
 from overweave.steps import (
+    ChangeAutolock,
     ChangeRole,
     InitSwarm,
     JoinSwarm,
@@ -21,8 +23,10 @@ from overweave.steps import (
     RemoveNode,
     RenewAuthority,
     RenewJoinTokens,
+    RenewUnlockKey,
     Stage,
     TakeOverSwarm,
+    UnlockSwarm,
     make_plan,
 )
 
@@ -435,11 +439,93 @@ def test_join_tokens_are_made_anew_and_nothing_else_changes(tmp_path):
     assert "SWMTKN" not in f"{hosts.said}"
 
 
+def test_managers_lock_themselves_and_start_without_a_key_again(hosts):
+    hosts.begin()
+    engine = hosts.engine("a")
+    engine.swarm.spec["EncryptionConfig"] = {"Other": 1}
+    hosts.do(ChangeAutolock("a", "why", True))
+    assert look(engine).cluster.autolock
+    assert engine.swarm.spec["EncryptionConfig"] == {"Other": 1, "AutoLockManagers": True}
+    key = engine.unlock_key()
+    hosts.do(RenewUnlockKey("a", "why"))
+    assert engine.unlock_key() != key
+    hosts.do(ChangeAutolock("a", "why", False))
+    assert not look(engine).cluster.autolock
+    assert engine.unlock_key().reveal() == ""
+
+
+@pytest.fixture
+def locked(hosts):
+    """Managers a and b, the second one locked."""
+    hosts.begin()
+    hosts.do(hosts.join("b", manager=True), ChangeAutolock("a", "why", True))
+    hosts.engine("b").lock()
+    (hosts.hosts["b"].root / "enabled").touch()
+    return hosts
+
+
+def test_a_locked_manager_is_opened_with_the_key_of_another_one_and_its_boot_unit_goes_on(locked):
+    assert (locked.member("b").state, locked.member("b").there) == ("locked", True)
+    locked.do(UnlockSwarm("b", "why", "a"))
+    assert locked.member("b").manager
+    log = (locked.hosts["b"].root / "systemctl.log").read_text()
+    assert log == "--no-block restart overweave-boot.service\n"
+    assert "SWMKEY" not in f"{locked.said}"
+    calls = locked.engine("a").calls.count("asking for the unlock key")
+    locked.do(UnlockSwarm("b", "why", "a"))
+    assert locked.engine("a").calls.count("asking for the unlock key") == calls, "it is open already"
+
+
+def test_a_locked_manager_is_opened_with_a_key_that_was_kept(locked):
+    (locked.hosts["b"].root / "enabled").unlink()
+    key = locked.engine("a").unlock_key()
+    step = UnlockSwarm("b", "why", key=key)
+    assert key.reveal() not in repr(step)
+    calls = len(locked.engine("a").calls)
+    locked.do(step)
+    assert locked.member("b").manager
+    assert "asking for the unlock key" not in locked.engine("a").calls[calls:]
+    assert not (locked.hosts["b"].root / "systemctl.log").exists(), "there is no boot unit"
+
+
+def test_another_key_opens_nothing(locked):
+    said = error_of(lambda: locked.do(UnlockSwarm("b", "why", key=Secret("SWMKEY-1-other"))), EngineError)
+    assert said == (
+        "b: unlocking the swarm: swarm could not be unlocked: invalid key provided\n"
+        "  -> the key may have been renewed since: `fab swarm-unlock-key` gets that of an open manager"
+    )
+    assert locked.member("b").state == "locked"
+
+
+class Alone(FakeEngine):
+    """Opened, it finds no other manager."""
+
+    opened = False
+
+    def unlock_swarm(self, key):
+        self.opened = True
+
+    def _swarm_info(self):
+        return {"LocalNodeState": "pending"} if self.opened else super()._swarm_info()
+
+
+def test_an_engine_that_does_not_come_back_behind_that_is_told(tmp_path):
+    hosts = Hosts(tmp_path, Alone)
+    hosts.begin()
+    hosts.engine("a").lock()
+    step = UnlockSwarm("a", "why", key=Secret("SWMKEY-1-x"))
+    assert error_of(lambda: hosts.do(step), DeadlineExceeded) == (
+        "a: the engine is not back in its swarm: not within 30 s\n"
+        "  -> see `journalctl -u docker` on the host: does TCP 2377 of another manager answer?"
+    )
+
+
 def test_a_swarm_that_refuses_a_change_says_why(hosts):
     hosts.begin()
     hosts.engine("a").swarm.spec = {}
     assert error_of(lambda: hosts.do(RenewJoinTokens("a", "why")), EngineError) == (
-        "a: changing the swarm: a specification without what it had is taken for one that is to lose it"
+        "a: changing the swarm: a specification without what it had is taken for one that is to lose it\n"
+        "  -> see `journalctl -u docker` on the host"
     )
 
 

@@ -36,7 +36,7 @@ def test_the_example_inventory_says_what_its_comments_say():
         network=Network("overweave", IPv4Network("10.211.0.0/16"), 1500, {}),
         store=Store("consul", "hashicorp/consul:1.15.4", 8500, {"log_level": "warn"}, 3, decided=True),
         images=Images("busybox:1.36", {}),
-        swarm=Swarm(3, 4789, IPv4Network("10.30.0.0/16")),
+        swarm=Swarm(3, 4789, IPv4Network("10.30.0.0/16"), False),
         networks=(
             WantedNetwork(
                 "shop",
@@ -380,6 +380,7 @@ KEYS = st.sampled_from(
         "manager",
         "managers",
         "pool",
+        "autolock",
     ]
 )
 VALUES = st.recursive(
@@ -519,10 +520,10 @@ def test_what_carries_the_overlay():
     assert (fleet.backend, fleet.in_swarm, fleet.swarm) == ("auto", False, Swarm(None, 4789, None))
     assert fleet.managers == ()
     fleet = parse(
-        "{backend: swarm, swarm: {managers: 1, port: 4790, pool: 10.60.0.0/16}, "
+        "{backend: swarm, swarm: {managers: 1, port: 4790, pool: 10.60.0.0/16, autolock: true}, "
         "hosts: {a: , b: {manager: true}}}"
     )
-    assert fleet.swarm == Swarm(1, 4790, IPv4Network("10.60.0.0/16"))
+    assert fleet.swarm == Swarm(1, 4790, IPv4Network("10.60.0.0/16"), True)
     assert (fleet.managers, fleet.servers, fleet.agents) == (("b",), (), ())
     assert fleet.store_host.name == "b"
     assert parse("{backend: swarm, hosts: {a: , b: }}").managers == ("a",)
@@ -562,6 +563,7 @@ def test_a_network_of_a_swarm_can_be_encrypted():
             "swarm: {pool: 10.60.0.1/16}",
             "swarm.pool: '10.60.0.1/16' has host bits set; the subnet is 10.60.0.0/16",
         ),
+        ("swarm: {autolock: often}", "swarm.autolock: input should be a valid boolean, not 'often'"),
         ("swarm: {manager: 3}", "swarm.manager: unknown key\n  -> did you mean 'managers'?"),
     ],
 )

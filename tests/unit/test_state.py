@@ -115,6 +115,18 @@ def test_a_manager_that_is_down_is_told():
     ]
 
 
+def test_a_manager_that_is_locked_is_told():
+    site = in_a_swarm()
+    site.boxes["host1"].member["state"] = "locked"
+    found = state(site)
+    assert not found.healthy
+    assert [(host.registered, host.store) for host in found.hosts] == [
+        (False, "manager LOCKED"),
+        (True, "manager leads"),
+        (True, "manager reachable"),
+    ]
+
+
 def test_nodes_that_are_no_host_of_the_fleet_count_for_the_swarm_and_not_for_its_hosts():
     site = in_a_swarm(2, managers=1)
     site.nodes |= {

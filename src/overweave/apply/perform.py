@@ -22,6 +22,7 @@ from overweave.steps import (
     RELOAD,
     AwaitAgent,
     AwaitLeader,
+    ChangeAutolock,
     ChangeRole,
     CheckVersion,
     ConnectContainer,
@@ -57,6 +58,7 @@ from overweave.steps import (
     RemoveVxlan,
     RenewAuthority,
     RenewJoinTokens,
+    RenewUnlockKey,
     RestartEngine,
     RestoreKeys,
     RestoreStore,
@@ -71,6 +73,7 @@ from overweave.steps import (
     StopContainers,
     TakeOverSwarm,
     TellLeft,
+    UnlockSwarm,
     UpgradeEngine,
     WriteFile,
     WriteSecret,
@@ -97,7 +100,7 @@ from .store_forms import change_form
 from .store_restore import restore_keys, restore_store
 from .store_servers import change_servers
 from .swarm import change_swarm
-from .swarm_secrets import renew
+from .swarm_secrets import change_lock, renew
 from .world import World
 
 LEADER_SECONDS = 30.0
@@ -240,8 +243,10 @@ def perform(step: Step, world: World) -> None:
                 persist(lambda: engine.create_network(step.spec), world)
         case InitSwarm() | JoinSwarm() | ChangeRole() | LeaveSwarm() | RemoveNode() | TakeOverSwarm():
             change_swarm(step, world)
-        case RenewAuthority() | RenewJoinTokens():
+        case RenewAuthority() | RenewJoinTokens() | RenewUnlockKey():
             renew(step, world)
+        case ChangeAutolock() | UnlockSwarm():
+            change_lock(step, world)
         case RemoveNetwork():
             remove_network(step, engine, world)
         case RemoveContainer():

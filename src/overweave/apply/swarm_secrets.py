@@ -1,24 +1,35 @@
-"""Steps of a swarm that are about what its nodes know each other by: certificates, join tokens."""
+"""Steps of a swarm that are about its secrets: certificates, join tokens, the key of its managers' disks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from overweave.command import change_script
 from overweave.errors import DeadlineExceeded, EngineError
-from overweave.facts import swarm
+from overweave.facts import boot, swarm
 from overweave.facts.swarm import Cluster, Node, SwarmFacts
 from overweave.ports import Engine, Json
-from overweave.steps import RenewAuthority, RenewJoinTokens, some
+from overweave.steps import (
+    ChangeAutolock,
+    RenewAuthority,
+    RenewJoinTokens,
+    RenewUnlockKey,
+    UnlockSwarm,
+    some,
+)
 from overweave.waiting import wait_until
 
 from .world import World
 
 SECONDS = 30.0
+FINISH = """\
+if systemctl --quiet is-enabled "$1" 2> /dev/null; then systemctl --no-block restart "$1"; fi
+"""
 AUTHORITY_SECONDS = 120.0
 """Managers let 30 nodes at a time ask for another certificate, and look again every 3 s (swarmkit)."""
 
 
-def renew(step: RenewAuthority | RenewJoinTokens, world: World) -> None:
+def renew(step: RenewAuthority | RenewJoinTokens | RenewUnlockKey, world: World) -> None:
     """Raises `EngineError` where an engine refuses, and `DeadlineExceeded` where it does not get there."""
     engine = world.writers[step.host].engine
     match step:
@@ -26,6 +37,41 @@ def renew(step: RenewAuthority | RenewJoinTokens, world: World) -> None:
             _renew_authority(step, engine, world)
         case RenewJoinTokens():
             change(engine, lambda its: dict(its.spec), world, join_tokens=True)
+        case RenewUnlockKey():
+            change(engine, lambda its: dict(its.spec), world, unlock_key=True)
+
+
+def change_lock(step: ChangeAutolock | UnlockSwarm, world: World) -> None:
+    """Raises as `renew`."""
+    writer = world.writers[step.host]
+    if isinstance(step, ChangeAutolock):
+        change(writer.engine, lambda its: _with_autolock(its, on=step.on), world)
+        return
+    engine = writer.engine
+    if swarm.member(engine).state != swarm.LOCKED:
+        return
+    try:
+        engine.unlock_swarm(step.key or world.writers[step.via].engine.unlock_key())
+    except EngineError as e:
+        e.hint = (
+            "the key may have been renewed since: `fab swarm-unlock-key` gets that of an open manager"
+        )
+        raise
+    wait_until(
+        lambda: swarm.member(engine).active,
+        what="the engine is not back in its swarm",
+        seconds=SECONDS,
+        clock=world.clock,
+        host=step.host,
+        hint="see `journalctl -u docker` on the host: does TCP 2377 of another manager answer?",
+    )
+    # Docker has given up its containers on the swarm's networks by then, and the unit may have, too.
+    writer.do(change_script(FINISH, boot.UNIT))
+
+
+def _with_autolock(its: Cluster, *, on: bool) -> Mapping[str, Json]:
+    now = its.spec.get("EncryptionConfig") or {}
+    return {**its.spec, "EncryptionConfig": {**now, "AutoLockManagers": on}}
 
 
 def change(

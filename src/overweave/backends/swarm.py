@@ -24,6 +24,7 @@ from overweave.overlay import (
     network_spec,
 )
 from overweave.steps import (
+    ChangeAutolock,
     ChangeRole,
     CreateNetwork,
     InitSwarm,
@@ -99,6 +100,7 @@ def deployment(
     more = [step for step in roles if isinstance(step, ChangeRole) and step.manager]
     fewer = [step for step in roles if step not in more]
     network = _network(fleet, facts, via)
+    lock = _autolock(fleet, facts, via)
     gone = any(isinstance(step, RemoveNetwork) for step in network)
     anew = any(isinstance(step, CreateNetwork) for step in network)
     return make_plan(
@@ -108,6 +110,7 @@ def deployment(
         *managers,
         Stage("workers of the swarm", tuple(workers)),
         *(Stage("more managers", (step,)) for step in more),
+        Stage("lock of managers", tuple(lock)),
         Stage("old anchors", tuple(anchors_there(fleet, facts, "its network is replaced") if gone else ())),
         Stage("old network", tuple(s for s in network if isinstance(s, RemoveNetwork))),
         Stage("network", tuple(s for s in network if isinstance(s, CreateNetwork))),
@@ -146,7 +149,8 @@ def teardown(fleet: Fleet, facts: FleetFacts) -> Plan:
         ChangeRole(stay, why, members[n].node, n, False) for n in leaving if stay and members[n].manager
     ]
     # Of a swarm that stays, those that leave are taken off its list.
-    forgotten = [RemoveNode(stay, why, members[n].node, n) for n in leaving if stay]
+    # One that is locked does not know its own.
+    forgotten = [RemoveNode(stay, why, members[n].node, n) for n in leaving if stay and members[n].node]
     workers = [n for n in leaving if stay or not members[n].manager]
     return make_plan(
         Stage("probes and anchors", (*units, *containers)),
@@ -198,6 +202,16 @@ def _network(fleet: Fleet, facts: FleetFacts, at: str) -> list[Step]:
     if differences := network_differences(fleet, facts, there):
         return [RemoveNetwork(at, "; ".join(differences), there.name), create]
     return []
+
+
+def _autolock(fleet: Fleet, facts: FleetFacts, at: str) -> list[Step]:
+    """What it takes to have managers lock themselves as the inventory says; a new swarm's don't."""
+    wanted = fleet.swarm.autolock
+    now = facts.swarm.cluster.autolock if facts.swarm else False
+    if wanted is None or wanted == now:
+        return []
+    why = "keep that: `fab swarm-unlock-key FILE`" if wanted else "the inventory says so"
+    return [ChangeAutolock(at, why, wanted)]
 
 
 def _stale_nodes(fleet: Fleet, facts: FleetFacts) -> list[Node]:

@@ -8,15 +8,19 @@ from rich.text import Text
 
 from overweave import certificates, pipeline, proving, rotation
 from overweave.apply.run import apply
+from overweave.command import Secret
 from overweave.errors import Refused, UsageError
 from overweave.files import write_atomically
 from overweave.report import data, text
 from overweave.session import look, look_for_consul, look_for_swarm, refuse_without_consul
+from overweave.swarms import lock
 from overweave.swarms import rotation as of_swarm
 
 from . import choice, reports, run
 from .executor import FleetContext, cluster_task
 from .tasks import ALONE, BATCH, DRY_RUN, HOSTS, JSON, asking, conclude, show_plan
+
+KEY = "SWMKEY-1-"
 
 
 @cluster_task(
@@ -175,9 +179,7 @@ def store_token(
 
     Example: fab store-token consul.token -H host1,host2
     """
-    path = Path(file)
-    if path.exists() or path.is_symlink():
-        raise UsageError(f"{path} is there already", hint="name another file")
+    path = _new(file)
     with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
         facts = look_for_consul(session)
         known = (its.credentials.known for its in facts.hosts.values())
@@ -187,10 +189,141 @@ def store_token(
                 "no host here has the store's management token",
                 hint="`fab deploy-overlay` makes one; it is on the hosts with a server",
             )
-        try:
-            write_atomically(path, f"{token.reveal()}\n", mode=0o600)
-        except OSError as e:
-            raise UsageError(f"{path}: {e.strerror}", hint="name another file") from e
+        _keep(path, token)
         run.show(
             Text(f"{file}: the token that opens all of the store, readable by its owner alone"), {}, None
         )
+
+
+@cluster_task(name="swarm-unlock-key", help=HOSTS | {"file": "where it is written"}, positional=["file"])
+def swarm_unlock_key(
+    c: FleetContext, file: str, inventory: str | None = None, accept_new_host_keys: bool = False
+) -> None:
+    """
+    Write the key that managers of the swarm wait for into a file: swarm-unlock-key FILE.
+
+    Only its owner can read the file. Where all managers restart at one time, nothing but this key opens them:
+    keep it off these hosts. For a swarm with `swarm: autolock: true`.
+
+    Example: fab swarm-unlock-key swarm.key -H host1,host2
+    """
+    path = _new(file)
+    with run.session(c, inventory, accept_new_host_keys=accept_new_host_keys) as session:
+        at = lock.knower(session.fleet, look_for_swarm(session))
+        _keep(path, session.hosts[at].engine.unlock_key())
+        told = f"{file}: the key that opens managers of the swarm, readable by its owner alone"
+        run.show(Text(told), {}, None)
+
+
+@cluster_task(
+    name="unlock-swarm",
+    help=HOSTS
+    | ALONE
+    | JSON
+    | {
+        "key": "file with the key; without it, a manager that is not locked is asked for it",
+        "dry-run": "print the plan and end",
+    },
+)
+def unlock_swarm(
+    c: FleetContext,
+    inventory: str | None = None,
+    key: str | None = None,
+    dry_run: bool = False,
+    wait_lock: float = 0.0,
+    json: str | None = None,
+    accept_new_host_keys: bool = False,
+) -> None:
+    """
+    Unlock all managers of the swarm that are locked, and let their containers start.
+
+    A manager of a swarm with autolock is locked when its engine has started. One that is not locked knows the
+    key; where all are, --key FILE has it, as `swarm-unlock-key` wrote it.
+
+    Example: fab unlock-swarm --key swarm.key -H host1,host2
+    """
+    kept = _kept(Path(key)) if key else None
+    with run.session(
+        c,
+        inventory,
+        accept_new_host_keys=accept_new_host_keys,
+        task="unlock-swarm",
+        wait_lock=wait_lock,
+        only_looks=dry_run,
+    ) as session:
+        plan = lock.unlocking(session.fleet, look_for_swarm(session), kept)
+        shown = text.plan(plan, session.fleet.names) if plan else Text("nothing to do: no manager is locked")
+        if plan and not dry_run:
+            apply(plan, pipeline.world(session))
+            shown = Text(f"unlocked: {', '.join(step.host for step in plan.steps)}")
+        run.show(shown, data.plan(plan), json)
+
+
+@cluster_task(
+    name="rotate-unlock-key",
+    help=HOSTS | ALONE | JSON | {"dry-run": "print the plan and end"},
+)
+def rotate_unlock_key(
+    c: FleetContext,
+    inventory: str | None = None,
+    dry_run: bool = False,
+    wait_lock: float = 0.0,
+    json: str | None = None,
+    accept_new_host_keys: bool = False,
+) -> None:
+    """
+    Make the key anew that managers of the swarm wait for.
+
+    It is shown nowhere: keep it with `swarm-unlock-key`. Managers take it within a moment; one that is off
+    meanwhile still waits for the key of before. Nothing restarts.
+
+    Example: fab rotate-unlock-key -H host1,host2
+    """
+    with run.session(
+        c,
+        inventory,
+        accept_new_host_keys=accept_new_host_keys,
+        task="rotate-unlock-key",
+        wait_lock=wait_lock,
+        only_looks=dry_run,
+    ) as session:
+        plan = lock.renewing(session.fleet, look_for_swarm(session))
+        if dry_run:
+            run.show(text.plan(plan, session.fleet.names), data.plan(plan), json)
+            return
+        apply(plan, pipeline.world(session))
+        told = "the unlock key is another one: `fab swarm-unlock-key FILE` keeps it"
+        run.show(Text(told), data.plan(plan), json)
+
+
+def _new(file: str) -> Path:
+    """A path where nothing is yet. Raises `UsageError`."""
+    path = Path(file)
+    if path.exists() or path.is_symlink():
+        raise UsageError(f"{path} is there already", hint="name another file")
+    return path
+
+
+def _keep(path: Path, secret: Secret) -> None:
+    """Write a secret for its owner alone. Raises `UsageError` where that can't be done."""
+    try:
+        write_atomically(path, f"{secret.reveal()}\n", mode=0o600)
+    except OSError as e:
+        raise UsageError(f"{path}: {e.strerror}", hint="name another file") from e
+
+
+def _kept(path: Path) -> Secret:
+    """A swarm's unlock key out of a file. Raises `UsageError` where it holds none."""
+    try:
+        words = path.read_text().split()
+    except (OSError, UnicodeError) as e:
+        raise UsageError(
+            f"{path}: {getattr(e, 'strerror', None) or 'no text'}",
+            hint="name the file that `fab swarm-unlock-key` wrote",
+        ) from e
+    if len(words) != 1 or not words[0].startswith(KEY):
+        raise UsageError(
+            f"{path} holds no unlock key of a swarm: one begins with {KEY}",
+            hint="name the file that `fab swarm-unlock-key` wrote",
+        )
+    return Secret(words[0])

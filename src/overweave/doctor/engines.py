@@ -31,7 +31,7 @@ def running(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
         elif not engine.running:
             seen = f"the engine is down: {engine.reason}"
             found.append(Fault(error("engines.running", seen, fix=DEPLOY, host=host)))
-        elif host not in live.carrying and live.fleet.swarm is None:
+        elif host not in live.carrying and live.fleet.swarm is None and not engine.swarm:
             seen = "the running engine " + ("is in no swarm" if fleet.in_swarm else "has no cluster store")
             found.append(Fault(error("engines.store", seen, fix=DEPLOY, host=host)))
     return found

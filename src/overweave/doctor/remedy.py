@@ -23,6 +23,7 @@ from overweave.steps import (
     RestartEngine,
     Stage,
     Step,
+    UnlockSwarm,
     make_plan,
 )
 
@@ -68,6 +69,7 @@ def repair(
     rejoins = _of(steps, RejoinNetwork, lambda s: (s.host, s.container, s.network))
     restarts = _of(steps, RestartEngine, lambda s: s.host)
     return make_plan(
+        Stage("locked managers", _of(steps, UnlockSwarm, lambda s: s.host)),
         Stage("gossip", gossip),
         Stage("addresses", holds),
         Stage("rows", _by_namespace(rows)),

@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
+from overweave.errors import Refused
 from overweave.facts.engine import Engine
 from overweave.facts.live import Live
-from overweave.facts.swarm import REACHABLE
+from overweave.facts.swarm import LOCKED, REACHABLE
 from overweave.model import Fleet
 from overweave.preflight.finding import error, note, warning
 from overweave.printable import one_line
+from overweave.swarms import lock
 
 from .fault import Fault
 from .places import Places
 
+LOCKED_MATTERS = "it takes no part in the swarm, and no container on the swarm's networks starts there"
 MATTERS = "containers that start while it is split are dead to each other"
 SECONDS = 10.0
 """That a node may be away: an engine that starts finds its managers by then."""
 
 
+def locked(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
+    """Managers that wait for the swarm's unlock key. One that is not locked knows it."""
+    found = []
+    for host in lock.locked(fleet, live.fleet):
+        seen = "its manager is locked: it waits for the swarm's unlock key since its engine started"
+        try:
+            steps = lock.unlocking(fleet, live.fleet).steps
+        except Refused as e:
+            fault = error("swarm.locked", seen, matters=LOCKED_MATTERS, fix=e.hint, host=host)
+            found.append(Fault(fault))
+            continue
+        mine = tuple(step for step in steps if step.host == host)
+        fix = "`fab repair` unlocks it with the key that another manager knows"
+        found.append(Fault(error("swarm.locked", seen, matters=LOCKED_MATTERS, fix=fix, host=host), mine))
+    return found
+
+
 def managers(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     swarm = live.fleet.swarm
+    waiting = lock.locked(fleet, live.fleet)
     if swarm is None or not swarm.leader:
         seen = "the swarm has no leader" if swarm else "no manager of the swarm answers"
         matters = "no container can join its networks or leave them; what runs goes on"
         engines = [e for its in live.fleet.hosts.values() if isinstance(e := its.engine, Engine)]
         begun = any(engine.swarm or not engine.running for engine in engines)
         fix = (
-            "start the managers that are down; if most of them are lost for good, `fab "
+            "unlock its managers"
+            if waiting
+            else "start the managers that are down; if most of them are lost for good, `fab "
             "runbook.recover-lost-swarm --from HOST` goes on with one that is left"
             if begun
             else "`fab deploy-overlay` begins a swarm: no engine is in one"
@@ -33,8 +56,9 @@ def managers(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
         return [Fault(error("swarm.leader", seen, matters=matters, fix=fix), moment=SECONDS)]
     found = []
     voting = [node for node in swarm.nodes.values() if node.manager]
+    told = {live.fleet.hosts[host].identity.hostname for host in waiting}
     for node in voting:
-        if node.manager != REACHABLE:
+        if node.manager != REACHABLE and node.name not in told:
             seen = f"manager {node.name} ({node.address}) is {one_line(node.manager, 40)}"
             fix = (
                 "is its host up, and does TCP 2377 of it answer? `docker node demote` if it is gone for good"
@@ -57,6 +81,9 @@ def nodes(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     for host, its in live.fleet.hosts.items():
         engine = its.engine
         if not isinstance(engine, Engine) or not engine.running:
+            ours |= {node.id for node in swarm.nodes.values() if node.name == its.identity.hostname}
+            continue
+        if engine.member.state == LOCKED:
             ours |= {node.id for node in swarm.nodes.values() if node.name == its.identity.hostname}
             continue
         node = swarm.nodes.get(engine.member.node)

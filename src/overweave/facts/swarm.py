@@ -10,7 +10,7 @@ from overweave.printable import one_line
 
 from .typed import objects, text, told_by_engine, whole
 
-INACTIVE = "inactive"
+INACTIVE, LOCKED = "inactive", "locked"
 READY, ACTIVE = "ready", "active"
 REACHABLE = "reachable"
 

@@ -6,6 +6,7 @@ from overweave.facts.absent import Absent
 from overweave.facts.engine import Engine
 from overweave.facts.fleet import FleetFacts
 from overweave.facts.host import HostFacts
+from overweave.facts.swarm import LOCKED
 from overweave.model import ENCRYPTED, Fleet
 from overweave.printable import one_line
 
@@ -16,7 +17,8 @@ ATTACHABLE = (1, 13)
 SAFE_OLD, NEW, SAFE = (20, 10, 24), (23, 0), (23, 0, 3)
 """From when on engines drop what comes in clear on an encrypted network, in the lines of 20.10 and 23.0."""
 FIXES = {
-    "locked": "`docker swarm unlock`",
+    LOCKED: "`fab repair` unlocks it with the key that another manager knows, `fab unlock-swarm --key FILE` "
+    "with one that was kept",
     "pending": "wait till it is back: does TCP 2377 of a manager answer? see `journalctl -u docker`",
 }
 
@@ -86,7 +88,7 @@ def members(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
         error(
             "swarm.state",
             f"the engine is in a swarm that is {one_line(member.state, 40)}"
-            + (f": {one_line(member.error, 200)}" if member.error else ""),
+            + (f": {one_line(member.error, 200)}" if member.error and member.state != LOCKED else ""),
             host=name,
             fix=FIXES.get(member.state, "`docker swarm leave`, or mend that"),
         )

@@ -20,7 +20,7 @@ def certificates(fleet: Fleet, facts: FleetFacts) -> Plan:
     Raises `Refused` where it could not come to its end, or would take the swarm off somebody else's
     authority.
     """
-    at, swarm = _manager(fleet, facts)
+    at, swarm = manager_of(fleet, facts)
     engines = {name: e for name in fleet.names if (e := _engine(facts, name))}
     if old := [name for name, e in engines.items() if version(e.version) < FIRST_WITH_ROTATION]:
         raise Refused(
@@ -43,11 +43,12 @@ def certificates(fleet: Fleet, facts: FleetFacts) -> Plan:
 
 def join_tokens(fleet: Fleet, facts: FleetFacts) -> Plan:
     """Tokens of before let nobody in any more; who is in stays. Raises `Refused` without a leader."""
-    at, _ = _manager(fleet, facts)
+    at, _ = manager_of(fleet, facts)
     return make_plan(Stage("tokens", (RenewJoinTokens(at, ASKED),)))
 
 
-def _manager(fleet: Fleet, facts: FleetFacts) -> tuple[str, SwarmFacts]:
+def manager_of(fleet: Fleet, facts: FleetFacts) -> tuple[str, SwarmFacts]:
+    """A host that can change the swarm, and what it tells of that. Raises `Refused` where there is none."""
     swarm = facts.swarm
     if swarm is None or not swarm.leader:
         raise Refused("the swarm has no leader: it can't be changed", hint="`fab doctor` tells of managers")

@@ -56,7 +56,7 @@ def test_a_swarm_that_is_whole_has_no_fault(managers):
 
 def test_of_a_swarm_nothing_is_asked_that_only_a_store_can_tell():
     left = [check for check in CHECKS if check not in OF_A_STORE]
-    assert [check.__name__ for check in OF_A_SWARM] == ["managers", "nodes", "gossip"]
+    assert [check.__name__ for check in OF_A_SWARM] == ["locked", "managers", "nodes", "gossip"]
     assert set(CHECKS) >= OF_A_STORE
     assert {backups.scheduled, certificates.ending, engines.store, room.addresses} <= OF_A_STORE
     assert {gossip.whole, endpoints.stale, endpoints.unrecorded, endpoints.unheld} <= OF_A_STORE
@@ -333,6 +333,33 @@ def test_a_container_that_has_no_address_yet_does_not_have_that_of_a_gateway(ove
     """Engines don't tell a swarm's gateways: nobody knows whose address that is."""
     overlay.attachments[1] = (joined(1), joined(9, container="new", address="", mac=""))
     assert "endpoints.gateway" not in {check for check, _, _ in overlay.told()}
+
+
+def test_a_manager_that_is_locked_is_opened_with_the_key_of_another(overlay):
+    overlay.site.boxes["host1"].member["state"] = "locked"
+    (fault,) = (f for f in overlay.faults() if f.finding.severity is Severity.ERROR)
+    assert words(fault)[:3] == ("error", "swarm.locked", "host1")
+    assert fault.finding.fix == "`fab repair` unlocks it with the key that another manager knows"
+    plan = repair(overlay.site.fleet, overlay.live(), (fault,))
+    assert [(s.title, str(s.steps[0])) for s in plan.stages] == [
+        ("locked managers", "unlock its manager with the key that host2 knows")
+    ]
+
+
+def test_managers_that_are_all_locked_need_a_key_that_was_kept(overlay):
+    for name in overlay.site.boxes:
+        overlay.site.boxes[name].member = {"state": "locked"}
+    locked, leader = [f for f in overlay.faults() if f.finding.host in ("", "host2")]
+    assert words(locked) == (
+        "error",
+        "swarm.locked",
+        "host2",
+        "its manager is locked: it waits for the swarm's unlock key since its engine started",
+        "it takes no part in the swarm, and no container on the swarm's networks starts there",
+        "`fab unlock-swarm --key FILE` with the key that was kept; or name one that is not locked",
+    )
+    assert words(leader)[1:4] == ("swarm.leader", "", "no manager of the swarm answers")
+    assert leader.finding.fix == "unlock its managers"
 
 
 def test_a_device_that_a_killed_engine_has_left_is_known_by_its_vni(overlay):

@@ -105,7 +105,12 @@ def test_an_engine_that_can_be_in_no_swarm(changes, expected):
 @pytest.mark.parametrize(
     ("member", "seen", "fix"),
     [
-        ({"state": "locked"}, "the engine is in a swarm that is locked", "`docker swarm unlock`"),
+        (
+            {"state": "locked", "error": "Swarm is encrypted and needs to be unlocked"},
+            "the engine is in a swarm that is locked",
+            "`fab repair` unlocks it with the key that another manager knows, `fab unlock-swarm --key FILE` "
+            "with one that was kept",
+        ),
         (
             {"state": "pending"},
             "the engine is in a swarm that is pending",

@@ -12,6 +12,7 @@ import yaml
 from tests.golden.site import Site, inventory_of
 
 from overweave import backend, inventory
+from overweave.inventory_sections import schema
 from overweave.model import Access, Fleet, Host
 from overweave.report.inventory_text import inventory as text_of
 from overweave.report.inventory_text import key_of
@@ -116,7 +117,7 @@ def test_what_is_read_of_it_is_what_was_asked_for(wanted):
     """So that a plan by it is the plan by what it was made of."""
     asked, text = made(Site(inventory_of(3) | wanted))
     assert inventory.parse(text) == asked
-    jsonschema.validate(yaml.safe_load(text), inventory.schema())
+    jsonschema.validate(yaml.safe_load(text), schema())
 
 
 def test_what_is_not_commented_out_is_what_is_said_without_the_marks_too():
