@@ -53,9 +53,7 @@ def change_lock(step: ChangeAutolock | UnlockSwarm, world: World) -> None:
     try:
         engine.unlock_swarm(step.key or world.writers[step.via].engine.unlock_key())
     except EngineError as e:
-        e.hint = (
-            "the key may have been renewed since: `fab swarm-unlock-key` gets that of an open manager"
-        )
+        e.hint = "the key may have been renewed since: `fab swarm-unlock-key` gets that of an open manager"
         raise
     wait_until(
         lambda: swarm.member(engine).active,
