@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from overweave.command import query_script
 from overweave.errors import EngineError
-from overweave.ports import EngineReader, Json
+from overweave.ports import EngineReader, Json, Reader
 from overweave.printable import one_line
 
 from .typed import objects, text, whole
@@ -117,6 +118,13 @@ def member(engine: EngineReader) -> Member:
             f"what the engine says of its swarm makes no sense: {type(e).__name__}: {one_line(e, 200)}",
             hint="please report this with the output of `docker info`",
         ) from e
+
+
+def locks(reader: Reader, root: str) -> bool:
+    """Whether managers lock themselves, where none can be asked: the key of a node is not in clear then.
+    ``root`` is the folder of its engine."""
+    (result,) = reader.ask(query_script('grep -q ENCRYPTED "$1"/swarm/certificates/*.key', root))
+    return result.ok
 
 
 def look(engine: EngineReader) -> SwarmFacts:
