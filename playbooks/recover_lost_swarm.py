@@ -8,8 +8,9 @@ lost.
 
 Before: name the hosts that are left with -H, all of them, and with --from one that is a manager. It is
 refused while a majority of the managers answers, also of those that are not named, and while one that answers
-is not named: it would keep to the swarm of before. Make sure that lost managers stay away; one that comes
-back leaves that swarm first (`docker swarm leave --force`).
+is not named: it would keep to the swarm of before; and where managers lock themselves (`swarm: autolock:`),
+as no engine can do it without their key. Make sure that lost managers stay away; one that comes back leaves
+that swarm first (`docker swarm leave --force`).
 
 What it does: the engine of --from goes on as the only manager (`docker swarm init --force-new-cluster`) with
 all networks, services and nodes; other managers that are left become its workers, with all that runs on them.

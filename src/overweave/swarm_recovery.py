@@ -10,6 +10,8 @@ from . import pipeline
 from .apply.run import apply
 from .backends.swarm import PORT
 from .errors import ConnectionProblem, UsageError
+from .facts import swarm
+from .facts.engine import Engine
 from .fleet import each
 from .model import Fleet
 from .plan import refuse
@@ -57,7 +59,9 @@ def make_recovery(session: Session, host: str) -> Planned:
 
     tried = each(others, answers, cancel=session.cancel).all()
     answering = [address for address in others if tried[address]]
-    found = recover.findings(session.fleet, facts, host, answering)
+    engine = facts.hosts[host].engine
+    locks = isinstance(engine, Engine) and swarm.locks(session.hosts[host], engine.root)
+    found = recover.findings(session.fleet, facts, host, answering, locks=locks)
     refuse(refusals(found))
     return Planned(found, recover.plan(session.fleet, facts, host), tuple(others))
 

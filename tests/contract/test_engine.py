@@ -407,6 +407,8 @@ def test_a_manager_makes_tokens_and_its_authority_anew(swarm):
     assert engine.unlock_key() not in (key, Secret(""))
     with refused(409, "unlocking the swarm: swarm is not locked"):
         engine.unlock_swarm(key)
+    now = look(engine).cluster
+    engine.change_cluster(now.version, {**now.spec, "EncryptionConfig": {"AutoLockManagers": False}})
     networks = {n["Id"] for n in engine.networks()}
     engine.take_over_swarm(address)
     wait_for(lambda: look(engine).leader, 30, "its leader")

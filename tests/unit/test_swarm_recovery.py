@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.unit.sessions import Fleet
 
+from overweave.command import Result
 from overweave.errors import ConnectionProblem, EngineError, Refused, UsageError
 from overweave.steps import RestartEngine, TakeOverSwarm
 from overweave.swarm_recovery import make_recovery, wanted
@@ -37,11 +38,20 @@ class Lost(Fleet):
 
         for host in made.hosts.values():
             host.stream = stream
+            host.ask = self.asking(host.ask)
             if self.leaderless:
                 host.engine.nodes = nodes
         return made
 
-    leaderless = True
+    leaderless, locks = True, False
+
+    def asking(self, ask):
+        def answer(*queries):
+            if "ENCRYPTED" in queries[0].shell():
+                return (Result(queries[0], 0 if self.locks else 1, "", ""),)
+            return ask(*queries)
+
+        return answer
 
 
 @pytest.fixture
@@ -60,6 +70,11 @@ def test_one_that_is_left_takes_over_and_the_others_are_gone(fleet):
     assert [type(step) for step in planned.plan.steps][:2] == [TakeOverSwarm, RestartEngine]
     assert planned.gone == ("10.0.0.12", "10.0.0.13")
     assert [finding.check for finding in planned.findings] == ["recover.gone", "recover.gone"]
+
+
+def test_a_swarm_that_locks_its_managers_is_not_forced(fleet):
+    fleet.locks = True
+    assert "managers of this swarm lock themselves" in refused(Refused, fleet.session("host1"), "host1")
 
 
 def test_managers_that_answer_and_are_not_named_count(fleet):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from overweave.ports import EngineReader, Json
+from overweave.command import query_script
+from overweave.ports import EngineReader, Json, Reader
 from overweave.printable import one_line
 
 from .typed import objects, text, told_by_engine, whole
@@ -111,6 +112,13 @@ def member(engine: EngineReader) -> Member:
     info = engine.info()
     with told_by_engine("what the engine says of its swarm makes no sense", "`docker info`"):
         return parse_member(info)
+
+
+def locks(reader: Reader, root: str) -> bool:
+    """Whether managers lock themselves, where none can be asked: the key of a node is not in clear then.
+    ``root`` is the folder of its engine."""
+    (result,) = reader.ask(query_script('grep -q ENCRYPTED "$1"/swarm/certificates/*.key', root))
+    return result.ok
 
 
 def look(engine: EngineReader) -> SwarmFacts:

@@ -41,8 +41,11 @@ def alone(fleet: Fleet, facts: FleetFacts, host: str) -> bool:
     return [(n.id, n.leader) for n in managers] == [(_member(facts, host).node, True)]
 
 
-def findings(fleet: Fleet, facts: FleetFacts, host: str, answering: Collection[str]) -> list[Finding]:
-    """Errors forbid it. ``answering``: those of `elsewhere` at which a manager's port is open."""
+def findings(
+    fleet: Fleet, facts: FleetFacts, host: str, answering: Collection[str], *, locks: bool
+) -> list[Finding]:
+    """Errors forbid it. ``answering``: those of `elsewhere` at which a manager's port is open; ``locks``: the
+    managers lock themselves."""
     if facts.swarm is not None and facts.swarm.leader and _agree(facts.swarm):
         return [
             error(
@@ -62,7 +65,21 @@ def findings(fleet: Fleet, facts: FleetFacts, host: str, answering: Collection[s
                 fix=f"name one: --from {' or '.join(left)}" if left else "`systemctl start docker` on one",
             )
         ]
-    return [*_down(fleet, facts), *_others(fleet, facts, left, answering)]
+    return [
+        *([_locks(host)] if locks else []),
+        *_down(fleet, facts),
+        *_others(fleet, facts, left, answering),
+    ]
+
+
+def _locks(host: str) -> Finding:
+    return error(
+        "recover.autolock",
+        "managers of this swarm lock themselves: no engine can make one the only one then",
+        host=host,
+        matters="it starts without the key, and has left its swarm with that (measured on 20.10.5)",
+        fix="bring managers back that were lost; else leave the swarm on all hosts, and `fab deploy-overlay`",
+    )
 
 
 def _down(fleet: Fleet, facts: FleetFacts) -> Iterator[Finding]:

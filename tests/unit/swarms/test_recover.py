@@ -47,8 +47,8 @@ class Left:
             )
         return replace(facts, hosts=hosts, swarm=self.swarm)
 
-    def told(self, host="host1", answering=(), severity=Severity.ERROR):
-        found = recover.findings(self.fleet, self.facts, host, answering)
+    def told(self, host="host1", answering=(), severity=Severity.ERROR, locks=False):
+        found = recover.findings(self.fleet, self.facts, host, answering, locks=locks)
         return [str(f.refusal()) for f in found if f.severity is severity]
 
 
@@ -130,6 +130,14 @@ def test_another_host_than_a_managers_can_not_save_it():
     assert left.told() == [
         "host1: no manager of a swarm runs there: what is to be saved is in its state\n"
         "  -> `systemctl start docker` on one"
+    ]
+
+
+def test_a_swarm_that_locks_its_managers_is_not_forced():
+    assert Left().told(locks=True) == [
+        "host1: managers of this swarm lock themselves: no engine can make one the only one then: it starts "
+        "without the key, and has left its swarm with that (measured on 20.10.5)\n"
+        "  -> bring managers back that were lost; else leave the swarm on all hosts, and `fab deploy-overlay`"
     ]
 
 
