@@ -70,9 +70,18 @@ def test_what_can_not_be_measured_is_refused(deployed):
         "overweave: a benchmark needs two hosts\n  -> as in fab bench-overlay -H host1,host2",
     )
     for option, told in (
-        (("--seconds", "0"), "overweave: --seconds 0.0: not between 0.1 and 60"),
-        (("--streams", "65"), "overweave: --streams 65: not between 1 and 64"),
-        (("--port", "70000"), "overweave: --port 70000: not between 0 and 65535"),
+        (
+            ("--seconds", "0"),
+            "overweave: --seconds 0.0: not between 0.1 and 60\n  -> give a number within these",
+        ),
+        (
+            ("--streams", "65"),
+            "overweave: --streams 65: not between 1 and 64\n  -> give a number within these",
+        ),
+        (
+            ("--port", "70000"),
+            "overweave: --port 70000: not between 0 and 65535\n  -> give a number within these",
+        ),
     ):
         refused = deployed.fab("bench-overlay", "-H", "host1,host2", *option)
         assert (refused.status, refused.said) == (2, told)

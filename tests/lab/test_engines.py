@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from tests.lab.bed import GREEN, NOTHING_TO_DO, SLOT, bed_of, changes, differences, fresh
+from tests.lab.bed import CHECKOUT, GREEN, NOTHING_TO_DO, SLOT, bed_of, changes, differences, fresh
 
 pytestmark = pytest.mark.lab
 ENGINES = ("20.10-consul", "20.10-etcd", "26")
@@ -40,6 +42,22 @@ def test_each_host_has_its_engine_and_the_one_way_for_all_is_a_swarm(mixed):
         "  -> the engines' own swarm carries an overlay there: `--backend swarm`"
     )
     assert changes(before, mixed.state()) == []
+
+
+def test_the_page_of_engines_says_what_they_have(mixed):
+    """What is proven there, other tests prove: those of Consul, of etcd, and the next one."""
+    hosts = json.loads(mixed.fab("backends", "--json", "-").ok().out)["hosts"]
+    lines = (CHECKOUT / "docs/backends.md").read_text().splitlines()
+    rows = {line.split("|")[1].strip(" `"): line.split("|")[2:-1] for line in lines if line.startswith("| ")}
+    assert [name.split()[1] for name in rows.pop("")] == [h["version"].partition("+")[0] for h in hosts]
+    carried = {
+        backend: [cell.strip().startswith("proven, ") for cell in row] for backend, row in rows.items()
+    }
+    assert carried == {
+        **{kind: [kind not in host["cannot"] for host in hosts] for kind in ("consul", "etcd", "swarm")},
+        "zookeeper": [False] * len(hosts),
+        "macvlan": [True] * len(hosts),
+    }
 
 
 def test_a_deployment_takes_the_swarm_and_is_proven(mixed):

@@ -12,7 +12,6 @@ import pytest
 from tests.lab.bed import NOTHING_TO_DO, SLOT, bed_of, differences, fresh, load
 from tests.lab.counter import counting
 from tests.lab.store_drill import join
-from tests.lab.test_store import running
 from tests.lab.wire import captured
 
 from overweave import certificates
@@ -203,13 +202,13 @@ def has_archive(bed, image, script):
 
 
 def test_another_host_carries_a_server_and_its_old_host_an_agent(grown):
-    before = running(grown, NAMES)
+    before = grown.living(*NAMES)
     ran = grown.fab("store-replace-server", "host2", "--by", "host4", "--yes").ok()
     assert servers(grown) == ({"host1", "host3", "host4"}, "consul:1.8.7")
     assert "write into the inventory" not in ran.out
     assert members(grown) == [(name, name != "host2") for name in NAMES]
     assert "raft" not in grown.do("host2", "ls /var/lib/docker/volumes/overweave-consul/_data")
-    assert running(grown, NAMES) == before
+    assert grown.living(*NAMES) == before
     assert grown.deploy().ok().out == NOTHING_TO_DO
 
 
@@ -230,7 +229,7 @@ def test_a_version_too_far_is_refused_and_an_image_that_does_not_run_taken_back(
         f"printf %s '{broken}' > /root/consul; chmod 755 /root/consul; docker create --name it consul:1.8.7; "
         "docker cp /root/consul it:/usr/local/bin/consul; docker commit it consul:broken; docker rm -v it",
     )
-    before = running(grown, NAMES)
+    before = grown.living(*NAMES)
     failed = grown.fab("store-upgrade", "--image", "consul:broken", "--yes")
     assert failed.status == 5
     assert re.search(r": its agent does not stay up:\n    sorry, no agent\n", failed.said)
@@ -240,12 +239,12 @@ def test_a_version_too_far_is_refused_and_an_image_that_does_not_run_taken_back(
     wait_for(lambda: grown.fab("store-status").status == 0, 30, "the store to be whole again")
     assert servers(grown) == ({"host1", "host3", "host4"}, "consul:1.8.7")
     assert [name for name in NAMES if "broken" in grown.do(name, "docker images; docker ps -a")] == []
-    assert running(grown, NAMES) == before
+    assert grown.living(*NAMES) == before
 
 
 def test_an_upgrade_goes_from_server_to_server_and_engines_notice_nothing(grown):
     has_archive(grown, "consul:next", "docker tag consul:1.8.7 consul:next")
-    before = running(grown, NAMES)
+    before = grown.living(*NAMES)
     ran = grown.fab("runbook.upgrade-store", "--image", "consul:next", "--yes").ok()
     assert "12 of 12 directed pairs green" in ran.out
     assert "`image: consul:next` under `store:`" in ran.out
@@ -254,7 +253,7 @@ def test_an_upgrade_goes_from_server_to_server_and_engines_notice_nothing(grown)
     assert order[-1] == "host2"
     assert servers(grown) == ({"host1", "host3", "host4"}, "consul:next")
     assert all("1.8.7" not in grown.do(name, "docker images") for name in NAMES)
-    assert running(grown, NAMES) == before
+    assert grown.living(*NAMES) == before
     grown.write_inventory(image="consul:next")
     assert grown.deploy().ok().out == NOTHING_TO_DO
 
@@ -278,13 +277,13 @@ def test_a_server_is_taken_away_but_not_the_last_ones(grown):
 
 
 def test_a_quorum_that_is_lost_comes_back_from_the_server_that_is_left(grown):
-    before = running(grown, NAMES)
+    before = grown.living(*NAMES)
     grown.do("host4", "docker rm -f consul && docker volume rm overweave-consul")
     ran = grown.fab("runbook.recover-lost-quorum", "--from", "host1", "--yes")
     assert ran.status == 0, ran
     assert "12 of 12 directed pairs green" in ran.out
     assert servers(grown) == ({"host1", "host2", "host4"}, "consul:next")
-    assert running(grown, NAMES) == before
+    assert grown.living(*NAMES) == before
     assert network(grown) == grown.network
     assert grown.deploy().ok().out == NOTHING_TO_DO
     grown.do("host3", f"docker run --rm --network overweave {grown.wanted()['images']['probe']} true")
@@ -297,7 +296,7 @@ def test_a_part_of_the_fleet_is_not_taken_away(grown):
 
 
 def test_containers_become_services_one_after_the_other_and_engines_notice_nothing(grown):
-    before = (running(grown, NAMES), network(grown), members(grown))
+    before = (grown.living(*NAMES), network(grown), members(grown))
     wanted = grown.wanted()
     store = {key: value for key, value in wanted["store"].items() if key != "image"}
     grown.write(grown.inventory.name, wanted | {"store": store | {"run_as": "service"}})
@@ -305,7 +304,7 @@ def test_containers_become_services_one_after_the_other_and_engines_notice_nothi
     assert "12 of 12 directed pairs green" in ran.out
     moved = [line.split()[2] for line in ran.err.splitlines() if "copy its data to where a service" in line]
     assert sorted(moved) == list(NAMES)
-    assert (running(grown, NAMES), network(grown), members(grown)) == before
+    assert (grown.living(*NAMES), network(grown), members(grown)) == before
     assert grown.deploy().ok().out == NOTHING_TO_DO
 
 

@@ -6,7 +6,6 @@ from contextlib import closing
 
 import pytest
 from tests.lab.bed import GREEN, NOTHING_TO_DO, load
-from tests.lab.test_store import running
 
 from overweave.lab import faults
 from overweave.lab.waiting import wait_for
@@ -14,6 +13,7 @@ from overweave.stores.consul import DATA
 
 pytestmark = pytest.mark.lab
 
+HOSTS = ("host1", "host2", "host3")
 UNIT = "overweave-consul"
 BEFORE = f"systemctl show -p ActiveEnterTimestampMonotonic --value {UNIT} docker"
 IMAGE = "consul:1.8.7"
@@ -28,7 +28,7 @@ def moved(bed):
     run = f"docker run -d --restart always --stop-signal KILL --network overweave {image} sleep 9999"
     for host in bed.hosts:
         bed.do(host.name, run.replace("-d", f"-d --name app-{host.name}", 1))
-    bed.before = (running(bed), network(bed), agent(bed))
+    bed.before = (bed.living(*HOSTS), network(bed), agent(bed))
     run_as(bed, "service")
     bed.moving = bed.deploy()
     yield bed
@@ -66,7 +66,7 @@ def healthy(bed):
 
 def test_a_container_becomes_a_service_with_all_that_it_has_and_no_engine_restarts(moved):
     assert GREEN in moved.moving.ok().out
-    assert (running(moved), network(moved), agent(moved)) == moved.before
+    assert (moved.living(*HOSTS), network(moved), agent(moved)) == moved.before
     assert moved.deploy().ok().out == NOTHING_TO_DO
     with closing(moved.at("host1")) as engine:
         assert not [n for c in engine.containers(all=True) for n in c["Names"] if "consul" in n]
