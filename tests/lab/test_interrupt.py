@@ -14,7 +14,6 @@ pytestmark = pytest.mark.lab
 MOMENTS = {
     "engine of the store": ("host1     restart the engine", True),
     "image": ("host1     upload image consul", True),
-    "election": ("host1     wait until the store has elected a leader", True),
     "gate": ("health gate of host1, host2, host3", True),
     "network": ("host1     create overlay network overweave", False),
     "proof": ("proof: 6 directed pairs", False),
