@@ -60,7 +60,7 @@ def rows() -> Iterator[str]:
     given = yaml.safe_load((CHECKOUT / f"inventory/lab-{LAB}.yml").read_text())
     pairs = {engine: (f"host{n}", f"host{n + len(ENGINES)}") for n, engine in enumerate(ENGINES, 1)}
     told = fab("backends", "--inventory", f"inventory/lab-{LAB}.yml", "--json", "-")
-    versions = {host["host"]: host["version"] for host in json.loads(told.stdout)["hosts"]}
+    versions = {host["host"]: host["engine"] for host in json.loads(told.stdout)["hosts"]}
     names = [f"Docker {versions[pairs[e][0]].partition('+')[0]} ({debian})" for e, debian in ENGINES.items()]
     yield f"| | {' | '.join(names)} |"
     yield "|---" * (len(names) + 1) + "|"

@@ -49,7 +49,7 @@ def test_the_page_of_engines_says_what_they_have(mixed):
     hosts = json.loads(mixed.fab("backends", "--json", "-").ok().out)["hosts"]
     lines = (CHECKOUT / "docs/backends.md").read_text().splitlines()
     rows = {line.split("|")[1].strip(" `"): line.split("|")[2:-1] for line in lines if line.startswith("| ")}
-    assert [name.split()[1] for name in rows.pop("")] == [h["version"].partition("+")[0] for h in hosts]
+    assert [name.split()[1] for name in rows.pop("")] == [h["engine"].partition("+")[0] for h in hosts]
     carried = {
         backend: [cell.strip().startswith("proven, ") for cell in row] for backend, row in rows.items()
     }
