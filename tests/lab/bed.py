@@ -24,6 +24,7 @@ from typing import Any
 
 import docker
 import docker.errors
+import requests
 import yaml
 from tests.lab.preloaded import Preloaded
 
@@ -58,6 +59,8 @@ NET = f"10.98.{20 + SLOT}"
 CHECKOUT = Path(__file__).parents[2]
 FAB = Path(sys.executable).with_name("fab")
 OVERWEAVE = Path(sys.executable).with_name("overweave")
+DOWN = (docker.errors.DockerException, requests.RequestException)
+"""What a call of an engine ends with that does not run, or goes down under it."""
 SECONDS = 150
 """The longest that one command may take, on a busy machine."""
 
@@ -372,7 +375,7 @@ class Bed:
         try:
             self._load(host.name for host in self.hosts)
             return self.state()
-        except docker.errors.DockerException:
+        except DOWN:
             self._wipe(host.name for host in self.hosts)
             return self.state()
 

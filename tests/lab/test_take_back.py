@@ -6,9 +6,8 @@ from __future__ import annotations
 import re
 import signal
 
-import docker.errors
 import pytest
-from tests.lab.bed import DROP_IN, GREEN, NET, differences
+from tests.lab.bed import DOWN, DROP_IN, GREEN, NET, differences
 
 from overweave.lab import faults
 from overweave.lab.waiting import wait_for
@@ -202,7 +201,7 @@ def cut_off(bed, name):
 def are_as_before(bed, before):
     try:
         return differences(before, bed.state()) == []
-    except docker.errors.DockerException:  # an engine is just restarting
+    except DOWN:  # an engine is just restarting
         return False
 
 
