@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.text import Text
@@ -12,7 +13,8 @@ from overweave.command import Secret
 from overweave.errors import Refused, UsageError
 from overweave.files import write_atomically
 from overweave.report import data, text
-from overweave.session import look, look_for_consul, look_for_swarm, refuse_without_consul
+from overweave.session import Session, look, look_for_consul, look_for_swarm, refuse_without_consul
+from overweave.steps import Plan
 from overweave.swarms import lock
 from overweave.swarms import rotation as of_swarm
 
@@ -43,20 +45,17 @@ def rotate_gossip_key(
 
     Example: fab rotate-gossip-key -H host1,host2
     """
-    with run.session(
+    _renew(
         c,
         inventory,
-        accept_new_host_keys=accept_new_host_keys,
-        task="rotate-gossip-key",
+        "rotate-gossip-key",
+        lambda session: rotation.gossip_key(session.fleet, look_for_consul(session)),
+        "all agents of the store gossip with a new key",
+        dry_run=dry_run,
         wait_lock=wait_lock,
-        only_looks=dry_run,
-    ) as session:
-        plan = rotation.gossip_key(session.fleet, look_for_consul(session))
-        if dry_run:
-            run.show(text.plan(plan, session.fleet.names), data.plan(plan), json)
-            return
-        apply(plan, pipeline.world(session))
-        run.show(Text("all agents of the store gossip with a new key"), data.plan(plan), json)
+        json=json,
+        accept_new_host_keys=accept_new_host_keys,
+    )
 
 
 @cluster_task(
@@ -133,7 +132,7 @@ def rotate_certificates(
 
 @cluster_task(
     name="rotate-join-tokens",
-    help=HOSTS | ALONE | JSON | {"dry-run": "print the plan and end"},
+    help=HOSTS | ALONE | JSON | DRY_RUN,
 )
 def rotate_join_tokens(
     c: FleetContext,
@@ -151,20 +150,17 @@ def rotate_join_tokens(
 
     Example: fab rotate-join-tokens -H host1,host2
     """
-    with run.session(
+    _renew(
         c,
         inventory,
-        accept_new_host_keys=accept_new_host_keys,
-        task="rotate-join-tokens",
+        "rotate-join-tokens",
+        lambda session: of_swarm.join_tokens(session.fleet, look_for_swarm(session)),
+        "the join tokens of before let nobody into the swarm any more",
+        dry_run=dry_run,
         wait_lock=wait_lock,
-        only_looks=dry_run,
-    ) as session:
-        plan = of_swarm.join_tokens(session.fleet, look_for_swarm(session))
-        if dry_run:
-            run.show(text.plan(plan, session.fleet.names), data.plan(plan), json)
-            return
-        apply(plan, pipeline.world(session))
-        run.show(Text("the join tokens of before let nobody into the swarm any more"), data.plan(plan), json)
+        json=json,
+        accept_new_host_keys=accept_new_host_keys,
+    )
 
 
 @cluster_task(name="store-token", help=HOSTS | {"file": "where it is written"}, positional=["file"])
@@ -220,10 +216,8 @@ def swarm_unlock_key(
     help=HOSTS
     | ALONE
     | JSON
-    | {
-        "key": "file with the key; without it, a manager that is not locked is asked for it",
-        "dry-run": "print the plan and end",
-    },
+    | DRY_RUN
+    | {"key": "file with the key; without it, a manager that is not locked is asked for it"},
 )
 def unlock_swarm(
     c: FleetContext,
@@ -261,7 +255,7 @@ def unlock_swarm(
 
 @cluster_task(
     name="rotate-unlock-key",
-    help=HOSTS | ALONE | JSON | {"dry-run": "print the plan and end"},
+    help=HOSTS | ALONE | JSON | DRY_RUN,
 )
 def rotate_unlock_key(
     c: FleetContext,
@@ -279,20 +273,45 @@ def rotate_unlock_key(
 
     Example: fab rotate-unlock-key -H host1,host2
     """
+    _renew(
+        c,
+        inventory,
+        "rotate-unlock-key",
+        lambda session: lock.renewing(session.fleet, look_for_swarm(session)),
+        "the unlock key is another one: `fab swarm-unlock-key FILE` keeps it",
+        dry_run=dry_run,
+        wait_lock=wait_lock,
+        json=json,
+        accept_new_host_keys=accept_new_host_keys,
+    )
+
+
+def _renew(
+    c: FleetContext,
+    inventory: str | None,
+    task: str,
+    planned: Callable[[Session], Plan],
+    told: str,
+    *,
+    dry_run: bool,
+    wait_lock: float,
+    json: str | None,
+    accept_new_host_keys: bool,
+) -> None:
+    """Plan, and show that or carry it out and tell so: what is renewed without a question and a restart."""
     with run.session(
         c,
         inventory,
         accept_new_host_keys=accept_new_host_keys,
-        task="rotate-unlock-key",
+        task=task,
         wait_lock=wait_lock,
         only_looks=dry_run,
     ) as session:
-        plan = lock.renewing(session.fleet, look_for_swarm(session))
+        plan = planned(session)
         if dry_run:
             run.show(text.plan(plan, session.fleet.names), data.plan(plan), json)
             return
         apply(plan, pipeline.world(session))
-        told = "the unlock key is another one: `fab swarm-unlock-key FILE` keeps it"
         run.show(Text(told), data.plan(plan), json)
 
 
