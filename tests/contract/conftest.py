@@ -18,6 +18,7 @@ from overweave.adapters.ssh import SshHost
 from overweave.command import change_script
 from overweave.fleet import Cancel
 from overweave.model import Access, Archive, Host
+from overweave.ports import Record
 
 BOTH = ["fake", pytest.param("lab", marks=pytest.mark.lab)]
 
@@ -45,7 +46,7 @@ def spaces():
 @pytest.fixture(scope="session")
 def lab_hosts(tmp_path_factory):
     """Connected hosts of a lab of one host, and its inventory."""
-    lab = fresh(f"c{SLOT}", hosts=1, subnet=f"10.98.{120 + SLOT}.0/24")
+    lab = fresh(f"c{SLOT}", hosts=1, subnet=f"10.98.{150 + SLOT}.0/24")
     try:
         path = tmp_path_factory.mktemp("lab") / "lab.yml"
         lab.write_inventory(path)
@@ -59,6 +60,18 @@ def lab_hosts(tmp_path_factory):
             host.close()
     finally:
         lab.down()
+
+
+@pytest.fixture
+def breakable(lab_hosts):
+    """A connection of its own to the host of the lab, and what it has recorded."""
+    _, fleet = lab_hosts
+    records: list[Record] = []
+    config = fabric.Config(overrides={"load_ssh_configs": False})
+    host = SshHost(fleet.hosts[0], config, cancel=Cancel(), engine_over=EngineApi, record=records.append)
+    host.open()
+    yield host, records
+    host.close()
 
 
 @pytest.fixture(params=BOTH)

@@ -151,3 +151,19 @@ def test_a_stream_to_a_closed_port_is_a_connection_problem(place):
 
 def test_where_ssh_reaches_it_is_an_address(place):
     assert place.writer.reached_at == place.writer.host.access.address
+
+
+@pytest.mark.lab
+def test_a_connection_that_dies_under_a_command_is_told_with_it_and_then_as_gone(breakable):
+    host, records = breakable
+    with pytest.raises(ConnectionProblem) as caught:
+        host.do(change("sh", "-c", "kill -9 $PPID; sleep 60"))
+    assert str(caught.value) == (
+        "host1: the ssh connection broke off during `sh -c 'kill -9 $PPID; sleep 60'`\n"
+        "  -> run the same command again: it goes on from what it finds"
+    )
+    with pytest.raises(ConnectionProblem) as caught:
+        host.ask(query("true"))
+    assert str(caught.value) == "host1: the ssh connection is gone\n  -> run the same command again"
+    ends = [(r.outcome, r.output) for r in records if r.what == "the ssh connection"]
+    assert ends == [("is gone", "the server hung up")] * 2

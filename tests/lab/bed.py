@@ -137,8 +137,12 @@ class Ran:
         return Path(last.removeprefix(STORY)) if last.startswith(STORY) else None
 
     def ok(self) -> Ran:
-        assert self.status == 0, self
+        assert self.status == 0, f"{self}\n{self._last_of_story()}"
         return self
+
+    def _last_of_story(self) -> str:
+        story = self.story
+        return story.read_text()[-6000:] if story is not None and story.exists() else ""
 
 
 def _is_progress(line: str) -> bool:

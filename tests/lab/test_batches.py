@@ -35,6 +35,7 @@ def test_a_dry_run_prints_the_plan_and_ends(clean):
     assert [step["host"] for step in writes] == ["host1", "host2", "host3"]
 
 
+@pytest.mark.long
 def test_an_engine_that_was_down_shows_the_rest_of_the_plan_once_it_runs(clean):
     clean.do("host1", "systemctl stop docker.socket docker")
     ran = clean.deploy()

@@ -34,6 +34,7 @@ def populated(_populated):
     _populated.mend()
 
 
+@pytest.mark.long
 def test_a_host_with_nothing_but_its_anchor_loses_power_while_its_store_lives(deployed):
     """Its engine restores the anchor's place in the overlay without a namespace, and is stuck with that."""
     host = deployed.hosts[-1]
@@ -55,6 +56,7 @@ def test_the_stores_host_alone_and_then_all_at_once(populated):
     assert "\nhealthy: " in ran.out
 
 
+@pytest.mark.long
 def test_a_loss_of_power_with_the_store_last(populated):
     drill.power_loss(populated, ahead=5)
     assert GREEN in drill.proven(populated).out

@@ -257,6 +257,7 @@ def test_rows_that_mislead_are_found_each_by_its_own_finding_and_set_right(healt
         assert alive(healthy) == directed(*HOSTS)
 
 
+@pytest.mark.long
 def test_endpoints_of_a_host_that_is_off_for_good_are_disconnected_and_their_names_are_free(healthy):
     start_all(healthy, "10.211.30")
     host3 = healthy.lab.host("host3")
@@ -300,6 +301,7 @@ def test_endpoints_of_a_host_that_is_off_for_good_are_disconnected_and_their_nam
     wait_for(lambda: found(healthy, "repair", "--yes") == (0, {}), 60, "host3 back in the network")
 
 
+@pytest.mark.long
 def test_a_vxlan_device_of_a_killed_engine_is_removed_and_containers_can_join_again(healthy):
     """An engine leaves it in the host's own namespace when it dies between making and moving it. One that
     meets it fails with it, and then goes on failing: it has to restart."""

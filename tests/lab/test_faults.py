@@ -55,6 +55,7 @@ def test_vxlan_that_is_dropped_between_two_hosts_is_red_for_exactly_these(deploy
     assert deployed.deploy().out == NOTHING_TO_DO
 
 
+@pytest.mark.long
 def test_vxlan_that_is_dropped_one_way_is_red(deployed):
     """Half a firewall rule: what host2 sends does not reach host1."""
     rule = f"INPUT -s {NET}.12 -p udp --dport 4789 -j DROP"
@@ -78,6 +79,7 @@ def test_vxlan_that_is_dropped_one_way_is_red(deployed):
     assert load(file)["changed"] is False
 
 
+@pytest.mark.long
 def test_an_mtu_that_shrank_is_red_for_the_full_packets_of_that_host(deployed):
     host2 = deployed.lab.host("host2")
     deployed.undo.append(lambda: faults.clear(host2))
@@ -100,6 +102,7 @@ def cut_off(bed, name, *peers):
             bed.drop(name, protocol, 7946, peer)
 
 
+@pytest.mark.long
 def test_a_gossip_of_islands_is_healed_without_a_restart(deployed):
     """Engines that were parted may find each other again at any moment once nothing is in their way (serf
     tries failed members every 30 s), so what is asserted of the deployment holds either way."""
@@ -155,6 +158,7 @@ def test_what_was_stopped_and_what_was_edited_is_set_right(deployed):
     )
 
 
+@pytest.mark.long
 def test_a_host_that_lost_power_and_an_engine_that_was_killed_are_proven_again(deployed):
     host1, host2 = (deployed.lab.host(name) for name in ("host1", "host2"))
     before = deployed.pids()
@@ -190,6 +194,7 @@ def test_a_network_that_was_removed_is_made_again(deployed):
     repaired(deployed, "  create overlay network overweave (10.211.0.0/16)\n")
 
 
+@pytest.mark.long
 def test_an_endpoint_that_outlived_its_anchor_is_no_hindrance(deployed):
     """As a killed engine leaves one: it keeps the name, and the network."""
     deployed.leave_endpoint("overweave-anchor-overweave-host3")

@@ -101,15 +101,28 @@ def test_a_program_that_never_stops_talking(deployed, bin):
     assert ran.said.startswith("overweave: host2: ")
 
 
-def test_noise_of_a_login_shell_is_no_answer(clean):
+def test_noise_of_a_login_shell_is_no_answer_and_its_umask_and_folder_are_none_of_ours(clean):
+    noise = "echo 'Welcome, root!'; printf '\\033[31mno newline'; echo err >&2; umask 0; cd /"
     for name in ("host1", "host2"):
-        stub_files(
-            clean, name, "/root/.bashrc", "echo 'Welcome, root!'; printf '\\033[31mno newline'; echo err >&2"
-        )
+        stub_files(clean, name, "/root/.bashrc", noise)
     ran = clean.deploy()
     assert ran.status == 0, ran
     assert is_safe(ran), ran
     assert "Welcome" not in ran.out + ran.err
+    listed = clean.do(
+        "host1",
+        "stat -c '%n %U:%G %a' /etc/systemd/system/docker.service.d /etc/systemd/system/docker.service.d/90-*"
+        " /var/lib/overweave /var/lib/overweave/before.json"
+        " /var/log/overweave /var/log/overweave/audit.jsonl",
+    )
+    assert listed.splitlines() == [
+        "/etc/systemd/system/docker.service.d root:root 755",
+        "/etc/systemd/system/docker.service.d/90-overweave.conf root:root 644",
+        "/var/lib/overweave root:root 700",
+        "/var/lib/overweave/before.json root:root 600",
+        "/var/log/overweave root:root 700",
+        "/var/log/overweave/audit.jsonl root:root 600",
+    ]
     assert clean.fab("audit", "--last", "1").status == 0
     clean.fab("destroy-overlay", "--yes").ok()
     clean.mend()
@@ -147,26 +160,6 @@ def test_a_shell_that_runs_nothing_is_named(deployed, shell, said):
         f"overweave: host2: the login shell of ops runs no commands as a POSIX shell does: {said}"
     )
     assert ran.said.endswith("\n  -> `chsh -s /bin/sh ops` on the host, or connect as another user")
-
-
-def test_files_have_their_owner_and_mode_whatever_the_umask_is(clean):
-    for name in ("host1", "host2", "host3"):
-        stub_files(clean, name, "/root/.bashrc", "umask 0; cd /")
-    clean.deploy().ok()
-    listed = clean.do(
-        "host1",
-        "stat -c '%n %U:%G %a' /etc/systemd/system/docker.service.d /etc/systemd/system/docker.service.d/90-*"
-        " /var/lib/overweave /var/lib/overweave/before.json"
-        " /var/log/overweave /var/log/overweave/audit.jsonl",
-    )
-    assert listed.splitlines() == [
-        "/etc/systemd/system/docker.service.d root:root 755",
-        "/etc/systemd/system/docker.service.d/90-overweave.conf root:root 644",
-        "/var/lib/overweave root:root 700",
-        "/var/lib/overweave/before.json root:root 600",
-        "/var/log/overweave root:root 700",
-        "/var/log/overweave/audit.jsonl root:root 600",
-    ]
 
 
 def test_json_of_a_hostile_host_is_json(deployed, bin):

@@ -146,6 +146,7 @@ def test_a_dead_server_is_removed_without_it_and_another_host_takes_its_place(be
     unknown(begun, f"{NET}.11", *rest)
 
 
+@pytest.mark.long
 def test_a_host_that_comes_back_is_told_of_and_leaves_as_it_was(begun):
     rest = NAMES[1:]
     before = begun.living(*rest)

@@ -11,27 +11,27 @@ from overweave.lab.waiting import wait_for
 
 pytestmark = pytest.mark.lab
 
-MOMENTS = {
-    "engine of the store": ("host1     restart the engine", True),
-    "image": ("host1     upload image consul", True),
-    "gate": ("health gate of host1, host2, host3", True),
-    "network": ("host1     create overlay network overweave", False),
-    "proof": ("proof: 6 directed pairs", False),
-}
+MOMENTS = (
+    pytest.param("host1     restart the engine", True, id="engine of the store"),
+    pytest.param("host1     upload image consul", True, id="image", marks=pytest.mark.long),
+    pytest.param("health gate of host1, host2, host3", True, id="gate", marks=pytest.mark.long),
+    pytest.param("host1     create overlay network overweave", False, id="network", marks=pytest.mark.long),
+    pytest.param("proof: 6 directed pairs", False, id="proof"),
+)
 """Each with whether the hosts have not passed their health gate then, so that they are taken back."""
 WITH_PROBES = ("validate-overlay", "--new-containers")
 TAKEN_BACK = "\n  taken back: host1, host2, host3: as it was before"
 
 
-def whole_after_the_next_run(bed, *words):
-    ran = bed.deploy(*words)
+def whole_after_the_next_run(bed):
+    ran = bed.deploy()
     assert ran.status == 0, ran
     assert GREEN in ran.out
     assert bed.probes() == []
     assert bed.deploy().out == NOTHING_TO_DO
 
 
-@pytest.mark.parametrize(("line", "unsettled"), MOMENTS.values(), ids=MOMENTS.keys())
+@pytest.mark.parametrize(("line", "unsettled"), MOMENTS)
 def test_ctrl_c_is_repaired_by_the_next_run(clean, line, unsettled):
     if "upload" in line:
         clean.make_bare()
@@ -73,12 +73,6 @@ def test_probes_of_a_run_that_was_killed_go_with_the_next(deployed):
     assert deployed.fab("validate-overlay").status == 0
     assert deployed.probes() == []
     assert deployed.deploy().out == NOTHING_TO_DO
-
-
-def test_a_deployment_that_was_killed_is_finished_by_the_next(clean):
-    ran = clean.broken_off("host1     run container consul", signal.SIGKILL, "deploy-overlay", "--yes")
-    assert ran.status == -signal.SIGKILL
-    whole_after_the_next_run(clean, "--wait-lock", "60")
 
 
 def test_a_teardown_that_was_broken_off_is_finished_by_the_next(deployed):

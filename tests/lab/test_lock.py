@@ -40,23 +40,18 @@ def under_way(bed, line, *words):
             process.kill()
 
 
-def test_a_second_run_is_told_who_has_the_hosts(clean):
+def test_a_second_run_is_told_who_has_the_hosts_and_waits_if_it_shall(clean):
     with under_way(clean, "host1     restart the engine", "deploy-overlay", "--yes") as first:
         for words in (("deploy-overlay", "--yes"), ("destroy-overlay", "--yes"), ("validate-overlay",)):
             ran = clean.fab(*words)
             assert ran.status == 4, ran
             assert re.fullmatch(HELD.format("deploy-overlay"), ran.said), ran.said
-        out, err = first.communicate()
-    assert first.returncode == 0, err
-    assert GREEN in out
-
-
-def test_a_second_run_waits_if_it_shall(clean):
-    with under_way(clean, "host1     restart the engine", "deploy-overlay", "--yes") as first:
         second = clean.start("deploy-overlay", "--yes", "--wait-lock", "100", inventory=clean.inventory)
         with second:
+            out, err = first.communicate()
+            assert first.returncode == 0, err
+            assert GREEN in out
             out, err = second.communicate(timeout=140)
-            assert first.poll() == 0
     assert second.returncode == 0, err
     assert re.search(r"waiting for the lock: host1 in use: deploy-overlay by ", err)
     assert out == NOTHING_TO_DO
@@ -88,10 +83,9 @@ def test_two_that_start_together_never_work_both(deployed):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("proof: 6 directed pairs", ("validate-overlay",)),
-        ("host1     run container consul", ("deploy-overlay", "--yes")),
+        pytest.param("proof: 6 directed pairs", ("validate-overlay",), id="a proof", marks=pytest.mark.long),
+        pytest.param("host1     run container consul", ("deploy-overlay", "--yes"), id="a deployment"),
     ],
-    ids=["a proof", "a deployment"],
 )
 def test_a_run_that_was_killed_keeps_nobody_out(clean, line, words):
     if words[0] == "validate-overlay":

@@ -77,23 +77,26 @@ def test_an_engine_that_does_not_start(clean):
     works_without(clean)
 
 
-ENGINES = {
-    "an engine without Consul": (
+ENGINES = (
+    pytest.param(
         # One string of the binary is replaced: what it says then is what Debian 12's says.
         "sed 's#libkv/store/consul#libkv/store/consxl#g; s#consul#consxl#g' "
         "/usr/sbin/dockerd > /root/dockerd; chmod +x /root/dockerd",
         'exec /root/dockerd "$@"',
         "cause on host2: this engine was built without the Consul store, as Debian 12's is",
+        id="an engine without Consul",
     ),
-    "a flag that the engine does not know": (
+    pytest.param(
         "true",
         'exec /usr/sbin/dockerd "$@" --cluster-weave=1',
         "cause on host2: the engine does not know the flag --cluster-weave",
+        id="a flag that the engine does not know",
+        marks=pytest.mark.long,
     ),
-}
+)
 
 
-@pytest.mark.parametrize(("prepare", "run", "cause"), ENGINES.values(), ids=ENGINES.keys())
+@pytest.mark.parametrize(("prepare", "run", "cause"), ENGINES)
 def test_another_engine_than_preflight_saw(clean, prepare, run, cause):
     folder = "/etc/systemd/system/docker.service.d"
     clean.do(
@@ -114,6 +117,7 @@ def test_another_engine_than_preflight_saw(clean, prepare, run, cause):
     fails(clean, "host2: the engine does not start:\n", cause, TAKEN_BACK)
 
 
+@pytest.mark.long
 def test_a_port_that_is_taken(clean):
     listener = (
         "use Socket; socket(S,PF_INET,SOCK_STREAM,0); setsockopt(S,SOL_SOCKET,SO_REUSEADDR,1); "
@@ -163,6 +167,7 @@ def test_a_store_that_does_not_take_its_new_settings(deployed):
     assert GREEN in deployed.fab("validate-overlay").ok().out
 
 
+@pytest.mark.long
 def test_a_disk_that_is_full(bare):
     """Where the engine unpacks what is loaded into it."""
     place = "/var/lib/docker/tmp"
@@ -175,6 +180,7 @@ def test_a_disk_that_is_full(bare):
     fails(bare, "host1: ", "no space left on device", "cause on host1: a disk is full", TAKEN_BACK)
 
 
+@pytest.mark.long
 def test_an_engine_that_is_killed_whenever_it_starts(clean):
     sabotage(clean, "host3", "kill -9 $1", hook="ExecStartPost")
     fails(clean, "cause on host3: the engine was killed", TAKEN_BACK, late=(6,))
@@ -205,6 +211,7 @@ def are_as_before(bed, before):
         return False
 
 
+@pytest.mark.long
 def test_an_ssh_connection_that_is_cut_off(clean):
     """The host itself misses the heartbeat, and takes back what was begun."""
     cut_off(clean, "host2")

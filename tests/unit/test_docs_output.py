@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ ENOUGH = 10
 """Letters that a text has to have beside what is filled in, to be taken for the one that was said."""
 
 
+@cache
 def texts():
     """The texts of the code, as (longest part, a pattern in which what is filled in may be anything)."""
+    found = set()
     for path in (ROOT / "src/overweave").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
@@ -28,10 +31,8 @@ def texts():
                 case _:
                     continue
             if sum(len(re.sub(r"\W", "", part)) for part in parts) >= ENOUGH:
-                yield max(parts, key=len), "".join(re.escape(part) or ".+?" for part in parts)
-
-
-TEXTS = frozenset(texts())
+                found.add((max(parts, key=len), "".join(re.escape(part) or ".+?" for part in parts)))
+    return found
 
 
 def shown(text):
@@ -42,7 +43,7 @@ def shown(text):
 
 def known(said):
     """Whether a text of the code begins it: some are put together of several."""
-    return any(part in said and re.match(pattern, said) for part, pattern in TEXTS)
+    return any(part in said and re.match(pattern, said) for part, pattern in texts())
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -208,9 +208,14 @@ class SshHost:
             output = output.replace(self._password.reveal(), str(self._password))
         self._record(Record(self._host.name, what, time.monotonic() - started, outcome, output))
 
-    def _transport(self) -> paramiko.Transport:
+    def _active(self) -> bool:
         transport: paramiko.Transport | None = self._connection.transport
-        if transport is None or not transport.is_active():
+        return transport is not None and transport.is_active()
+
+    def _transport(self) -> paramiko.Transport:
+        transport: paramiko.Transport = self._connection.transport
+        if not self._active():
+            self._note_end(transport)
             raise ConnectionProblem(
                 "the ssh connection is gone", host=self._host.name, hint="run the same command again"
             )
@@ -313,7 +318,7 @@ class SshHost:
             raise self._lost(command) from e
         finally:
             channel.close()
-        if status < 0 and not self._transport().is_active():
+        if status < 0 and not self._active():
             raise self._lost(command)
         if status < 0:
             # sshd tells a signal instead of an exit code.
@@ -332,7 +337,15 @@ class SshHost:
             hint=f"`chsh -s /bin/sh {self._connection.user}` on the host, or connect as another user",
         )
 
+    def _note_end(self, transport: paramiko.Transport | None) -> None:
+        """What ended the connection, for the record alone."""
+        why = transport.get_exception() if transport is not None else None
+        said = str(why or "") or "the server hung up"
+        self._record(Record(self._host.name, "the ssh connection", 0, "is gone", said))
+
     def _lost(self, command: Command) -> ConnectionProblem:
+        if not self._active():
+            self._note_end(self._connection.transport)
         return ConnectionProblem(
             f"the ssh connection broke off during `{command}`",
             host=self._host.name,

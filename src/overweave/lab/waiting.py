@@ -10,8 +10,8 @@ from overweave.errors import DeadlineExceeded
 
 ANEW = "is this machine busy? `fab lab.down` and `fab lab.up` make the lab anew"
 
-INTERVAL, LONGEST = 0.05, 1.0
-"""Seconds between two looks: as long as a look takes, within these."""
+INTERVAL, LONGEST = 0.05, 3.0
+"""Seconds between two looks: twice as long as a look takes, within these."""
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str, *, host: str = "") -> None:
@@ -25,5 +25,5 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str, *, host: 
         now = time.monotonic()
         if now >= end:
             raise DeadlineExceeded(f"{what}: not within {seconds:g} s", host=host, hint=ANEW)
-        time.sleep(min(max(now - begun, INTERVAL), LONGEST))
+        time.sleep(min(max(2 * (now - begun), INTERVAL), LONGEST))
         begun = time.monotonic()
