@@ -386,17 +386,18 @@ class Site:
             lived = self.store_runs and self.leader
             for step in stage.steps:
                 self._do(step)
+            servers = self.fleet.servers
             stopped = {
                 step.host
                 for step in stage.steps
-                if step.host in self.fleet.servers
+                if step.host in servers
                 and (
                     ("engine" in step.restarts and not self.boxes[step.host].service.get("running"))
                     or consul.CONTAINER in step.restarts
                     or etcd.CONTAINER in step.restarts
                 )
             }
-            assert not lived or len(self.fleet.servers) <= 1 or len(stopped) * 2 < len(self.fleet.servers), (
+            assert not lived or len(servers) <= 1 or len(stopped) * 2 < len(servers), (
                 f"{stage.title} takes the store's quorum"
             )
         if any(isinstance(step, LeaveSwarm) for step in plan.steps):

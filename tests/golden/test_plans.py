@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,7 +32,12 @@ ROUNDS = 3
 
 
 def deployed(wanted=None):
-    site = Site(wanted)
+    return deepcopy(_deployed(json.dumps(wanted or inventory_of(3))))
+
+
+@cache
+def _deployed(wanted):
+    site = Site(json.loads(wanted))
     deploy(site)
     return site
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 
 from overweave.prove.matrix import (
     CHECKS,
@@ -89,6 +90,7 @@ def without_perl():
 VXLAN = ("icmp", "udp", "connect", "tcp", "mtu")
 
 
+@cache
 def two_faults(count=25):
     """VXLAN of host7 is swallowed on its way in and out; between host14 and host19 only small packets pass,
     and only on the overlay; what host3 sends to host22 is slow."""
