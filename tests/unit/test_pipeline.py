@@ -8,11 +8,19 @@ from types import SimpleNamespace
 import pytest
 from tests.golden.site import Site, inventory_of
 from tests.golden.test_plans import IN_A_SWARM, settle
+from tests.unit.sessions import Fleet
 
 from overweave.errors import FleetError, Refused, UsageError
 from overweave.model import SWARM, Archive
-from overweave.pipeline import make_rolling_restart, make_rolling_upgrade, make_teardown, missing_archives
+from overweave.pipeline import (
+    make_rolling_restart,
+    make_rolling_upgrade,
+    make_teardown,
+    missing_archives,
+    validate,
+)
 from overweave.plan import refuse
+from overweave.proving import OVERLAY_ONLY
 from overweave.steps import AwaitLeader, JoinGossip, RestartEngine, UpgradeEngine
 
 
@@ -124,3 +132,14 @@ def test_a_teardown_is_refused_while_containers_of_users_are_on_the_network(want
     # Where the network is gone already, nobody is in the way.
     del site.shared["overweave"]
     assert make_teardown(session, site.facts())
+
+
+def test_where_no_network_is_nothing_is_brought_along_to_prove_it():
+    fleet = Fleet()
+    with pytest.raises(Refused) as refused:
+        validate(fleet.session(), OVERLAY_ONLY)
+    assert str(refused.value) == (
+        "there is no overlay network overweave on host1, host2, host3\n"
+        "  -> `fab deploy-overlay` makes it; --network NAME proves another"
+    )
+    assert not any("image" in what for _, what in fleet.said)
