@@ -193,7 +193,8 @@ def fault(
         peers = [_address(word, lab) for word in cut.split(",")]
         do(True, f"cut off from {', '.join(peers)}", lambda it: faults.cut(it, *peers))
     slow = bool(loss or delay)
-    do(slow, "link degraded", lambda it: faults.netem(it, loss_percent=loss, delay_ms=delay))
+    link = f"loses {loss:g} % of its packets, delays them by {delay:g} ms"
+    do(slow, link, lambda it: faults.netem(it, loss_percent=loss, delay_ms=delay))
     do(bool(mtu), f"MTU {mtu}", lambda it: faults.mtu(it, mtu))
     do(power_off, "powered off", faults.power_off)
     if not done:
