@@ -33,7 +33,7 @@ from overweave.cli.trace import trace
     help=tasks.FLEET
     | book.FROM_STEP
     | {
-        "source": "a container: its name, the begin of its id, or HOST:NAME",
+        "source": "a container: its name, the beginning of its id, or HOST:NAME",
         "target": "the one that it does not reach, named likewise",
     },
     positional=["source", "target"],

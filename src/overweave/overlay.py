@@ -13,7 +13,7 @@ from .facts.fleet import FleetFacts
 from .facts.host import HostFacts
 from .facts.way import VXLAN_PORT
 from .model import MTU_OPTION, PROBE_LABEL, SPEC_LABEL, VNIS_OPTION, VXLAN_OVERHEAD, Fleet
-from .steps import RemoveContainer, RemoveNetwork
+from .steps import Plan, RemoveContainer, RemoveNetwork
 
 GATEWAY_BRIDGE = "docker_gwbridge"
 LEFT_OVER = "a proof that was broken off left it"
@@ -92,6 +92,31 @@ def users_containers(engine: Engine) -> tuple[str, ...]:
     """Running containers that Overweave did not make: those that somebody would miss."""
     ours = {PROBE_LABEL, SPEC_LABEL}
     return tuple(sorted(c.name for c in engine.containers if c.running and not ours & c.labels.keys()))
+
+
+def in_use(fleet: Fleet, facts: FleetFacts, plan: Plan) -> list[Refused]:
+    """A refusal for each host where users' containers run on the network, if a plan removes it: an engine
+    would refuse that too, but only when the anchors are gone already."""
+    network = fleet.network.name
+    if not any(isinstance(step, RemoveNetwork) and step.name == network for step in plan.steps):
+        return []
+    found = []
+    for name in fleet.names:
+        engine = facts.hosts[name].engine
+        if not isinstance(engine, Engine):
+            continue
+        on = {c.name for c in engine.containers if network in c.networks}
+        if users := [container for container in users_containers(engine) if container in on]:
+            found.append(
+                Refused(
+                    f"containers are on the overlay here: {', '.join(users[:5])}"
+                    + (f" and {len(users) - 5} more" if len(users) > 5 else ""),
+                    host=name,
+                    hint=f"remove them first, as by `docker rm -f {users[0]}` there, or take them off it: "
+                    f"`docker network disconnect {network} {users[0]}`",
+                )
+            )
+    return found
 
 
 def anchors_there(fleet: Fleet, facts: FleetFacts, why: str) -> list[RemoveContainer]:

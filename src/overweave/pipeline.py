@@ -17,7 +17,7 @@ from .facts.engine import Engine
 from .facts.fleet import FleetFacts
 from .fleet import each
 from .model import ALL_AT_ONCE, Batch, Fleet, tagged
-from .overlay import addresses, left_over_probes, users_containers
+from .overlay import addresses, in_use, left_over_probes, users_containers
 from .plan import plan, refuse
 from .preflight import moving, store
 from .preflight.engine import FIRST_WITHOUT_A_STORE
@@ -185,8 +185,10 @@ def world(session: Session) -> World:
 
 def validate(session: Session, choice: Choice) -> Matrix:
     """Prove without deploying. Probes that a killed run left are removed; where the proof needs new
-    containers, so is the probe image that a host lacks, after it was brought there."""
+    containers, so is the probe image that a host lacks, after it was brought there. Raises `Refused` where
+    there is nothing to prove, before anything is brought anywhere."""
     facts = look(session)
+    proving.refuse_without_network(session, facts)
     new = choice.fresh or len(proving.stands(session.fleet, facts)) < len(session.fleet.names)
     with probing(session, facts, new=new):
         return prove(session, facts, choice)
@@ -226,7 +228,8 @@ def probing(session: Session, facts: FleetFacts, *, new: bool) -> Iterator[None]
 def make_teardown(session: Session, facts: FleetFacts) -> Plan:
     """Everything that a teardown removes, in its order.
 
-    Raises `Refused` where only a part of an overlay was named, and while it is being moved.
+    Raises `Refused` where only a part of an overlay was named, while it is being moved, and while containers
+    of users are on it.
     """
     refuse(refusals(moving.under_way(session.fleet, facts)))
     if session.fleet.in_swarm:
@@ -234,6 +237,7 @@ def make_teardown(session: Session, facts: FleetFacts) -> Plan:
             return begin
         listed, facts = _without_listed(session, facts)
         first = swarm.teardown(session.fleet, facts)
+        refuse(in_use(session.fleet, facts, first))
         left = () if swarm.others(session.fleet, facts) else teardown.forget(session.fleet, facts).stages
         return Plan(listed.stages + first.stages + left)
     advertise, _ = addresses(session.fleet, facts)
@@ -243,6 +247,7 @@ def make_teardown(session: Session, facts: FleetFacts) -> Plan:
     refuse(refusals([*store.strangers(session.fleet, facts), *others]))
     listed, facts = _without_listed(session, facts)
     first = teardown.teardown(session.fleet, facts)
+    refuse(in_use(session.fleet, facts, first))
     return Plan(listed.stages + first.stages + teardown.forget(session.fleet, facts).stages)
 
 

@@ -7,11 +7,20 @@ from types import SimpleNamespace
 
 import pytest
 from tests.golden.site import Site, inventory_of
+from tests.golden.test_plans import IN_A_SWARM, settle
+from tests.unit.sessions import Fleet
 
 from overweave.errors import FleetError, Refused, UsageError
 from overweave.model import SWARM, Archive
-from overweave.pipeline import make_rolling_restart, make_rolling_upgrade, missing_archives
+from overweave.pipeline import (
+    make_rolling_restart,
+    make_rolling_upgrade,
+    make_teardown,
+    missing_archives,
+    validate,
+)
 from overweave.plan import refuse
+from overweave.proving import OVERLAY_ONLY
 from overweave.steps import AwaitLeader, JoinGossip, RestartEngine, UpgradeEngine
 
 
@@ -95,3 +104,42 @@ def test_an_upgrade_to_an_engine_without_a_store_and_to_no_version_is_refused():
     with pytest.raises(UsageError) as wrong:
         Rolling().upgrade("latest")
     assert str(wrong.value) == "--to latest: it is no version of an engine\n  -> as in --to 20.10.24"
+
+
+@pytest.mark.parametrize("wanted", [{}, IN_A_SWARM])
+def test_a_teardown_is_refused_while_containers_of_users_are_on_the_network(wanted):
+    site = Site(inventory_of(3, **wanted))
+    settle(site)
+    session = SimpleNamespace(fleet=site.fleet)
+    for name in ("web", "db", "a", "b", "c", "d"):
+        site.boxes["host1"].containers[name] = ["nginx", True, {}, ("bridge", "overweave")]
+    site.boxes["host2"].containers |= {
+        "client": ["nginx", True, {}, ("overweave",)],
+        "elsewhere": ["nginx", True, {}, ("bridge",)],
+        "stopped": ["nginx", False, {}, ("overweave",)],
+    }
+    with pytest.raises(FleetError) as refused:
+        make_teardown(session, site.facts())
+    assert refused.value.exit_code == Refused.exit_code
+    assert str(refused.value) == (
+        "host1: containers are on the overlay here: a, b, c, d, db and 1 more\n"
+        "  -> remove them first, as by `docker rm -f a` there, or take them off it: "
+        "`docker network disconnect overweave a`\n"
+        "host2: containers are on the overlay here: client\n"
+        "  -> remove them first, as by `docker rm -f client` there, or take them off it: "
+        "`docker network disconnect overweave client`"
+    )
+    # Where the network is gone already, nobody is in the way.
+    del site.shared["overweave"]
+    assert make_teardown(session, site.facts())
+
+
+def test_where_no_network_is_nothing_is_brought_along_to_prove_it():
+    fleet = Fleet()
+    with pytest.raises(Refused) as refused:
+        validate(fleet.session(), OVERLAY_ONLY)
+    assert str(refused.value) == (
+        "there is no overlay network overweave on host1, host2, host3\n"
+        "  -> `fab deploy-overlay` makes it; --network NAME proves another"
+    )
+    assert not any("image" in what for _, what in fleet.said)

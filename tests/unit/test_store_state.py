@@ -196,8 +196,15 @@ def test_a_store_in_etcd_is_shown_as_one_in_consul_is():
     assert store_data.state(summarize(HEALTHY))["store"] == "Consul"
 
 
-def shown(renderable):
-    console = Console(width=120)
+def test_addresses_of_servers_are_whole_on_a_narrow_terminal():
+    state = summarize(HEALTHY)
+    far = replace(state.servers[0], address="192.168.100.111:8300")
+    narrow = shown(store_text.state(replace(state, servers=(far,))), 80)
+    assert "host1   192.168.100.111:8300  alive" in narrow
+
+
+def shown(renderable, width=120):
+    console = Console(width=width)
     with console.capture() as captured:
         console.print(renderable)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())

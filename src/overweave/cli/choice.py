@@ -17,6 +17,8 @@ from overweave.model import ALL_AT_ONCE, AUTO, CONSUL, ETCD, IMAGES, SWARM, Batc
 
 VARIABLE = "OVERWEAVE_INVENTORY"
 LAB = Path("inventory/lab.yml")
+NAMED_LABS = "inventory/lab-*.yml"
+"""Where `fab lab.up --name` writes: which of several labs is meant, somebody has to say."""
 STDIN = "-"
 
 
@@ -41,9 +43,15 @@ def fleet(
     """
     given = file or os.environ.get(VARIABLE)
     lab = _lab_inventory() if may_be_lab and not given else None
-    known = _load(given) if given else inventory.load(lab) if lab else None
+    known = _load(given, asked=bool(file)) if given else inventory.load(lab) if lab else None
     if known and lab and hosts and not _any_known(hosts, known):
         known = None
+    if not hosts and known is None and may_be_lab and (labs := sorted(Path().glob(NAMED_LABS))):
+        raise UsageError(
+            "no hosts",
+            hint="give them with -H host1,host2, or take those of a lab: "
+            + " or ".join(f"--inventory {path}" for path in labs),
+        )
     chosen = inventory.choose(hosts, known)
     if out := {word.strip() for word in without.split(",")} - {""}:
         left = tuple(host for host in chosen.hosts if not {host.name, host.access.address} & out)
@@ -107,9 +115,17 @@ def batch(text: str) -> Batch:
     return Batch(percent=int(number)) if percent else Batch(count=int(number))
 
 
-def _load(given: str) -> Fleet:
+def _load(given: str, *, asked: bool) -> Fleet:
+    """``asked``: an option names it, else the variable does."""
     if given != STDIN:
-        return inventory.load(Path(given).expanduser())
+        path = Path(given).expanduser()
+        if not asked and not path.exists():
+            raise InventoryError(
+                "",
+                f"{path}: no such inventory",
+                hint=f"{VARIABLE} in the environment names it: set it anew, or `unset {VARIABLE}`",
+            )
+        return inventory.load(path)
     try:
         return inventory.parse_listed(_standard_input())
     except InventoryError as e:

@@ -39,8 +39,9 @@ def doctor(
     Find what is wrong with networks that are in use; changes nothing.
 
     Islands of the gossip, engines the store does not know, stale endpoints, addresses that two containers
-    have, rows that are missing or lead to another host, vxlan devices that a killed engine left. Exit code
-    1 if something is wrong; `fab repair` mends what it can explain.
+    have, rows that are missing or lead to another host, vxlan devices that a killed engine left. It sends no
+    packet: what swallows them between the hosts, `fab validate-overlay` and `fab preflight` find. Exit code 1
+    if something is wrong; `fab repair` mends what it can explain.
 
     Example: fab doctor -H host1,host2
     """

@@ -59,8 +59,9 @@ def up(
     lab.write_inventory(path)
     progress("", f"{len(lab.hosts)} hosts are up; their inventory is {path}")
     host_list = ",".join(host.name for host in lab.hosts[:3])
-    option = "" if name == "lab" else f"--inventory {path} "
-    text.console().print(f"next: fab deploy-overlay {option}-H {host_list}")
+    if name != "lab":
+        text.console().print(f"for all that follows: export OVERWEAVE_INVENTORY={path}")
+    text.console().print(f"next: fab deploy-overlay -H {host_list}")
 
 
 @cluster_task(name="list")
@@ -83,7 +84,7 @@ def list_(c: FleetContext) -> None:
     text.console().print(table)
 
 
-@cluster_task(name="run", help=NAME, positional=["host"])
+@cluster_task(name="run", help=NAME | {"host": "of the lab"}, positional=["host"])
 def run_(c: FleetContext, host: str, name: str = "lab") -> None:
     """
     Run a command as root on a lab host: lab.run HOST -- CMD.
@@ -120,12 +121,14 @@ def _port(text: str) -> tuple[str, int]:
     return protocol, int(port)
 
 
-def _address(text: str) -> str:
+def _address(text: str, lab: Lab) -> str:
+    """Of a host of the lab, or as it is given."""
+    known = {host.name: host.address for host in lab.hosts}
     try:
-        return str(IPv4Address(text.strip()))
+        return str(IPv4Address(known.get(text.strip(), text.strip())))
     except ValueError:
         raise UsageError(
-            f"'{text}' is not an address", hint="`fab lab.list` shows those of the hosts"
+            f"'{text}' is neither an address nor a host of the lab", hint="`fab lab.list` shows both"
         ) from None
 
 
@@ -133,14 +136,15 @@ def _address(text: str) -> str:
     name="fault",
     help=NAME
     | {
-        "kill-engine": "SIGKILL the engine",
+        "host": "of the lab",
+        "kill-engine": "SIGKILL the engine: systemd starts it again",
         "power-off": "at once, without a sync",
         "power-on": "boot it again",
-        "drop": "a port, as in udp/4789",
-        "peer": "with --drop: only from and to this address",
-        "cut": "off from this address, or several with commas: all that goes there or comes from there",
-        "loss": "per cent of packets",
-        "delay": "milliseconds",
+        "drop": "all packets from and to a port, as in udp/4789",
+        "peer": "with --drop: only those from and to this host or address",
+        "cut": "drop all from and to this host or address, or several with commas",
+        "loss": "per cent of the packets that leave the host",
+        "delay": "of the packets that leave the host, in milliseconds",
         "mtu": "of the host's eth0, in bytes",
         "clear": "undo drops, cuts, loss, delay and MTU",
     },
@@ -164,9 +168,12 @@ def fault(
     """
     Break a lab host in ways that can be undone.
 
+    Several at once, and one after the other: each stays until --clear, or until the host's power was off.
+
     Example: fab lab.fault host1 --drop udp/4789
     """
-    target = Lab.load(name).host(host)
+    lab = Lab.load(name)
+    target = lab.host(host)
     done = []
 
     def do(wanted: bool, what: str, act: Callable[[LabHost], None]) -> None:
@@ -179,14 +186,19 @@ def fault(
     do(kill_engine, "engine killed", faults.kill_engine)
     if drop:
         protocol, port = _port(drop)
-        do(True, f"{drop} dropped", lambda it: faults.drop(it, protocol, port, peer))
+        only = _address(peer, lab) if peer else None
+        between = f" from and to {only}" if only else ""
+        do(True, f"{drop} dropped{between}", lambda it: faults.drop(it, protocol, port, only))
     if cut:
-        peers = [_address(word) for word in cut.split(",")]
-        do(True, f"cut off from {cut}", lambda it: faults.cut(it, *peers))
+        peers = [_address(word, lab) for word in cut.split(",")]
+        do(True, f"cut off from {', '.join(peers)}", lambda it: faults.cut(it, *peers))
     slow = bool(loss or delay)
-    do(slow, "link degraded", lambda it: faults.netem(it, loss_percent=loss, delay_ms=delay))
+    link = f"loses {loss:g} % of its packets, delays them by {delay:g} ms"
+    do(slow, link, lambda it: faults.netem(it, loss_percent=loss, delay_ms=delay))
     do(bool(mtu), f"MTU {mtu}", lambda it: faults.mtu(it, mtu))
     do(power_off, "powered off", faults.power_off)
     if not done:
         raise UsageError("no fault was named", hint="`fab --help lab.fault` lists them")
     text.console().print(f"{host}: {', '.join(done)}")
+    if undo := "--power-on" if power_off else "--clear" if drop or cut or slow or mtu else "":
+        text.console().print(f"undo: fab lab.fault {host} {undo}{'' if name == 'lab' else f' --name {name}'}")

@@ -8,8 +8,11 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from invoke.exceptions import ParseError
+from invoke.parser.context import ParserContext
 
 from overweave.errors import UsageError
+
+from . import usage
 
 NOBODY_KNOWS = re.compile(r"No idea what '(.*)' is!", re.DOTALL)
 """What Invoke says of a word that is neither a task nor an option."""
@@ -27,7 +30,7 @@ def explain(error: ParseError, program: str, tasks: Iterable[str], own: Iterable
     help_of = f"`{program} --help {task}`" if task else f"`{program} --help`"
     match = NOBODY_KNOWS.fullmatch(str(error))
     if not match:
-        return UsageError(_plain(str(error), task or program), hint=f"{help_of} shows how it is called")
+        return _plain(str(error), context, program, help_of)
     word = match[1]
     if not word.startswith("-"):
         return UsageError(
@@ -60,12 +63,20 @@ def nearest(word: str, names: Iterable[str]) -> list[str]:
     )
 
 
-def _plain(said: str, name: str) -> str:
+def _plain(said: str, context: ParserContext | None, program: str, help_of: str) -> UsageError:
+    name = (context.name if context is not None else None) or program
     if match := NEEDS_VALUE.fullmatch(said):
-        return f"--{match[2] or match[1]} needs a value"
+        option = match[2] or match[1]
+        meant = context.args[option].help if context is not None and option in context.args else None
+        return UsageError(
+            f"--{option} needs a value" + (f": {meant}" if meant else ""),
+            hint=f"{help_of} shows how it is called",
+        )
     if match := NEEDS_WORDS.fullmatch(said):
-        return f"{name} needs {match[1].replace(chr(39), '').upper()}"
-    return said
+        words = match[1].replace(chr(39), "").upper()
+        called = " ".join((program, *usage.words(context))) if context is not None else program
+        return UsageError(f"{name} needs {words}", hint=f"as in `{called}`; {help_of} shows its options")
+    return UsageError(said, hint=f"{help_of} shows how it is called")
 
 
 def _meant(word: str, names: Iterable[str], otherwise: str) -> str:

@@ -16,7 +16,7 @@ INCOMPLETE = 1
     help=HOSTS
     | JSON
     | {
-        "network": "only this one: its name, or the begin of its id",
+        "network": "only this one: its name, or the beginning of its id",
         "tree": "how each is built on each host: bridges, endpoints, veth pairs, sandboxes",
     }
 )

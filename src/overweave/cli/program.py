@@ -4,7 +4,10 @@ stock `fab` takes on in a checkout."""
 from __future__ import annotations
 
 import contextlib
+import inspect
+import os
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +15,13 @@ from pathlib import Path
 import fabric
 from fabric.main import Fab
 from invoke.exceptions import Exit, ParseError
+from invoke.terminals import pty_size
 
 from overweave import __version__
 from overweave.errors import OverweaveError, UsageError
 from overweave.printable import lines
 
-from . import completion, mistakes
+from . import completion, mistakes, usage
 from .collection import collect
 from .executor import FleetExecutor
 
@@ -28,6 +32,22 @@ class Program(Fab):  # type: ignore[misc]
 
     def print_version(self) -> None:
         print(f"overweave {__version__}")
+
+    def print_help(self) -> None:
+        super().print_help()
+        print(f"`{self.binary} --list` shows all tasks, `{self.binary} --help TASK` one of them.")
+
+    def print_task_help(self, name: str) -> None:
+        task = self.parser.contexts[name]
+        print(f"Usage: {self.binary} [--core-opts] {' '.join(usage.words(task))} [--options]\n")
+        told = inspect.getdoc(self.collection[name]) or ""
+        print("\n".join(usage.prose(told, pty_size()[0], self.leading_indent)))
+        if needed := usage.arguments(task):
+            print("Arguments:")
+            self.print_columns(needed)
+        print("Options:")
+        self.print_columns(usage.options(task))
+        print(f"`{self.binary} --help` has those of all tasks, such as -H HOSTS and -i KEY.")
 
     def parse_core(self, argv: list[str] | None) -> None:
         with self._explained():
@@ -40,8 +60,14 @@ class Program(Fab):  # type: ignore[misc]
     def parse_cleanup(self) -> None:
         if self.args.complete.value:
             self._complete()
-        with self._explained():
-            super().parse_cleanup()
+        try:
+            with self._explained():
+                super().parse_cleanup()
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read it, as `head` does, has seen enough. Python would flush once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise Exit(code=128 + signal.SIGPIPE) from None
 
     def _complete(self) -> None:
         """Ends where the word that is being typed is a host's."""

@@ -20,7 +20,12 @@ command is `overweave` instead of `fab`. Hosts are named by `-H host1,user@host2
 task's name; without it, it is the whole inventory. `fab --help` has what else there is for all tasks, such as
 `-i KEY`, `-S SSH_CONFIG`, and `--prompt-for-sudo-password`. [What exit codes mean](exit-codes.md).
 
-    eval "$(fab --print-completion-script bash)"     # zsh, fish: tasks, options, hosts behind -H
+Tasks, options, and hosts behind `-H` complete in bash, zsh and fish by one of these lines; in zsh behind
+`autoload -Uz compinit && compinit`:
+
+    eval "$(fab --print-completion-script bash)"
+    eval "$(fab --print-completion-script zsh)"
+    fab --print-completion-script fish | source
 
 Every task has these options, too:
 """

@@ -312,6 +312,7 @@ def destroy_overlay(
     Take everything away that deploy-overlay made, and leave the hosts as they were.
 
     Network, Consul and its data, the drop-in of docker.service, and images that were brought along.
+    Refused while containers of users are on the network: nothing is removed then.
 
     Example: fab destroy-overlay -H host1,host2 --yes
     """

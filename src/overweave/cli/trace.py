@@ -18,7 +18,7 @@ BROKEN = 1
     help=HOSTS
     | JSON
     | {
-        "source": "a container: its name, the begin of its id, or HOST:NAME",
+        "source": "a container: its name, the beginning of its id, or HOST:NAME",
         "target": "the one that the packet goes to, named likewise",
         "network": "the one to follow where they share several",
         "capture": "see the packet on the wire at each hop",
@@ -38,7 +38,7 @@ def trace(
     accept_new_host_keys: bool = False,
 ) -> None:
     """
-    Follow a packet between two containers, hop by hop: trace SRC DST.
+    Follow a packet between two containers, hop by hop: trace SOURCE TARGET.
 
     Names, addresses and state of every hop as the hosts have them, each one checked, and real packets in
     both directions. The first broken hop is marked with its remedy. Changes nothing. Exit code 1 if the

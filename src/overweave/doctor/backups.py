@@ -36,7 +36,7 @@ def _wrong(its: BackupUnit, period: int | None) -> Iterator[tuple[str, str]]:
     elif its.failed:
         yield "the last backup of the store failed", f"`journalctl -u {SERVICE}` on the host tells why"
     elif its.newest is None:
-        if its.triggered:
+        if its.ended:
             yield (
                 f"backups of the store were made, and none is in {its.folder}",
                 f"`journalctl -u {SERVICE}` on the host tells where they went",

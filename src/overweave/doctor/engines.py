@@ -109,17 +109,26 @@ def store(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     return [Fault(error("store.leader", seen, matters=matters, fix=fix))]
 
 
-def servers(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
-    """Servers of etcd that don't run. Of Consul its own engine tells, which is not registered then."""
-    if not fleet.store.in_etcd:
-        return []
-    matters = "the store survives the loss of one server less"
+def parts(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
+    """Servers and agents of the store that don't run. Where nothing of a store is seen, `store` tells."""
+    if fleet.store.in_etcd:
+        what, matters = "server of etcd", "the store survives the loss of one server less"
+    else:
+        what, matters = "part of Consul", "its engine is off the store's list soon, and joins nothing more"
     return [
-        Fault(
-            error("store.servers", "its server of etcd does not run", matters=matters, fix=DEPLOY, host=host)
-        )
-        for host in fleet.servers
-        if not store_part.runs(live.fleet.hosts[host])
+        Fault(error("store.servers", f"its {what} does not run", matters=matters, fix=DEPLOY, host=host))
+        for host in _without_part(fleet, live)
+    ]
+
+
+def _without_part(fleet: Fleet, live: Live) -> list[str]:
+    """The hosts that should run a server or an agent of the store, and don't."""
+    if not fleet.store.in_etcd and live.fleet.store is None:
+        return []
+    return [
+        host
+        for host in fleet.agents
+        if store_part.tells(fleet, live.fleet.hosts[host]) and not store_part.runs(live.fleet.hosts[host])
     ]
 
 
@@ -135,13 +144,17 @@ def _elsewhere(live: Live) -> str:
 
 
 def registered(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
-    """Engines of the fleet that the store does not know, and others that it knows."""
+    """Engines of the fleet that the store does not know, and others that it knows. Without an agent of the
+    store next to it none can be known: see `parts`."""
     if live.records is None:
         return []
     found = []
+    alone = () if fleet.store.in_etcd else _without_part(fleet, live)
     known = {node.rpartition(":")[0] for node in live.records.nodes}
     for host, its in live.fleet.hosts.items():
         vtep = live.vteps.get(host, "")
+        if host in alone:
+            continue
         if host in live.carrying and isinstance(its.engine, Engine) and vtep and vtep not in known:
             seen = f"{vtep} is not registered in the store"
             matters = "engines that start don't find it; a reload of the engine stops its registration"

@@ -17,7 +17,7 @@ Check = Callable[[Fleet, Live, Places], list[Fault]]
 CHECKS: tuple[Check, ...] = (
     engines.running,
     engines.store,
-    engines.servers,
+    engines.parts,
     engines.registered,
     engines.advertised,
     engines.threads,
@@ -49,7 +49,7 @@ CHECKS: tuple[Check, ...] = (
 OF_A_STORE = frozenset(
     {
         engines.store,
-        engines.servers,
+        engines.parts,
         engines.registered,
         engines.advertised,
         engines.forgotten,

@@ -70,10 +70,10 @@ class Lab:
         Raises `UsageError` if there is none, and `LabUnavailable` unless root asks.
         """
         check_name(name)
-        for lab in cls.all():
-            if lab.name == name:
-                return lab
-        raise UsageError(f"there is no lab '{name}'", hint="lab.list shows those there are, lab.up makes one")
+        labs = {lab.name: lab for lab in cls.all()}
+        if name not in labs:
+            raise no_lab(name, labs)
+        return labs[name]
 
     @classmethod
     def all(cls) -> list[Lab]:
@@ -275,3 +275,10 @@ def _each(hosts: Iterable[LabHost], work: Callable[[LabHost], None]) -> None:
         pool.shutdown(cancel_futures=True)
     for future in futures:
         future.result()
+
+
+def no_lab(name: str, there: Iterable[str]) -> UsageError:
+    """What is told of a lab that is not there, with the names of those that are."""
+    names = ", ".join(there)
+    hint = f"there is {names}: choose with --name" if names else "`fab lab.up` makes one"
+    return UsageError(f"there is no lab '{name}'", hint=hint)

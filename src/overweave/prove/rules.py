@@ -59,6 +59,7 @@ UNEXPLAINED = rule(
     fix="`fab doctor` and `fab trace` show more",
 )
 
+LOSS_FIX = "look at load, cable and queues between {at_a} and {at_b}: `ip -s link`, `ethtool -S`"
 RULES = (
     rule(
         "silent-host",
@@ -180,6 +181,13 @@ RULES = (
         issues=("moby#41775", "moby#46385"),
     ),
     rule(
+        "loss",
+        {LOSSY, "-tcp"},
+        but={"-mtu"},
+        seen="so many packets get lost that TCP stalls",
+        fix=LOSS_FIX,
+    ),
+    rule(
         "stream",
         {"+icmp", "-tcp"},
         but={"-mtu"},
@@ -201,7 +209,7 @@ RULES = (
         "loss",
         {LOSSY},
         seen="packets get lost",
-        fix="look at load, cable and queues between {at_a} and {at_b}: `ip -s link`, `ethtool -S`",
+        fix=LOSS_FIX,
         warns=True,
     ),
 )

@@ -178,7 +178,8 @@ def _round_trips(result: Matrix) -> Iterator[Text]:
     )
     if lossy:
         told = ", ".join(f"{percent(share)} {_ends(pair)}" for share, pair in lossy[:3])
-        more = f", and on {len(lossy) - 3} pairs more" if len(lossy) > 3 else ""
+        left = len(lossy) - 3
+        more = f", and on {left} pair{'s' * (left > 1)} more" if left > 0 else ""
         yield Text(f"loss: {told}{more}", style=ODD)
 
 

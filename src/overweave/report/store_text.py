@@ -53,6 +53,8 @@ def _table(*columns: str) -> Table:
 
 def _servers(servers: Sequence[Server]) -> Table:
     table = _table("server", "address", "agent", "raft", "votes", "commit index", "last contact", "version")
+    # An address that is cut is none: on a narrow terminal other columns give way.
+    table.columns[1].no_wrap = True
     for its in servers:
         raft = its.raft
         # A leader hears from nobody, and etcd does not tell.

@@ -117,6 +117,9 @@ def checkup(result: Checkup) -> RenderableType:
     shown = seen[:MOST_FINDINGS]
     left = len(seen) - len(shown)
     more = [Text(f"… and {left} more; all are in --json")] if left else []
+    if result.healthy:
+        unproven = Text("no packet was sent: that they arrive, `fab validate-overlay` proves", style="dim")
+        more.insert(0, unproven)
     return Group(headline, *findings(shown), *more)
 
 

@@ -59,3 +59,31 @@ def test_a_backend_that_there_is_not_is_refused(inventory, asked):
         choice.fleet([], inventory, backend=asked)
     assert str(caught.value) == f"--backend: there is no '{asked}'\n  -> take auto, consul, etcd or swarm"
     assert caught.value.exit_code == 2
+
+
+def test_without_an_inventory_those_of_named_labs_are_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(choice.VARIABLE, raising=False)
+    (tmp_path / "inventory").mkdir()
+    for name in ("lab-b", "lab-a", "example"):
+        (tmp_path / f"inventory/{name}.yml").write_text("hosts: {a: }\n")
+    with pytest.raises(UsageError) as caught:
+        choice.fleet([])
+    assert str(caught.value) == (
+        "no hosts\n  -> give them with -H host1,host2, or take those of a lab: "
+        "--inventory inventory/lab-a.yml or --inventory inventory/lab-b.yml"
+    )
+    with pytest.raises(UsageError) as caught:
+        choice.fleet([], may_be_lab=False)
+    assert "lab" not in str(caught.value)
+    assert choice.fleet(["web"]).names == ("web",)
+
+
+def test_an_inventory_of_the_environment_that_is_gone_is_told_to_be_from_there(tmp_path, monkeypatch):
+    monkeypatch.setenv(choice.VARIABLE, str(tmp_path / "gone.yml"))
+    with pytest.raises(InventoryError) as caught:
+        choice.fleet([])
+    assert str(caught.value) == (
+        f"{tmp_path}/gone.yml: no such inventory\n"
+        "  -> OVERWEAVE_INVENTORY in the environment names it: set it anew, or `unset OVERWEAVE_INVENTORY`"
+    )

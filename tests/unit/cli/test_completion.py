@@ -1,4 +1,4 @@
-"""Tasks, options and hosts complete, in a real bash too."""
+"""Tasks, options and hosts complete, in a real bash, zsh and fish too."""
 
 from __future__ import annotations
 
@@ -61,21 +61,66 @@ typed {program} lab.run web1 -- "'"
 """
 
 
+@pytest.fixture
+def shell(fleet, tmp_path):
+    """Runs a shell in this folder with a home of its own: what it printed."""
+
+    def run(*words):
+        variables = {
+            "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
+            "OVERWEAVE_INVENTORY": fleet,
+            "HOME": str(tmp_path),
+            "TERM": "xterm",
+        }
+        done = subprocess.run(
+            words, env=variables, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    return run
+
+
 @pytest.mark.parametrize("program", ["fab", "overweave"])
-def test_a_bash_completes_tasks_options_and_hosts(fleet, tmp_path, program):
-    variables = {
-        "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
-        "OVERWEAVE_INVENTORY": fleet,
-        "HOME": str(tmp_path),
-    }
-    done = subprocess.run(
-        ("bash", "-c", SCRIPT.format(program=program)),
-        env=variables,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert (done.stdout.splitlines(), done.stderr) == (
-        ["validate-overlay", "--tree", "web1 web2 db", "web1,web2", "validate-overlay", ""],
-        "",
-    )
+def test_a_bash_completes_tasks_options_and_hosts(shell, program):
+    shown = shell("bash", "-c", SCRIPT.format(program=program)).splitlines()
+    assert shown == ["validate-overlay", "--tree", "web1 web2 db", "web1,web2", "validate-overlay", ""]
+
+
+ZSHRC = """\
+autoload -Uz compinit && compinit -D -u
+eval "$(fab --print-completion-script zsh)"
+zle-line-init() {
+    for BUFFER in 'fab val' 'fab networks --tr' 'fab -H web1,w'; do
+        CURSOR=$#BUFFER
+        zle expand-or-complete
+        print -r -- "$BUFFER" >> $HOME/lines
+    done
+    exit
+}
+zle -N zle-line-init
+"""
+"""Its line editor completes each line as on a press of Tab; it takes a terminal, which `script` gives it."""
+
+
+def test_a_zsh_completes_tasks_options_and_hosts(shell, tmp_path):
+    (tmp_path / ".zshrc").write_text(ZSHRC)
+    shell("script", "-qec", "zsh -i", "/dev/null")
+    assert (tmp_path / "lines").read_text().splitlines() == [
+        "fab validate-overlay ",
+        "fab networks --tree ",
+        "fab -H web1,web2 ",
+    ]
+
+
+FISH = """\
+fab --print-completion-script fish | source
+for typed in 'fab val' 'fab networks --tr' 'fab -H web1,w'
+    complete --do-complete $typed
+end
+"""
+
+
+def test_a_fish_completes_tasks_options_and_hosts(shell):
+    shown = shell("fish", "--no-config", "-c", FISH).splitlines()
+    assert shown == ["validate-overlay", "--tree", "web1,web2"]

@@ -63,9 +63,26 @@ CALLED = "shows how it is called"
             "overweave has no option '--host'",
             "did you mean --hosts? `overweave --help` shows all options",
         ),
-        ("-H", "--hosts needs a value", f"`overweave --help` {CALLED}"),
-        ("networks --json", "--json needs a value", f"`overweave --help networks` {CALLED}"),
-        ("add-host", "add-host needs HOST", f"`overweave --help add-host` {CALLED}"),
+        (
+            "-H",
+            "--hosts needs a value: Comma-separated host name(s) to execute tasks against.",
+            f"`overweave --help` {CALLED}",
+        ),
+        (
+            "networks --json",
+            "--json needs a value: write the result as JSON to this file; - for stdout",
+            f"`overweave --help networks` {CALLED}",
+        ),
+        (
+            "add-host",
+            "add-host needs HOST",
+            "as in `overweave add-host HOST`; `overweave --help add-host` shows its options",
+        ),
+        (
+            "trace web",
+            "trace needs TARGET",
+            "as in `overweave trace SOURCE TARGET`; `overweave --help trace` shows its options",
+        ),
         (
             "validate-overlay --repeat x",
             "--repeat: 'x' is not a number",

@@ -8,6 +8,8 @@ from datetime import timedelta
 from ipaddress import IPv4Address
 
 import pytest
+from tests.golden.site import inventory_of
+from tests.golden.test_plans import deployed
 from tests.unit.doctor.overlay import (
     NETWORK,
     SPACE,
@@ -94,7 +96,7 @@ def test_backups_that_are_as_they_should_be_are_no_fault(overlay):
     [
         ({"runs": False}, "overweave-backup.timer is not enabled, or does not run"),
         ({"failed": True, "newest": parse_name(SAVED)}, "the last backup of the store failed"),
-        ({"triggered": True, "folder": "/b"}, "backups of the store were made, and none is in /b"),
+        ({"ended": True, "folder": "/b"}, "backups of the store were made, and none is in /b"),
         (
             {"newest": parse_name(SAVED), "now": saved_before(hours=49)},
             "the newest backup of the store is 2 days old, and one is due every 24 h",
@@ -407,6 +409,27 @@ def test_endpoints_of_a_host_whose_engine_is_down_are_not_those_of_a_host_that_i
         eth0 = link("eth0", "", addresses=(f"{vtep(3)}/24",))
         overlay.hosts[3] = replace(overlay.hosts[3], links=(eth0,))
     assert {told[0] for told in overlay.told()} == {"engines.running", "endpoints.unseen"}
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_where_the_stores_agent_is_gone_it_is_told_and_its_engine_is_not_restarted(stopped):
+    wanted = inventory_of(3)
+    overlay = Overlay(deployed(wanted | {"store": wanted["store"] | {"servers": 3}}))
+    assert overlay.told() == []
+    box = overlay.site.boxes["host3"]
+    if stopped:
+        box.containers["consul"][1] = False
+    else:
+        del box.containers["consul"]
+    for box.registered in (True, False):
+        fault = only(overlay)
+        assert (fault.finding.check, fault.finding.host, fault.remedies) == ("store.servers", "host3", ())
+        assert fault.finding.told == (
+            "error: its part of Consul does not run: its engine is off the store's list soon, and joins "
+            "nothing more -> `fab deploy-overlay` sets that right"
+        )
+    overlay.site.boxes["host2"].registered = False
+    assert [told[:2] for told in overlay.told()] == [("store.servers", "host3"), ("nodes.missing", "host2")]
 
 
 def test_an_engine_is_registered_at_the_address_that_it_advertises(overlay):

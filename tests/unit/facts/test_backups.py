@@ -82,14 +82,14 @@ def test_one_that_is_not_there_or_has_no_end_or_breaks_off_is_told():
     ("timer", "service", "newest", "found"),
     [
         (
-            "LastTriggerUSec=Sun 2026-11-22 05:25:52 UTC\nUnitFileState=enabled\nActiveState=active\n",
-            "Result=success\n",
+            "InactiveEnterTimestampMonotonic=0\nUnitFileState=enabled\nActiveState=active\n",
+            "InactiveEnterTimestampMonotonic=5432\nResult=success\n",
             f"1795325155\n/b\n{NAME}\n",
             BackupUnit({}, True, False, True, "/b", KEPT, MADE),
         ),
         (
-            "LastTriggerUSec=n/a\nUnitFileState=enabled\nActiveState=inactive\n",
-            "Result=exit-code\n",
+            "InactiveEnterTimestampMonotonic=77\nUnitFileState=enabled\nActiveState=inactive\n",
+            "InactiveEnterTimestampMonotonic=0\nResult=exit-code\n",
             "1795325155\n/b\n\n",
             BackupUnit({}, failed=True, folder="/b", now=MADE),
         ),
@@ -102,10 +102,10 @@ def test_how_the_timer_of_a_host_is(timer, service, newest, found):
     results = [Result(query, 0, text, "") for query, text in zip(QUERIES, said, strict=True)]
     its = backup_unit.parse(results)
     assert its.files == {SCRIPT: "script", SERVICE_FILE: "unit"}
-    assert (its.runs, its.failed, its.triggered, its.folder, its.newest, its.now) == (
+    assert (its.runs, its.failed, its.ended, its.folder, its.newest, its.now) == (
         found.runs,
         found.failed,
-        found.triggered,
+        found.ended,
         found.folder,
         found.newest,
         found.now,

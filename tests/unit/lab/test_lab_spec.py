@@ -9,6 +9,7 @@ import pytest
 
 from overweave.errors import LabUnavailable, UsageError
 from overweave.lab import Lab, network
+from overweave.lab.lab import no_lab
 from overweave.lab.spec import Spec, cache_root, check_name, parse_subnet, state_root
 
 
@@ -121,7 +122,15 @@ def test_a_subnet_that_is_none_is_refused():
 def test_a_lab_that_is_not_there():
     with pytest.raises(UsageError) as caught:
         Lab.load("t9")
-    assert str(caught.value) == "there is no lab 't9'\n  -> lab.list shows those there are, lab.up makes one"
+    assert caught.value.message == "there is no lab 't9'"
+
+
+@pytest.mark.parametrize(
+    ("there", "hint"),
+    [((), "`fab lab.up` makes one"), (("six", "t1"), "there is six, t1: choose with --name")],
+)
+def test_where_a_lab_is_not_there_those_that_are_are_named(there, hint):
+    assert str(no_lab("lab", there)) == f"there is no lab 'lab'\n  -> {hint}"
 
 
 def test_a_host_that_is_not_there():

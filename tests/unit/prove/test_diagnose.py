@@ -177,6 +177,13 @@ PATTERNS = [
     ("unexplained", {"red": ("vxlan",)}, {"rows": {("a", "b"): "10.0.0.2"}}, UNEXPLAINED),
     (
         "loss",
+        {"loss": 0.3, "red": ("tcp",)},
+        {},
+        "so many packets get lost that TCP stalls: look at load, cable and queues between 10.0.0.1 and "
+        "10.0.0.2: `ip -s link`, `ethtool -S`",
+    ),
+    (
+        "loss",
         {"loss": 0.05},
         {},
         "packets get lost: look at load, cable and queues between 10.0.0.1 and 10.0.0.2: "

@@ -32,7 +32,10 @@ def sick():
 
 
 def test_a_healthy_fleet_is_one_line():
-    assert shown(text.checkup(checkup(Overlay()))) == "healthy: 3 hosts in 1.2 s: nothing found\n"
+    assert shown(text.checkup(checkup(Overlay()))) == (
+        "healthy: 3 hosts in 1.2 s: nothing found\n"
+        "no packet was sent: that they arrive, `fab validate-overlay` proves\n"
+    )
 
 
 def test_a_finding_says_where_what_why_and_how_to_mend_it():
