@@ -201,7 +201,7 @@ def _one(
         if fact is None:
             work.made[host, network.name] = CreateNetwork(host, LISTED, network.name, wanted)
             continue
-        found = differences(wanted, scope, fact)
+        found = differences(wanted, scope, fact, shim=network.shim)
         if not found:
             continue
         ours = LABEL in fact.labels

@@ -249,6 +249,32 @@ def test_a_shim_comes_and_goes_with_its_network():
     ]
 
 
+def test_a_shim_is_added_to_a_network_that_is_there_and_taken_from_it():
+    world = World({"lan": LAN}, hosts=1)
+    world.apply()
+    world.run("host1", "theirs", "lan")
+    world.wanted = {"lan": LAN | {"shim": True}}
+    assert world.apply() == [
+        "-- shims",
+        "host1: install overweave-shim-lan.service (the host is to reach its own containers)",
+    ]
+    world.wanted = {"lan": LAN}
+    assert world.apply() == [
+        "-- old shims",
+        "host1: remove overweave-shim-lan.service (the inventory does not list it any more)",
+    ]
+
+
+def test_a_network_that_keeps_no_address_for_a_shim_is_as_wanted_until_one_is():
+    world = World({"lan": LAN}, hosts=1)
+    world.apply()
+    del world.networks["host1"]["lan"]["IPAM"]["Config"][0]["AuxiliaryAddresses"]
+    assert world.plan() == []
+    world.wanted = {"lan": LAN | {"shim": True}}
+    (refused,) = world.refused()
+    assert "host1: network lan differs: reserved of 10.0.50.0/24 none, wanted shim 10.0.50.63" in refused
+
+
 def test_a_teardown_takes_away_all_of_it_and_leaves_what_others_have_made():
     listed = [{"host": "host1", "name": "app"}]
     world = World({"lan": LAN | {"shim": True, "containers": listed}, "mesh": MESH}, overlay=True)
