@@ -288,6 +288,45 @@ def test_a_teardown_takes_away_all_of_it_and_leaves_what_others_have_made():
     assert [list(its) for its in world.networks.values()] == [[], ["theirs"]]
 
 
+def test_a_host_that_leaves_loses_what_is_its_own_and_no_other_host_anything():
+    listed = [{"host": "host2", "name": "app"}]
+    lan, mesh = (its | {"containers": listed} for its in (LAN | {"shim": True}, MESH))
+    world = World({"lan": lan, "mesh": mesh, "shop": SHOP}, overlay=True)
+    world.run("host2", "app")
+    world.apply()
+    before = (dict(world.networks["host1"]), world.notes["host1"])
+    world.make("host2", "theirs")
+    made = world.departing("host2")
+    assert list(lines(made.plan)) == [
+        "-- containers off networks",
+        "host2: disconnect container app from network lan [destructive] (it leaves)",
+        "-- old shims",
+        "host2: remove overweave-shim-lan.service (it leaves)",
+        "-- old networks",
+        "host2: remove network lan [destructive] (it leaves)",
+        "host2: remove network shop [destructive] (it leaves)",
+        "-- note of it",
+        f"host2: remove {NOTE} and its folder (nobody is connected any more)",
+    ]
+    world.carry_out(made.plan)
+    assert not world.departing("host2").plan
+    assert list(world.networks["host2"]) == ["mesh", "theirs"], "an overlay is of all hosts"
+    assert (world.networks["host1"], world.notes["host1"]) == before
+
+
+def test_a_host_does_not_leave_while_somebodys_container_is_on_what_would_go():
+    world = World({"shop": SHOP})
+    world.apply()
+    world.run("host2", "theirs", "shop")
+    (refused,) = world.departing("host2").refused
+    assert str(refused) == (
+        "host2: network shop can't be removed: on it are theirs on host2, which apply-networks did not "
+        "connect\n"
+        "  -> list them under `containers:`, or `docker network disconnect shop CONTAINER`"
+    )
+    assert not world.departing("host1").refused
+
+
 def test_an_engine_that_is_down_is_told_before_anything_is_planned():
     world = World({"shop": SHOP})
     world.site.boxes["host2"].running = False
