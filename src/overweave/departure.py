@@ -48,7 +48,6 @@ from .store_host import settle, told_store
 from .stores import consul, etcd
 
 WHY = "the host leaves"
-OF_ETCD = "which hosts carry a server of etcd can't be changed yet: docs/etcd.md"
 ID = re.compile("[0-9a-f]{64}")
 MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
@@ -217,7 +216,7 @@ def of_server(fleet: Fleet, name: str) -> Refused:
     return Refused(
         f"it carries one of {count} servers of the store: {count - 1} would be left",
         host=name,
-        hint=OF_ETCD
+        hint=f"`fab store-replace-server {name}` lets another host carry it first"
         if fleet.store.in_etcd
         else f"`fab store-remove-server {name}` or `fab store-replace-server {name}` makes it an agent first",
     )
@@ -234,7 +233,8 @@ def of_dead_server(fleet: Fleet, live: Live, name: str, address: str) -> list[Re
             f"the machine at {address} carried one of {len(told)} servers of etcd, which the others go on to "
             "ask for",
             host=name,
-            hint=f"bring it back with its data: {OF_ETCD}",
+            hint=f"`fab store-replace-server {address} --dead -H {','.join(live.fleet.hosts)}` lets another "
+            "host carry it first",
         )
     ]
 

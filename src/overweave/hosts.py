@@ -12,8 +12,8 @@ from .apply.run import apply
 from .apply.world import Done
 from .departure import Known
 from .errors import DeadlineExceeded, EngineError, OverweaveError, Refused
+from .facts import networks, swarm
 from .facts import store as store_facts
-from .facts import swarm
 from .facts.engine import Engine
 from .facts.fleet import FleetFacts
 from .facts.libnetwork import NODES
@@ -29,6 +29,7 @@ from .preflight.finding import refusals
 from .preflight.moving import under_way
 from .prove.matrix import Matrix
 from .proving import noted
+from .reconcile.plan import carries_listed, departing
 from .session import Session, look
 from .steps import Plan, Stage, make_plan
 from .store_host import settle
@@ -88,7 +89,8 @@ def make_leave(
     live = _look(session)
     if session.fleet.in_swarm:
         known_by = address or live.vteps.get(name, "")
-        return departure_swarm.leaving(session.fleet, live, name, disconnect=disconnect), known_by
+        made = departure_swarm.leaving(session.fleet, live, name, disconnect=disconnect)
+        return Plan((*_listed(session, live, name), *made.stages)), known_by
     address = address or live.vteps.get(name) or live.chosen.get(name, "")
     refuse(departure.refused(session.fleet, live, name, address, disconnect=disconnect))
     known = _known(session)
@@ -98,7 +100,7 @@ def make_leave(
     first = departure.leaving(session.fleet, live, name)
     left = departure.endpoints_at(others, address)
     then = departure.forgetting(fleet, gone, name, address, known, session.serving, left)
-    return Plan((*first, *then, *_boot_units(gone))), address
+    return Plan((*_listed(session, live, name), *first, *then, *_boot_units(gone))), address
 
 
 def leave(session: Session, name: str, before: Before, *, disconnect: bool = False) -> Change:
@@ -206,6 +208,17 @@ def _look(session: Session) -> Live:
     live = checkup.look_at_all(session)
     refuse(refusals(under_way(session.fleet, live.fleet)))
     return live
+
+
+def _listed(session: Session, live: Live, name: str) -> tuple[Stage, ...]:
+    """What takes away the networks that a host has because an inventory lists them. Raises `Refused` where
+    containers are on them that nobody of ours has connected."""
+    if not carries_listed(live.fleet.hosts[name]):
+        return ()
+    seen = networks.look(session.hosts[name], devices=False)
+    made = departing(session.fleet, live.fleet, seen, departure.WHY)
+    refuse(made.refused)
+    return made.plan.stages
 
 
 def _known(session: Session) -> Known:

@@ -244,7 +244,9 @@ def _cut(at: str, its: GivenSubnet, given: GivenNetwork, hosts: Sequence[str]) -
         if given.shim and its.subnet in parts.values():
             raise ValueError("a shim needs a part of the subnet: give `range` or `slots`")
         taken = (gateway, *its.reserved.values())
-        shims = {h: ranges.last_usable(its.subnet, p, taken) for h, p in parts.items()} if given.shim else {}
+        # Kept before anybody asks for a shim: an engine can't be told later what it is not to give out.
+        kept = parts if given.shim else ranges.with_room(its.subnet, parts, taken)
+        shims = {h: ranges.last_usable(its.subnet, p, taken) for h, p in kept.items()}
     except ValueError as e:
         raise InventoryError(at, str(e)) from e
     return Subnet(its.subnet, gateway, parts, its.reserved, shims)

@@ -332,6 +332,13 @@ class EtcdStore(KeyValue, Protocol):
         """What the server that is asked says of itself: ``/v2/stats/self``, and beside that its ``health``,
         its ``version``, and raft's ``term`` and commit ``index`` as it knows them."""
 
+    def add_member(self, url: str) -> None:
+        """Let a server join that the others reach at a URL, and that begins with no data. Raises
+        `StoreError`, also while not all others have been in touch for some seconds."""
+
+    def remove_member(self, id_: str) -> None:
+        """Take a server out by its id. Raises `StoreError`, as before."""
+
     def dump(self, prefix: str) -> Json:
         """All keys under a prefix as a quorum had them at one moment: ``node`` with all that is in it, None
         where there is nothing, and the ``index`` of the store then."""

@@ -64,6 +64,18 @@ def cut(
     return {name: found[name] for name in hosts if name in found}
 
 
+def with_room(
+    subnet: IPv4Network, parts: Mapping[str, IPv4Network], taken: Sequence[IPv4Address]
+) -> dict[str, IPv4Network]:
+    """The ranges in which an address can be kept for the host itself, with one left for a container."""
+    unusable = {subnet.network_address, subnet.broadcast_address, *taken}
+    return {
+        host: its
+        for host, its in parts.items()
+        if its != subnet and its.num_addresses - sum(address in its for address in unusable) > 1
+    }
+
+
 def last_usable(subnet: IPv4Network, its: IPv4Network, taken: Sequence[IPv4Address]) -> IPv4Address:
     """The last address of a range that is neither the subnet's broadcast address, nor its own, nor taken.
 

@@ -355,6 +355,29 @@ class RemovePeer(_Step):
 
 
 @dataclass(frozen=True)
+class AddMember(_Step):
+    """Let the server of another host join a store in etcd. ``host``: one whose server goes on."""
+
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        return f"let the server on {self.name} at {self.address} join"
+
+
+@dataclass(frozen=True)
+class RemoveMember(_Step):
+    """Take a server out of a store in etcd by its ``id``. ``host``: one whose server goes on."""
+
+    id: str
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        return f"take the server {self.name or '?'} at {self.address} out of the quorum"
+
+
+@dataclass(frozen=True)
 class ForgetQuorum(_Step):
     """Stop a server, and remove its copy of the store, so that it can't vote as one of an old quorum."""
 
@@ -857,6 +880,8 @@ Step = (
     | AwaitAgent
     | RetireServer
     | RemovePeer
+    | AddMember
+    | RemoveMember
     | ForgetQuorum
     | RecoverQuorum
     | CheckVersion

@@ -19,14 +19,13 @@ from .fleet import each
 from .model import Fleet
 from .plan import refuse
 from .preflight.finding import Finding, refusals
-from .servers import change, recover, upgrade
+from .servers import change, members, recover, upgrade
 from .servers.change import Change
 from .servers.standing import Server, Standing, stand
-from .session import Session, look_for_consul
+from .session import Session, look_for_store, refuse_without_consul
 from .steps import Plan, ProvideImage
-from .store_host import sized
+from .store_host import sized, told_store
 from .store_state import StoreState
-from .stores import consul
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,9 @@ def look_at(session: Session, at: str = "") -> tuple[FleetFacts, Standing]:
 
     Changes nothing, and marks that host in ``session.running_on``.
     """
-    facts = look_for_consul(session)
+    facts = look_for_store(session)
+    if session.fleet.store.in_etcd:
+        return facts, _look_at_etcd(session, facts)
     running = [name for name in session.fleet.names if _runs(facts, name)]
     agents = each(running, lambda name: store_facts.agent(session.store(name)), cancel=session.cancel).values
     # A client agent without a leader to ask takes long to say so.
@@ -67,6 +68,18 @@ def look_at(session: Session, at: str = "") -> tuple[FleetFacts, Standing]:
     return facts, Standing(agents=agents)
 
 
+def _look_at_etcd(session: Session, facts: FleetFacts) -> Standing:
+    for name in [name for name in session.fleet.names if _runs(facts, name)]:
+        session.running_on = name
+        with contextlib.suppress(StoreError):
+            its = members.stand(
+                facts, session.etcd(name).leader(), storekeeping.servers_of_etcd(session, facts)
+            )
+            if its.leader:
+                return its
+    return Standing()
+
+
 def _runs(facts: FleetFacts, name: str) -> bool:
     there = store_part.there(facts.hosts[name])
     return there is not None and there.running
@@ -82,12 +95,14 @@ def make_change(
     gone: Collection[str] = (),
 ) -> Planned:
     """``wanted`` is as the inventory has it. ``add``, or ``replace_by`` in the place of the one that is
-    removed, is to carry a server: "" for the best host, None for none. ``gone``: names and addresses of a
+    removed, is to carry a server: "" for the best host, None for none; ``add`` may be several with commas.
+    ``gone``: names and addresses of a
     host that is none of the session's, and whose server is removed.
 
     Raises `Refused`, or `FleetError` of several, with everything that forbids it.
     """
-    for name in filter(None, (add, remove, replace_by)):
+    several = tuple(dict.fromkeys(word.strip() for word in (add or "").split(",") if word.strip()))
+    for name in (*several, *filter(None, (remove, replace_by))):
         known(session.fleet, name)
     facts, standing = look_at(session)
     dead = dead_server(facts, standing, gone) if gone and standing.servers else None
@@ -102,17 +117,24 @@ def make_change(
                 "there is no other host that could carry a server",
                 hint="add one to the inventory and `fab deploy-overlay`, or `fab store-remove-server`",
             )
-    wants = Change((comes,) if comes else (), (remove,) if remove else (), dead)
+    coming = several if comes == add else (comes,) if comes else ()
+    wants = Change(coming, (remove,) if remove else (), dead)
     found = change.findings(session.fleet, facts, standing, wants)
+    in_etcd = session.fleet.store.in_etcd
+    if in_etcd and not refusals(found):
+        found += members.findings(session.fleet, standing, wants)
     refuse(refusals(found))
     after = change.servers_after(session.fleet, standing, wants)
-    plan = change.plan(session.fleet, facts, standing, wants)
+    plan = (members if in_etcd else change).plan(session.fleet, facts, standing, wants)
+    if in_etcd:
+        session.running_on = members.at(standing, wants) or session.running_on
     return Planned(found, plan, change.inventory_needs(wanted, after), standing, after)
 
 
 def make_upgrade(session: Session, wanted: Fleet, image: str) -> Planned:
     """Raises as `make_change`, and `UsageError` where the image's archive is none of it."""
     facts, standing = look_at(session)
+    refuse_without_consul(session.fleet)
     found = upgrade.findings(session.fleet, facts, standing, image)
     refuse(refusals(found))
     fleet = replace(session.fleet, store=replace(session.fleet.store, image=image))
@@ -138,6 +160,7 @@ def make_recovery(session: Session, wanted: Fleet, host: str) -> Planned:
     """Raises as `make_change`."""
     known(session.fleet, host)
     facts, standing = look_at(session, host)
+    refuse_without_consul(session.fleet)
     found = recover.findings(session.fleet, facts, standing, host)
     refuse(refusals(found))
     plan = recover.plan(session.fleet, facts, standing, host)
@@ -185,7 +208,7 @@ def dead_server(facts: FleetFacts, standing: Standing, names: Collection[str]) -
                 hint="leave --dead out, so that it is asked to leave; or stop it first",
             )
         return server
-    listed = {a for its in facts.hosts.values() for a in consul.servers_of(its.store_config)}
+    listed = {a for its in facts.hosts.values() for a in told_store(its)}
     listed -= {str(a.ip) for its in facts.hosts.values() for i in its.interfaces.all for a in i.addresses}
     called = {its.address for its in standing.members if its.name in names and not its.alive}
     if listed & {*names, *called}:

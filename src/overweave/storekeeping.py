@@ -80,9 +80,23 @@ def _of_consul(session: Session, facts: FleetFacts, seen: Seen) -> StoreState:
 def _of_etcd(session: Session, facts: FleetFacts, seen: SeenEtcd) -> StoreState:
     store = session.etcd()
     try:
-        members = etcd_facts.members(store)
+        servers = servers_of_etcd(session, facts)
     except StoreError as e:
         return summarize_etcd(replace(seen, silent=e.message))
+    seen = replace(seen, servers=servers)
+    if not seen.leader:
+        return summarize_etcd(seen)
+    with contextlib.suppress(StoreError):
+        return summarize_etcd(replace(seen, keys=etcd_facts.keys(store, libnetwork.ROOT)))
+    return summarize_etcd(replace(seen, leader=store.leader()))
+
+
+def servers_of_etcd(
+    session: Session, facts: FleetFacts
+) -> tuple[tuple[etcd_facts.Member, etcd_facts.Told | str], ...]:
+    """All servers that a store in etcd has, with what each says of itself, or why it says nothing. Raises
+    `StoreError` where the one that serves does not tell which they are."""
+    members = etcd_facts.members(session.etcd())
 
     def ask(id_: str) -> etcd_facts.Told:
         address = next(its.client for its in members if its.id == id_)
@@ -96,12 +110,7 @@ def _of_etcd(session: Session, facts: FleetFacts, seen: SeenEtcd) -> StoreState:
         **outcome.values,
         **{id_: e.message for id_, e in outcome.errors.items()},
     }
-    seen = replace(seen, servers=tuple((its, told[its.id]) for its in members))
-    if not seen.leader:
-        return summarize_etcd(seen)
-    with contextlib.suppress(StoreError):
-        return summarize_etcd(replace(seen, keys=etcd_facts.keys(store, libnetwork.ROOT)))
-    return summarize_etcd(replace(seen, leader=store.leader()))
+    return tuple((its, told[its.id]) for its in members)
 
 
 def save(session: Session) -> Backup:

@@ -20,7 +20,8 @@ DEFAULT_MODES = {MACVLAN: "bridge", IPVLAN: "l2"}
 @dataclass(frozen=True)
 class Subnet:
     """``ranges`` are what each host gives out, by its name; hosts without one give out all of it.
-    ``reserved`` are addresses that nobody gives out, by name; ``shims`` those of the hosts themselves."""
+    ``reserved`` are addresses that nobody gives out, by name; ``shims`` those that are kept for the hosts
+    themselves, whether they have a shim by now or not."""
 
     subnet: IPv4Network
     gateway: IPv4Address

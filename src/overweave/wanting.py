@@ -14,6 +14,7 @@ from .facts import parents as parent_facts
 from .facts.fleet import FleetFacts
 from .facts.networks import HostNetworks
 from .facts.parents import Parents
+from .facts.wanted import network_of
 from .fleet import each
 from .model import Fleet
 from .plan import refuse
@@ -24,7 +25,7 @@ from .proving import prove, prove_wire
 from .reconcile.plan import Reconciliation, reconcile
 from .reconcile.preflight import findings
 from .session import Session, look
-from .steps import CreateNetwork, Plan
+from .steps import CreateNetwork, InstallUnit, Plan
 from .wanted import ON_PARENT, WantedNetwork
 
 ROUNDS = 3
@@ -135,8 +136,9 @@ def of_wire(fleet: Fleet) -> WantedNetwork | None:
 
 
 def _proofs(session: Session, plan: Plan) -> dict[str, Matrix]:
-    """Of the networks across hosts that a plan has made, one after the other."""
+    """Of the networks across hosts that a plan has made, or given a shim, one after the other."""
     made = {step.name for step in plan.steps if isinstance(step, CreateNetwork)}
+    made |= {network_of(step.unit) for step in plan.steps if isinstance(step, InstallUnit)}
     found = {}
     for network in session.fleet.networks or ():
         hosts = [name for name in network.hosts if name in session.fleet.names]

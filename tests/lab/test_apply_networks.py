@@ -44,6 +44,18 @@ def apply(bed, networks, *words):
     return bed.fab("apply-networks", "-H", "host1,host2", *words, inventory=path)
 
 
+def started(bed):
+    """The addresses of all containers on the network, by host and name, with two more on each host."""
+    found = {}
+    for host in ("host1", "host2"):
+        for name in ("one", "two"):
+            bed.do(host, f"docker run -d --name {name} --stop-signal KILL --network lan {IMAGE} sleep 9999")
+        its = bed.do(host, "docker network inspect lan -f '{{json .Containers}}'")
+        for container in json.loads(its).values():
+            found[host, container["Name"]] = container["IPv4Address"].partition("/")[0]
+    return found
+
+
 def test_two_hosts_share_a_network_by_macvlan(apart):
     """Made, proven to the other host and to its own address, found again after a power loss, taken away."""
     pids, before = apart.pids(), apart.state()
@@ -62,6 +74,13 @@ def test_two_hosts_share_a_network_by_macvlan(apart):
     assert 160 <= int(other.rpartition(".")[2]) < 192, "its own part of the range"
     assert "0% packet loss" in apart.do("host1", f"docker exec app ping -c 1 -W 2 {other}")
     assert "0% packet loss" in apart.do("host1", f"ping -c 1 -W 2 {NET}.130"), "the host's own container"
+    places = started(apart)
+    assert len(set(places.values())) == len(places) == 6, "no address is given out twice"
+    ping = f"for a in {' '.join(places.values())}; do ping -c 1 -W 2 $a > /dev/null || echo $a; done"
+    red = {place: apart.do(place[0], f"docker exec {place[1]} sh -c '{ping}'") for place in places}
+    assert red == dict.fromkeys(places, ""), "all pairs, and each itself"
+    for host in ("host1", "host2"):
+        apart.do(host, "docker rm -f one two > /dev/null")
     state = apart.state()
     assert apply(apart, listed()).out == NOTHING
     assert changes(state, apart.state()) == []

@@ -112,6 +112,21 @@ def test_a_server_is_lost_and_comes_back(etcd):
     assert (ran.status, [its["state"] for its in told["servers"]]) == (1, ["alive", "alive", "failed"])
     assert [line for line in told["problems"] if not line.startswith("server host3 is failed: ")] == []
     assert GREEN in etcd.deploy().ok().out
+
+    pids = etcd.pids()
+    etcd.do("host2", "docker rm -f etcd && docker volume rm overweave-etcd")
+    refused = etcd.deploy()
+    assert (refused.status, "`fab store-add-server host2`, also where its data are lost" in refused.said) == (
+        4,
+        True,
+    ), refused
+    joined = etcd.fab("store-add-server", "host2", "--yes").ok()
+    assert "take the server host2 at " in joined.err
+    assert joined.err.endswith("done: servers of the store: host1, host2, host3\n")
+    assert etcd.pids() == pids, "the list is the same, and no engine is told anything"
+    ran, told = status(etcd)
+    assert (ran.status, [its["state"] for its in told["servers"]]) == (0, ["alive"] * 3), told
+    assert etcd.deploy().out == NOTHING_TO_DO
     assert "nothing found" in etcd.fab("doctor").ok().out
 
 

@@ -201,9 +201,6 @@ def test_a_server_that_is_replaced_at_another_address_goes_first(overlay):
     assert departure.of_moved_server(others, "host3", "10.0.0.14") == []
 
 
-BRING_BACK = "which hosts carry a server of etcd can't be changed yet: docs/etcd.md"
-
-
 def in_etcd(servers):
     archives = {"archives": {"etcd:3.4.23": "etcd.tar", "busybox:1.36": "busybox.tar"}}
     store = {"kind": "etcd", "image": "etcd:3.4.23", "servers": servers}
@@ -229,12 +226,13 @@ def test_of_a_store_in_etcd_a_host_without_a_server_leaves_as_any_other():
 def test_a_server_of_etcd_does_not_leave_alive_or_dead():
     its = in_etcd(servers=3)
     assert refused(its, "host2", disconnect=True) == [
-        f"host2: it carries one of 3 servers of the store: 2 would be left\n  -> {BRING_BACK}"
+        "host2: it carries one of 3 servers of the store: 2 would be left\n"
+        "  -> `fab store-replace-server host2` lets another host carry it first"
     ]
     others = departure.only(its.live(), ("host1", "host3"))
     assert [str(e) for e in departure.of_dead_server(its.site.fleet, others, "host2", vtep(2))] == [
         "host2: the machine at 10.0.0.12 carried one of 3 servers of etcd, which the others go on to ask for"
-        f"\n  -> bring it back with its data: {BRING_BACK}"
+        "\n  -> `fab store-replace-server 10.0.0.12 --dead -H host1,host3` lets another host carry it first"
     ]
     (alone,) = refused(in_etcd(servers=1), "host1", disconnect=True)
     assert alone.endswith("from all hosts\n  -> `fab destroy-overlay` takes it away from all")

@@ -53,6 +53,16 @@ def test_a_shim_has_the_last_address_of_its_range_that_a_host_can_have():
     }
 
 
+def test_an_address_is_kept_for_a_later_shim_where_that_leaves_one_for_a_container():
+    text = "{subnet: 10.0.0.0/24, ranges: {a: 10.0.0.0/30, b: 10.0.0.8/31, c: 10.0.0.12/32}, %s}"
+    (its,) = networks(f"{LAN}[{text % 'slots: 4'}]")
+    assert {h: str(a) for h, a in its.subnets[0].shims.items()} == {"a": "10.0.0.3", "b": "10.0.0.9"}
+    (its,) = networks(f"{LAN}[{text % 'reserved: {x: 10.0.0.2, y: 10.0.0.9}'}]")
+    assert its.subnets[0].shims == {}
+    (its,) = networks(f"{LAN}[10.0.0.0/24], hosts: [a]")
+    assert its.subnets[0].shims == {}, "all of the subnet is no part of it"
+
+
 def test_a_vlan_is_a_sub_interface_of_each_hosts_parent():
     (its,) = networks("driver: ipvlan, parent: eth1, parents: {b: bond0}, vlan: 50, subnets: [10.0.0.0/24]")
     assert its.parents == {"a": "eth1.50", "b": "bond0.50", "c": "eth1.50"}

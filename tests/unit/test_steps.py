@@ -12,6 +12,7 @@ from overweave.facts.record import Before
 from overweave.gossip.events import Left
 from overweave.model import Archive
 from overweave.steps import (
+    AddMember,
     AwaitAgent,
     AwaitLeader,
     ChangeAutolock,
@@ -42,6 +43,7 @@ from overweave.steps import (
     RemoveContainer,
     RemoveFile,
     RemoveImage,
+    RemoveMember,
     RemoveNetwork,
     RemoveNode,
     RemovePeer,
@@ -153,6 +155,13 @@ STEPS = [
     (
         RemovePeer("h", "w", "1", "", "10.0.0.1:8300"),
         "take the server ? at 10.0.0.1:8300 out of the quorum",
+        (),
+        False,
+    ),
+    (AddMember("h", "w", "b", "10.0.0.2"), "let the server on b at 10.0.0.2 join", (), False),
+    (
+        RemoveMember("h", "w", "1", "", "10.0.0.1:2380"),
+        "take the server ? at 10.0.0.1:2380 out of the quorum",
         (),
         False,
     ),

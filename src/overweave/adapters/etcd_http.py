@@ -82,6 +82,14 @@ class EtcdHttp:
         with self._call("listing the servers"):
             return list(self._ask("get", "/v2/members")["members"])
 
+    def add_member(self, url: str) -> None:
+        with self._call(f"adding the server at {url}"):
+            self._answer("post", "/v2/members", sent={"peerURLs": [url]})
+
+    def remove_member(self, id_: str) -> None:
+        with self._call(f"removing server {id_}"):
+            self._answer("delete", f"/v2/members/{quote(id_, safe='')}")
+
     def server(self) -> Json:
         with self._call("asking the server about itself"):
             its = dict(self._ask("get", "/v2/stats/self"))
@@ -160,9 +168,10 @@ class EtcdHttp:
         path: str,
         parameters: Mapping[str, str] | None = None,
         data: Mapping[str, str] | None = None,
+        sent: Json | None = None,
     ) -> requests.Response:
         answer = self._session.request(
-            method, f"http://localhost{path}", params=parameters, data=data, timeout=SECONDS
+            method, f"http://localhost{path}", params=parameters, data=data, json=sent, timeout=SECONDS
         )
         if answer.ok:
             return answer

@@ -20,6 +20,7 @@ from overweave.gossip.exchange import PORT
 from overweave.ports import Progress, Writer, unless_gone
 from overweave.steps import (
     RELOAD,
+    AddMember,
     AwaitAgent,
     AwaitLeader,
     ChangeAutolock,
@@ -49,6 +50,7 @@ from overweave.steps import (
     RemoveContainer,
     RemoveFile,
     RemoveImage,
+    RemoveMember,
     RemoveNetwork,
     RemoveNode,
     RemovePeer,
@@ -94,6 +96,7 @@ from .endpoints import (
     stop_containers,
 )
 from .forget_agent import forget_agent
+from .members import change_members
 from .overlay_rows import mend_rows, remove_vxlan
 from .store_access import grant_access
 from .store_forms import change_form
@@ -237,6 +240,8 @@ def perform(step: Step, world: World) -> None:
             restore_keys(step, world)
         case AwaitAgent() | RetireServer() | RemovePeer() | ForgetQuorum() | RecoverQuorum() | CheckVersion():
             change_servers(step, world)
+        case AddMember() | RemoveMember():
+            change_members(step, world)
         case CreateNetwork():
             # A store that was away comes back with its networks.
             if not any(network["Name"] == step.name for network in engine.networks()):

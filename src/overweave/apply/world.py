@@ -9,7 +9,7 @@ from typing import cast
 from overweave.audit import Audit, Silent
 from overweave.fleet import Cancel
 from overweave.model import Store
-from overweave.ports import Clock, ClusterStore, KeyValue, Progress, Writer
+from overweave.ports import Clock, ClusterStore, EtcdStore, KeyValue, Progress, Writer
 from overweave.steps import Step
 
 
@@ -17,7 +17,7 @@ from overweave.steps import Step
 class World:
     """What apply works on. ``store`` talks to the store through a host that runs it, ``agent`` through the
     host that is named, which must run it, too; without it, ``store`` is the only way. A plan with steps that
-    work on Consul itself comes with a store that is one: `consul`.
+    work on Consul itself, or on etcd, comes with a store that is one: `consul`, `etcd`.
 
     ``lock`` raises where the host's lock is not held any more; ``prove`` proves the pairs of some hosts,
     and raises where they are not green. ``logs``: the command that shows what a host's part of the store has
@@ -42,6 +42,10 @@ class World:
     def consul(self, host: str = "") -> ClusterStore:
         """A store that is one of Consul, through a host, or through any."""
         return cast(ClusterStore, self.at(host) if host else self.store)
+
+    def etcd(self, host: str) -> EtcdStore:
+        """A store that is one in etcd, through a host."""
+        return cast(EtcdStore, self.at(host))
 
 
 @dataclass

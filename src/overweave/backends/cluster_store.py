@@ -159,7 +159,7 @@ def deployment(
         )
         return make_plan(
             Stage("engine of the store" if len(down) == 1 else "engines of the store", own, guarded=True),
-            Stage("gate", _gates(fleet, facts, advertise, [down], registered=False)[0]),
+            Stage("gate", gates_of(fleet, facts, advertise, [down], registered=False)[0]),
         )
     access = _access(fleet, facts, new=store_is_new)
     if len(at_once) == 1:
@@ -169,7 +169,7 @@ def deployment(
     moved = [s.host for s in (*first, *engines) if isinstance(s, MoveStore)]
     # What it ran in before goes behind a gate.
     alone = [host for host in moved if host not in {s.host for s in engines}]
-    gates = _gates(fleet, facts, advertise, [alone]) if alone else []
+    gates = gates_of(fleet, facts, advertise, [alone]) if alone else []
     with_store = [host for host in restarted if host in at_once and in_engine]
     changed_store = any(store_form.runs_store(s) for s in (*first, *engines))
     gossip: list[Step] = []
@@ -252,13 +252,13 @@ def _in_batches(
     parts = _parts(hosts, size, store_form.stopping(fleet, facts.hosts, engines))
     if len(parts) <= 1 and size >= len(hosts) + len(first):
         groups = [first + hosts] if first or hosts else []
-        gates = _gates(fleet, facts, advertise, groups)
+        gates = gates_of(fleet, facts, advertise, groups)
         restarts = Stage("engines", tuple(engines), guarded=True)
         return [restarts, *(Stage("gate", gate) for gate in gates)]
     groups = [first, *parts] if first else parts
     stages = []
     for number, (part, gate) in enumerate(
-        zip(groups, _gates(fleet, facts, advertise, groups, prove=True), strict=True), 1
+        zip(groups, gates_of(fleet, facts, advertise, groups, prove=True), strict=True), 1
     ):
         steps = tuple(step for step in engines if step.host in part)
         title = f"batch {number} of {len(groups)}"
@@ -280,7 +280,7 @@ def _parts(hosts: Sequence[str], size: int, servers: frozenset[str]) -> list[lis
     return parts
 
 
-def _gates(
+def gates_of(
     fleet: Fleet,
     facts: FleetFacts,
     advertise: Mapping[str, Advertise],

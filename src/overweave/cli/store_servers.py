@@ -28,7 +28,7 @@ Make = Callable[[Session, Fleet], Planned]
 
 @cluster_task(
     name="store-add-server",
-    help=OPTIONS | {"host": "one of the hosts, which has no server yet"},
+    help=OPTIONS | {"host": "one of the hosts, which has no server yet, or several with commas"},
     positional=["host"],
 )
 def store_add_server(
@@ -45,7 +45,8 @@ def store_add_server(
     Let one more host carry a server of the store: store-add-server HOST.
 
     Its agent becomes a server in place, and it is waited for until it votes and has all that the leader has.
-    No engine restarts, and no container of a user. Tells what to write into the inventory, if anything.
+    No engine restarts, and no container of a user; of a store in etcd every engine does, one after the other.
+    Tells what to write into the inventory, if anything. Several hosts go with commas.
 
     Example: fab store-add-server host4 -H host1,host2,host3,host4
     """
@@ -53,7 +54,7 @@ def store_add_server(
         c,
         "store-add-server",
         lambda session, wanted: store_changes.make_change(session, wanted, add=host),
-        f"{host} becomes a server of the store.",
+        f"{host}: to carry a server of the store.",
         inventory=inventory,
         dry_run=dry_run,
         yes=yes,
@@ -81,7 +82,8 @@ def store_remove_server(
     Let a host carry no server of the store any more: store-remove-server HOST.
 
     Its server leaves the quorum, its copy of the store is removed, and it goes on as an agent, which its
-    engine uses as before. Refused where the servers that are left could not agree.
+    engine uses as before. Of a store in etcd every engine restarts before that, one after the other. Refused
+    where the servers that are left could not agree.
 
     Example: fab store-remove-server host3 -H host1,host2,host3,host4
     """
@@ -126,7 +128,7 @@ def store_replace_server(
     Let another host carry the server of a host: store-replace-server HOST.
 
     The new server votes before the old one leaves; one that is dead leaves first. With --dead its host is not
-    asked, and need not be there.
+    asked, and need not be there. Of a store in etcd every engine restarts, one after the other.
 
     Example: fab store-replace-server host3 -H host1,host2,host3,host4
     """

@@ -71,13 +71,8 @@ def place(fleet: Fleet, facts: FleetFacts) -> list[Finding]:
                     "the store is there already, and two would part the fleet",
                     matters=f"asked to carry it: {', '.join(fleet.servers)}",
                     host=name,
-                    fix=f"mark {name} with `store: true` in the inventory; "
-                    + (
-                        "which hosts carry a server of etcd can't be changed yet"
-                        if fleet.store.in_etcd
-                        else f"one of several servers is taken away by `fab store-remove-server {name}`, the "
-                        "only one by destroy-overlay"
-                    ),
+                    fix=f"mark {name} with `store: true` in the inventory; one of several servers is taken "
+                    f"away by `fab store-remove-server {name}`, the only one by destroy-overlay",
                 )
             )
     return found
@@ -92,7 +87,7 @@ def _carries(fleet: Fleet, facts: FleetFacts, name: str) -> bool:
 
 def _of_etcd(fleet: Fleet, facts: FleetFacts, name: str) -> list[Finding]:
     """A container of somebody else's, and a server that the others know nothing of: they have to be told
-    before it starts, which is not done yet."""
+    before it starts."""
     its = facts.hosts[name]
     if name not in fleet.servers or not isinstance(its.engine, Engine) or not its.engine.running:
         return []
@@ -102,14 +97,14 @@ def _of_etcd(fleet: Fleet, facts: FleetFacts, name: str) -> list[Finding]:
     with_data = [n for n in fleet.servers if etcd.VOLUME in store_part.volumes(facts.hosts[n])]
     if not with_data or name in with_data:
         return []
+    lacking = ",".join(n for n in fleet.servers if n not in with_data)
     return [
         error(
             "store.member",
             f"it is to carry a server of etcd, and has no data of it, as {', '.join(with_data)} has",
-            matters="others than those that began it can't join it yet",
+            matters="the others have to know it before it starts",
             host=name,
-            fix="mark the hosts with `store: true` that carry it; where its data are lost, destroy-overlay, "
-            "and deploy anew",
+            fix=f"`fab store-add-server {lacking}`, also where its data are lost",
         )
     ]
 

@@ -36,7 +36,7 @@ def targets(network: WantedNetwork, held: Mapping[str, Mapping[str, str]]) -> li
     found = []
     for host, addresses in held.items():
         inside = [a for a in addresses if _on_link(network, a)]
-        shims = {str(its.shims[host]) for its in network.subnets if host in its.shims}
+        shims = {str(its.shims[host]) for its in network.subnets if network.shim and host in its.shims}
         for address in [a for a in inside if a not in shims][:1] or list(addresses)[:1]:
             found.append(Target(host, address, address in inside))
         found += [Target(host, address, True, shim=True) for address in sorted(shims)]

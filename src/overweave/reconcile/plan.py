@@ -66,8 +66,10 @@ class Reconciliation:
 @dataclass
 class _Work:
     """What is gathered on the way. ``gone`` are ids of networks that the plan removes, with the host that is
-    told to; ``made`` (host, name) those that it makes. ``connected`` is each host's note as it is to be."""
+    told to; ``made`` (host, name) those that it makes. ``connected`` is each host's note as it is to be.
+    ``why``: what is told of that which goes for good."""
 
+    why: str = UNLISTED
     drift: list[Drift] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     waiting: list[Joining] = field(default_factory=list)
@@ -99,15 +101,34 @@ def reconcile(
     )
 
 
-def removal(fleet: Fleet, facts: FleetFacts, seen: Mapping[str, HostNetworks]) -> Reconciliation:
+def removal(
+    fleet: Fleet, facts: FleetFacts, seen: Mapping[str, HostNetworks], *, why: str = UNLISTED
+) -> Reconciliation:
     """What takes away all that was ever made for an inventory's networks, whatever it lists now."""
-    if silent := [why for name in fleet.names if (why := _silent(facts, seen, name))]:
+    if silent := [its for name in fleet.names if (its := _silent(facts, seen, name))]:
         return Reconciliation(Plan(), refused=tuple(silent))
     work = _begin(fleet, facts)
+    work.why = why
     _prune({}, fleet, facts, seen, work)
     for name in fleet.names:
         _containers(name, {}, fleet, facts, seen[name], work)
     return Reconciliation(_staged({}, fleet, facts, work), refused=tuple(work.refused))
+
+
+def departing(fleet: Fleet, facts: FleetFacts, seen: HostNetworks, why: str) -> Reconciliation:
+    """The same on a host that leaves the others. What is one network for all hosts stays, and so does who is
+    on it there."""
+    name = seen.host
+    alone = replace_(fleet, hosts=(fleet.host(name),))
+    local = tuple(its for its in seen.networks or () if its.fact.scope == "local")
+    own = {key for its in local for key in (its.fact.id, its.fact.name)}
+    containers = tuple(
+        replace_(its, endpoints=tuple(e for e in its.endpoints if (e.network_id or e.network) in own))
+        for its in seen.containers or ()
+    )
+    if seen.networks is not None and seen.containers is not None:
+        seen = replace_(seen, networks=local, containers=containers)
+    return removal(alone, replace_(facts, hosts={name: facts.hosts[name]}), {name: seen}, why=why)
 
 
 def carries_listed(its: HostFacts) -> bool:
@@ -201,7 +222,7 @@ def _one(
         if fact is None:
             work.made[host, network.name] = CreateNetwork(host, LISTED, network.name, wanted)
             continue
-        found = differences(wanted, scope, fact)
+        found = differences(wanted, scope, fact, shim=network.shim)
         if not found:
             continue
         ours = LABEL in fact.labels
@@ -318,7 +339,7 @@ def _prune(
                 continue
             if fact.scope == "swarm" and name not in able:
                 continue
-            _remove(fact, name, UNLISTED, None, seen, work)
+            _remove(fact, name, work.why, None, seen, work)
 
 
 def _containers(
@@ -365,7 +386,7 @@ def _containers(
             key = (name, network_name, container_name)
             if endpoint is not None and key not in work.leave:
                 where = endpoint.network_id or network_name
-                work.leave[key] = LeaveNetwork(name, UNLISTED, container_name, where, network_name)
+                work.leave[key] = LeaveNetwork(name, work.why, container_name, where, network_name)
     work.connected[name] = new
 
 
@@ -426,7 +447,7 @@ def _staged(wanted: Mapping[str, WantedNetwork], fleet: Fleet, facts: FleetFacts
             network_ = wanted.get(network_name)
             kept = network_ is not None and network_.shim and name in network_.hosts
             if not kept or (name, network_name) in removed:
-                why = "its network is made anew" if kept else UNLISTED
+                why = "its network is made anew" if kept else work.why
                 old_shims.append(shim.remove(network_name, name, why))
     probes = [step for its in facts.hosts.values() for step in left_over_probes(its)]
     something = work.gone or work.made or work.leave or work.join

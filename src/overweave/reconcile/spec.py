@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,15 +85,17 @@ def _options(network: WantedNetwork, host: str, fleet: Fleet, facts: FleetFacts)
     return options
 
 
-def differences(wanted: Mapping[str, Any], scope: str, there: NetworkFact) -> tuple[Difference, ...]:
+def differences(
+    wanted: Mapping[str, Any], scope: str, there: NetworkFact, *, shim: bool = False
+) -> tuple[Difference, ...]:
     """How a network differs from what `body` tells of it; empty where it does not. One of another driver or
-    scope differs in that."""
+    scope differs in that. Without a ``shim`` it does not matter whether an address is kept for one."""
     if (there.driver, there.scope) != (wanted["Driver"], scope):
         return (Difference("driver", f"{there.driver} ({there.scope})", f"{wanted['Driver']} ({scope})"),)
-    return tuple(d for d in _compared(wanted, there) if d.is_ != d.wanted)
+    return tuple(d for d in _compared(wanted, there, shim) if d.is_ != d.wanted)
 
 
-def _compared(wanted: Mapping[str, Any], there: NetworkFact) -> Iterator[Difference]:
+def _compared(wanted: Mapping[str, Any], there: NetworkFact, shim: bool) -> Iterator[Difference]:
     configs = wanted["IPAM"]["Config"]
     # Without a subnet it has whichever its engine has chosen.
     if configs:
@@ -106,7 +108,8 @@ def _compared(wanted: Mapping[str, Any], there: NetworkFact) -> Iterator[Differe
         yield Difference(f"range of {subnet}", pool.range or "all", config.get("IPRange", "all"))
         yield Difference(f"gateway of {subnet}", pool.gateway or "none", config["Gateway"])
         kept = config.get("AuxiliaryAddresses", {})
-        yield Difference(f"reserved of {subnet}", _pairs(pool.reserved), _pairs(kept))
+        nobodys = () if shim else (OWN_NAME,)
+        yield Difference(f"reserved of {subnet}", _pairs(pool.reserved, nobodys), _pairs(kept, nobodys))
     yield Difference("internal", _told(there.internal), _told(wanted["Internal"]))
     if "Attachable" in wanted:
         yield Difference("attachable", _told(there.attachable), _told(wanted["Attachable"]))
@@ -132,5 +135,5 @@ def _list(its: Iterable[str]) -> str:
     return ", ".join(its) or "none"
 
 
-def _pairs(its: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {address}" for name, address in sorted(its.items())) or "none"
+def _pairs(its: Mapping[str, str], without: Collection[str]) -> str:
+    return ", ".join(f"{name} {at}" for name, at in sorted(its.items()) if name not in without) or "none"

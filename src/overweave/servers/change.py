@@ -37,6 +37,8 @@ from overweave.stores import consul
 from .standing import Server, Standing, counted, needed
 
 FILES = (WriteFile, WriteSecret, RemoveFile)
+RECOVER = "`fab store-recover-quorum --from HOST`"
+OF_ETCD = "see docs/etcd.md"
 FEWEST = 2
 """Servers of a store with an agent on every host; one server alone is run in another way."""
 
@@ -63,7 +65,8 @@ def servers_after(fleet: Fleet, standing: Standing, change: Change) -> tuple[str
 
 def findings(fleet: Fleet, facts: FleetFacts, standing: Standing, change: Change) -> list[Finding]:
     """Errors forbid it."""
-    if blocked := [*topology(facts), *led(standing)]:
+    in_etcd = fleet.store.in_etcd
+    if blocked := [*([] if in_etcd else topology(facts)), *led(standing, OF_ETCD if in_etcd else RECOVER)]:
         return blocked
     if strange := [*_strangers(standing, change), *_hosts(facts, change)]:
         return strange
@@ -176,7 +179,8 @@ def topology(facts: FleetFacts) -> Iterator[Finding]:
     )
 
 
-def led(standing: Standing) -> Iterator[Finding]:
+def led(standing: Standing, gone: str = RECOVER) -> Iterator[Finding]:
+    """``gone``: what to do where the servers are gone for good."""
     if standing.leader:
         return
     its = f": {counted(standing.voters)}" if standing.voters else ""
@@ -184,7 +188,7 @@ def led(standing: Standing) -> Iterator[Finding]:
         "servers.leader",
         f"the store has no leader{its}",
         matters="without one nobody can change who votes",
-        fix="bring the servers back; if they are gone for good: `fab store-recover-quorum --from HOST`",
+        fix=f"bring the servers back; if they are gone for good: {gone}",
     )
 
 
@@ -224,11 +228,13 @@ def _hosts(facts: FleetFacts, change: Change) -> Iterator[Finding]:
 def _numbers(fleet: Fleet, standing: Standing, change: Change) -> Iterator[Finding]:
     after = servers_after(fleet, standing, change)
     alive = sum((its := standing.of(n)) is None or its.alive for n in after)
-    if len(after) < FEWEST:
+    if len(after) < (1 if fleet.store.in_etcd else FEWEST):
         yield error(
             "servers.fewest",
             f"{len(after)} server{'s' * (len(after) != 1)} would be left",
-            matters="a store with an agent on every host keeps two at least",
+            matters="the store would be gone with all its networks"
+            if fleet.store.in_etcd
+            else "a store with an agent on every host keeps two at least",
             fix="name another host to carry one: `fab store-replace-server HOST --by OTHER`",
         )
         return

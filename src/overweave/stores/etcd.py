@@ -43,15 +43,22 @@ def url(addresses: Iterable[str], port: int) -> str:
     return "etcd://" + ",".join(f"{address}:{port}" for address in addresses)
 
 
-def config(store: Store, *, name: str, servers: Mapping[str, str]) -> str:
+def peer_url(address: str) -> str:
+    """Where other servers reach one."""
+    return f"https://{address}:{PEER_PORT}"
+
+
+def config(store: Store, *, name: str, servers: Mapping[str, str], joins: bool = False) -> str:
     """The text of the configuration file of the server on host ``name``; ``servers``: all, with addresses.
+    ``joins``: it begins where the others are already. When it has data it is as if it had been there from the
+    start, and one that has lost its data is not let in then: it would vote as one that knows nothing.
 
     Engines speak the API of version 2, which 3.4 has to be told to have.
     """
     address = servers[name]
     files = {"cert-file": TLS, "key-file": TLS, "trusted-ca-file": TRUSTED, "client-cert-auth": True}
     client = f"https://{address}:{store.port}"
-    peer = f"https://{address}:{PEER_PORT}"
+    peer = peer_url(address)
     ours: dict[str, Any] = {
         "name": name,
         "data-dir": DATA,
@@ -60,8 +67,8 @@ def config(store: Store, *, name: str, servers: Mapping[str, str]) -> str:
         "advertise-client-urls": client,
         "listen-peer-urls": peer,
         "initial-advertise-peer-urls": peer,
-        "initial-cluster": ",".join(f"{n}=https://{a}:{PEER_PORT}" for n, a in servers.items()),
-        "initial-cluster-state": "new",
+        "initial-cluster": ",".join(f"{n}={peer_url(a)}" for n, a in servers.items()),
+        "initial-cluster-state": "existing" if joins else "new",
         "initial-cluster-token": "overweave",
         "client-transport-security": files,
         "peer-transport-security": files,

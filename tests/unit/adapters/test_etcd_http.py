@@ -32,6 +32,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
     index = 7
     health = "true"
     version = "3.4.23"
+    joined: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     def log_message(self, *words):
         pass
@@ -64,7 +66,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         asked = {name: value for name, (value, *_) in parse_qs(url.query).items()}
         size = int(self.headers.get("Content-Length") or 0)
-        form = {name: value for name, (value, *_) in parse_qs(self.rfile.read(size).decode()).items()}
+        body = self.rfile.read(size).decode()
+        form = {name: value for name, (value, *_) in parse_qs(body).items()}
         path = unquote(url.path).removeprefix("/v2/keys")
         if url.path == "/health":
             return self.answer(200 if self.health == "true" else 503, {"health": self.health})
@@ -73,8 +76,17 @@ class Answers(http.server.BaseHTTPRequestHandler):
         if url.path == "/v2/stats/self":
             its = {"name": "host1", "id": "a1", "state": "StateFollower", "leaderInfo": {"leader": "b2"}}
             return self.answer(200, its)
+        if url.path == "/v2/members" and self.command == "POST":
+            type(self).joined = [*self.joined, *json.loads(body)["peerURLs"]]
+            return self.answer(201, {"id": "c3"})
         if url.path == "/v2/members":
             return self.answer(200, {"members": [self.member(1, "a1"), self.member(2, "b2")]})
+        if url.path.startswith("/v2/members/"):
+            if url.path.rpartition("/")[2] not in ("a1", "b2"):
+                return self.answer(500, {"message": "Internal Server Error"})
+            type(self).left = [*self.left, url.path.rpartition("/")[2]]
+            self.send_response(204)
+            return self.end_headers()
         found = self.node(path)
         if asked.get("prevExist") == "false" and found:
             return self.answer(412, {"errorCode": 105, "message": "Key already exists"})
@@ -92,7 +104,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
             del self.keys[path]
         return self.answer(200, {"node": self.node(path) or {}})
 
-    do_GET = do_PUT = do_DELETE = handle_any
+    do_GET = do_PUT = do_POST = do_DELETE = handle_any
 
 
 @pytest.fixture
@@ -142,6 +154,16 @@ def test_keys_come_from_all_folders_without_slashes_around_them(store):
     assert store.get("docker/network/v1.0/idm/x/") == b"a b+c"
     assert store.get("docker/nodes") is None, "a folder has no value"
     assert store.get("docker/none") is None
+
+
+def test_a_server_comes_onto_the_list_and_goes_off_it(server, store):
+    store.add_member("https://10.0.0.3:2380")
+    store.remove_member("b2")
+    assert (server.its.joined, server.its.left) == (["https://10.0.0.3:2380"], ["b2"])
+    with pytest.raises(StoreError) as caught:
+        store.remove_member("d4")
+    said = 'status 500: {"message": "Internal Server Error"}'
+    assert caught.value.message == f"etcd on host1: removing server d4: {said}"
 
 
 def test_a_value_is_written_and_swapped_only_for_what_it_was(store):

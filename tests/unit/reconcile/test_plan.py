@@ -249,6 +249,32 @@ def test_a_shim_comes_and_goes_with_its_network():
     ]
 
 
+def test_a_shim_is_added_to_a_network_that_is_there_and_taken_from_it():
+    world = World({"lan": LAN}, hosts=1)
+    world.apply()
+    world.run("host1", "theirs", "lan")
+    world.wanted = {"lan": LAN | {"shim": True}}
+    assert world.apply() == [
+        "-- shims",
+        "host1: install overweave-shim-lan.service (the host is to reach its own containers)",
+    ]
+    world.wanted = {"lan": LAN}
+    assert world.apply() == [
+        "-- old shims",
+        "host1: remove overweave-shim-lan.service (the inventory does not list it any more)",
+    ]
+
+
+def test_a_network_that_keeps_no_address_for_a_shim_is_as_wanted_until_one_is():
+    world = World({"lan": LAN}, hosts=1)
+    world.apply()
+    del world.networks["host1"]["lan"]["IPAM"]["Config"][0]["AuxiliaryAddresses"]
+    assert world.plan() == []
+    world.wanted = {"lan": LAN | {"shim": True}}
+    (refused,) = world.refused()
+    assert "host1: network lan differs: reserved of 10.0.50.0/24 none, wanted shim 10.0.50.63" in refused
+
+
 def test_a_teardown_takes_away_all_of_it_and_leaves_what_others_have_made():
     listed = [{"host": "host1", "name": "app"}]
     world = World({"lan": LAN | {"shim": True, "containers": listed}, "mesh": MESH}, overlay=True)
@@ -260,6 +286,45 @@ def test_a_teardown_takes_away_all_of_it_and_leaves_what_others_have_made():
     world.carry_out(made.plan)
     assert not world.removal().plan
     assert [list(its) for its in world.networks.values()] == [[], ["theirs"]]
+
+
+def test_a_host_that_leaves_loses_what_is_its_own_and_no_other_host_anything():
+    listed = [{"host": "host2", "name": "app"}]
+    lan, mesh = (its | {"containers": listed} for its in (LAN | {"shim": True}, MESH))
+    world = World({"lan": lan, "mesh": mesh, "shop": SHOP}, overlay=True)
+    world.run("host2", "app")
+    world.apply()
+    before = (dict(world.networks["host1"]), world.notes["host1"])
+    world.make("host2", "theirs")
+    made = world.departing("host2")
+    assert list(lines(made.plan)) == [
+        "-- containers off networks",
+        "host2: disconnect container app from network lan [destructive] (it leaves)",
+        "-- old shims",
+        "host2: remove overweave-shim-lan.service (it leaves)",
+        "-- old networks",
+        "host2: remove network lan [destructive] (it leaves)",
+        "host2: remove network shop [destructive] (it leaves)",
+        "-- note of it",
+        f"host2: remove {NOTE} and its folder (nobody is connected any more)",
+    ]
+    world.carry_out(made.plan)
+    assert not world.departing("host2").plan
+    assert list(world.networks["host2"]) == ["mesh", "theirs"], "an overlay is of all hosts"
+    assert (world.networks["host1"], world.notes["host1"]) == before
+
+
+def test_a_host_does_not_leave_while_somebodys_container_is_on_what_would_go():
+    world = World({"shop": SHOP})
+    world.apply()
+    world.run("host2", "theirs", "shop")
+    (refused,) = world.departing("host2").refused
+    assert str(refused) == (
+        "host2: network shop can't be removed: on it are theirs on host2, which apply-networks did not "
+        "connect\n"
+        "  -> list them under `containers:`, or `docker network disconnect shop CONTAINER`"
+    )
+    assert not world.departing("host1").refused
 
 
 def test_an_engine_that_is_down_is_told_before_anything_is_planned():

@@ -16,7 +16,7 @@ from overweave.facts.engine import parse_network
 from overweave.facts.networks import HostNetworks, NetworkSeen
 from overweave.facts.parents import Parent, Parents
 from overweave.facts.wanted import HostNotes
-from overweave.reconcile.plan import reconcile, removal
+from overweave.reconcile.plan import departing, reconcile, removal
 from overweave.steps import (
     ConnectContainer,
     CreateNetwork,
@@ -105,6 +105,9 @@ class World:
 
     def removal(self):
         return removal(self.settled_fleet(), self.facts(), self.seen())
+
+    def departing(self, name):
+        return departing(self.settled_fleet(), self.facts(), self.seen()[name], "it leaves")
 
     def plan(self, **more):
         made = self.decide(**more)
