@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-STEP = 4
+STEP = 6
+"""Columns: further than what belongs to a line is indented below it."""
 
 
 @dataclass(frozen=True)

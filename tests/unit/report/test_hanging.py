@@ -22,9 +22,9 @@ def shown(renderable, width):
     ("line", "lines"),
     [
         ("fits in it", "fits in it\n"),
-        ("one two three four five", "one two three\n    four five\n"),
-        ("  one two three", "  one two\n      three\n"),
-        ("x" * 22, f"{'x' * 14}\n    {'x' * 8}\n"),
+        ("one two three four five", "one two three\n      four\n      five\n"),
+        ("  one two three", "  one two\n        three\n"),
+        ("x" * 22, f"{'x' * 14}\n      {'x' * 8}\n"),
         ("two\nlines, the second a long one", "two\nlines, the \nsecond a long \none\n"),
         ("", "\n"),
     ],
@@ -38,7 +38,7 @@ def test_colours_go_on_too():
     file = io.StringIO()
     console = SafeConsole(file=file, width=10, force_terminal=True, color_system="standard")
     console.print(hung([Text.assemble("plain ", ("red as well", "red"))]))
-    assert file.getvalue() == "plain \x1b[31mred\x1b[0m\n    \x1b[31mas\x1b[0m\n    \x1b[31mwell\x1b[0m\n"
+    assert file.getvalue() == "plain \x1b[31mred\x1b[0m\n      \x1b[31mas\x1b[0m\n      \x1b[31mwell\x1b[0m\n"
 
 
 def test_a_finding_stands_below_its_own_words():
