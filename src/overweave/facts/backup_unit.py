@@ -27,7 +27,7 @@ folder=$(sed -n 's|^ExecStart=/bin/sh [^ ]* \\([^ ]*\\) .*|\\1|p' "$1")
 echo "$folder"
 echo "$(ls "$folder" 2>/dev/null | grep -E "^$2\\$" | sort | tail -n 1)"
 shift 2
-systemctl show "$@" -p UnitFileState,ActiveState,InactiveEnterTimestampMonotonic,Result
+systemctl show "$@" -p UnitFileState,ActiveState,LastTriggerUSec,InactiveEnterTimestampMonotonic,Result
 """
 """Most hosts have no server of the store, and so nothing to be asked for: each program takes its time."""
 
@@ -37,9 +37,10 @@ QUERIES = (query_script(LOOK, SERVICE_FILE, NAME, UNIT, SERVICE), *file_queries(
 @dataclass(frozen=True)
 class BackupUnit:
     """``files``: the text of those that are there, by path. ``runs``: systemd starts it at every boot, and
-    waits for its time now. ``failed``: its last run made no backup; ``ended``: one ran to its end since
-    the host's boot; the timer can't tell, which takes its own start for a run (``Persistent=``). ``folder``
-    is where it keeps them, ``newest`` the last one there, and ``now`` the host's own time."""
+    waits for its time now. ``failed``: its last run made no backup; ``ended``: the timer has started one, and
+    it ran to its end since the host's boot: at a boot the timer takes its own start for a run
+    (``Persistent=``). ``folder`` is where it keeps them, ``newest`` the last one there, and ``now`` the
+    host's own time."""
 
     files: Mapping[str, str] = field(default_factory=dict)
     runs: bool = False
@@ -60,7 +61,8 @@ def parse(results: Sequence[Result]) -> BackupUnit:
         files=files_there(FILES, files),
         runs=its.get("UnitFileState") == "enabled" and its.get("ActiveState") == "active",
         failed=last.get("Result", "success") != "success",
-        ended=bool(number(last.get("InactiveEnterTimestampMonotonic", ""))),
+        ended=its.get("LastTriggerUSec", "") not in ("", "0", "n/a")
+        and bool(number(last.get("InactiveEnterTimestampMonotonic", ""))),
         folder=folder,
         newest=parse_name(name),
         now=None if seconds is None or seconds > LATEST else datetime.fromtimestamp(seconds, UTC),

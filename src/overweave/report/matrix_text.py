@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from overweave.printable import one_line
 from overweave.prove.matrix import RING, RING_ABOVE, Cause, Cell, Matrix, Pair, Verdict, seen
 
+from .hanging import hung
 from .measured import cells, loss, milliseconds, percent, trip
 
 WIDTH = 80
@@ -44,19 +45,21 @@ MARKS: Mapping[Cell, tuple[str, str, str]] = {
 
 def matrix(result: Matrix, width: int = WIDTH) -> RenderableType:
     """Source hosts down, target hosts across, then everything that the grid can't say."""
-    return Group(
-        *(_written_out(result, width) or _marks(result, width)),
-        _headline(result),
-        *_kinds(result),
-        *_round_trips(result),
-        *_red(result),
-        *_passes_in_spite(result),
-        *_causes(result.causes),
-        *_left_out(result),
-        *_without_perl(result),
-        *_isolation(result),
-        *_outside(result),
-        *_evidence(result),
+    return hung(
+        [
+            *(_written_out(result, width) or _marks(result, width)),
+            _headline(result),
+            *_kinds(result),
+            *_round_trips(result),
+            *_red(result),
+            *_passes_in_spite(result),
+            *_causes(result.causes),
+            *_left_out(result),
+            *_without_perl(result),
+            *_isolation(result),
+            *_outside(result),
+            *_evidence(result),
+        ]
     )
 
 

@@ -22,6 +22,8 @@ from overweave.printable import lines, one_line
 from overweave.state import State
 from overweave.steps import Plan, Step, WriteFile
 
+from .hanging import Hanging, hung
+
 ADDRESS = re.compile(r"\d+(\.\d+){3}")
 
 
@@ -63,7 +65,7 @@ def plan(result: Plan, order: Sequence[str]) -> RenderableType:
     parts.append(Text(f"engines that restart: {', '.join(engines) or 'none'}"))
     parts.append(Text(f"running containers that restart or stop: {', '.join(stopped) or 'none'}"))
     parts.append(Text("in this order: " + ", ".join(stage.title for stage in result.stages)))
-    return Group(*parts)
+    return hung(parts)
 
 
 def _diff(step: Step) -> str:
@@ -100,9 +102,10 @@ def findings(found: Iterable[Finding]) -> list[RenderableType]:
     for its in found:
         style = STYLES[its.severity]
         where = f"{its.where or 'all hosts'}: "
-        parts.append(Text.assemble((f"{its.severity.upper():<8}", style), (where, "bold"), its.seen))
+        told = Text.assemble((f"{its.severity.upper():<8}", style), (where, "bold"), its.seen)
+        parts.append(Hanging(told, 12))
         parts += [
-            Text(f"        {label} {line}", style="dim")
+            Hanging(Text(f"        {label} {line}", style="dim"), 13)
             for label, line in (("why:", its.matters), ("fix:", its.fix))
             if line
         ]
@@ -180,7 +183,7 @@ def state(result: State) -> RenderableType:
             Text("gossip: " + (" | ".join(", ".join(i) for i in result.islands) or "none"), style="red")
         )
     parts += [Text(f"network: {line}") for line in result.networks] or [Text("network: no overlay network")]
-    return Group(*parts)
+    return hung(parts)
 
 
 def _yes(value: bool) -> Text:

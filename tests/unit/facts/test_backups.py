@@ -82,16 +82,23 @@ def test_one_that_is_not_there_or_has_no_end_or_breaks_off_is_told():
     ("timer", "service", "newest", "found"),
     [
         (
-            "InactiveEnterTimestampMonotonic=0\nUnitFileState=enabled\nActiveState=active\n",
+            "LastTriggerUSec=Sun 2026-11-22 05:25:52 UTC\nUnitFileState=enabled\nActiveState=active\n",
             "InactiveEnterTimestampMonotonic=5432\nResult=success\n",
             f"1795325155\n/b\n{NAME}\n",
             BackupUnit({}, True, False, True, "/b", KEPT, MADE),
         ),
         (
-            "InactiveEnterTimestampMonotonic=77\nUnitFileState=enabled\nActiveState=inactive\n",
+            # As after a boot: it has started none yet.
+            "LastTriggerUSec=Sun 2026-11-22 05:25:52 UTC\nUnitFileState=enabled\nActiveState=inactive\n",
             "InactiveEnterTimestampMonotonic=0\nResult=exit-code\n",
             "1795325155\n/b\n\n",
             BackupUnit({}, failed=True, folder="/b", now=MADE),
+        ),
+        (
+            "LastTriggerUSec=n/a\nUnitFileState=enabled\nActiveState=active\n",
+            "InactiveEnterTimestampMonotonic=5432\nResult=success\n",
+            "1795325155\n/b\n\n",
+            BackupUnit({}, True, folder="/b", now=MADE),
         ),
         ("nonsense", "", "", BackupUnit()),
         ("", "", f"{1 << 40}\n\n", BackupUnit()),

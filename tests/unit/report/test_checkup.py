@@ -31,7 +31,7 @@ def sick():
     return overlay
 
 
-def test_a_healthy_fleet_is_one_line():
+def test_of_a_healthy_fleet_it_is_told_what_was_not_tried():
     assert shown(text.checkup(checkup(Overlay()))) == (
         "healthy: 3 hosts in 1.2 s: nothing found\n"
         "no packet was sent: that they arrive, `fab validate-overlay` proves\n"
@@ -42,9 +42,9 @@ def test_a_finding_says_where_what_why_and_how_to_mend_it():
     assert shown(text.checkup(checkup(sick()))) == (
         "NOT healthy: 3 hosts in 1.2 s: 1 error\n"
         "ERROR   host1: the forwarding row for app-host2 on host2 (10.211.0.3 on\n"
-        "overweave) leads to 10.0.0.13, not to 10.0.0.12\n"
+        "            overweave) leads to 10.0.0.13, not to 10.0.0.12\n"
         "        why: packets for it go to another host, and those that come from it are\n"
-        "dropped (moby#52661)\n"
+        "             dropped (moby#52661)\n"
         "        fix: `fab repair` writes it anew\n"
     )
 
