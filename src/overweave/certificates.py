@@ -82,6 +82,15 @@ def parse(text: str) -> HostFile:
     return HostFile(Secret(text), own if fits else None, tuple(trusted))
 
 
+def span(text: str) -> tuple[datetime, datetime] | None:
+    """From when till when the first certificate in a text is good; None where there is none."""
+    try:
+        first, *_ = x509.load_pem_x509_certificates(text.encode())
+    except BROKEN:
+        return None
+    return first.not_valid_before_utc, first.not_valid_after_utc
+
+
 def fingerprint(text: str) -> str:
     """Of the certificate in a host's file."""
     return parse(text).fingerprint

@@ -68,7 +68,8 @@ def summarize(fleet: Fleet, facts: FleetFacts) -> State:
                 line = f"{network.name} {', '.join(network.subnets)} ({network.scope}, id {network.id[:12]})"
                 networks.setdefault(line, []).append(name)
     if fleet.in_swarm:
-        return State(tuple(hosts), _swarm(facts), (), _lines(networks, len(hosts)), in_swarm=True)
+        told = _swarm(facts) + _certificates(facts)
+        return State(tuple(hosts), told, (), _lines(networks, len(hosts)), in_swarm=True)
     where = f"at {fleet.store.place}" if fleet.store.external else f"on {', '.join(fleet.servers)}"
     leader = f"{fleet.store.title} {where}, " + (
         f"leader {facts.store.leader}, {len(facts.store.nodes)} engines registered"
@@ -114,6 +115,17 @@ def _swarm(facts: FleetFacts) -> str:
     ready = sum(node.ready for node in nodes)
     leader = f"leader {facts.swarm.leader}" if facts.swarm.leader else "no leader"
     return f"swarm, {leader}, {ready} of {len(nodes)} nodes ready"
+
+
+def _certificates(facts: FleetFacts) -> str:
+    """The first of the nodes' certificates that ends, where an engine should have renewed it."""
+    late = {n: c for n, its in facts.hosts.items() if (c := its.node_certificate) and c.late}
+    if not late:
+        return ""
+    host = min(late, key=lambda name: late[name].ends)
+    return (
+        f", the certificate of {host} {'ended' if late[host].ended else 'ends'} on {late[host].ends:%Y-%m-%d}"
+    )
 
 
 def _describe(engine: Engine | Absent) -> str:

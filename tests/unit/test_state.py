@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.golden.site import Site, inventory_of
 from tests.golden.test_plans import deployed
 
+from overweave.facts.node_certificate import NodeCertificate
 from overweave.facts.swarm import SwarmFacts
 from overweave.state import HostState, summarize
 
@@ -95,6 +97,21 @@ def test_a_swarm_that_is_whole_is_healthy():
         "ingress 10.0.0.0/24 (swarm, id id of ingres)",
         "overweave 10.211.0.0/16 (swarm, id id of overwe)",
     )
+
+
+def test_a_nodes_certificate_that_is_not_renewed_is_told_with_the_day_of_its_end():
+    site = in_a_swarm(3, managers=1)
+    facts, day = site.facts(), timedelta(days=1)
+    begins = datetime(2026, 1, 1, tzinfo=UTC)
+    hosts = dict(facts.hosts)
+    for name, left in (("host1", 40), ("host2", 2), ("host3", 5)):
+        its = NodeCertificate(begins, begins + 90 * day, begins + (90 - left) * day)
+        hosts[name] = replace(hosts[name], node_certificate=its)
+    found = summarize(site.fleet, replace(facts, hosts=hosts))
+    assert found.store.endswith("3 of 3 nodes ready, the certificate of host2 ends on 2026-04-01")
+    hosts["host3"] = replace(hosts["host3"], node_certificate=NodeCertificate(begins, begins, begins + day))
+    found = summarize(site.fleet, replace(facts, hosts=hosts))
+    assert found.store.endswith("nodes ready, the certificate of host3 ended on 2026-01-01")
 
 
 def test_a_manager_that_is_down_is_told():

@@ -67,7 +67,13 @@ OF_A_STORE = frozenset(
     }
 )
 """Checks that say nothing of a swarm: it keeps these things itself, and tells nobody."""
-OF_A_SWARM: tuple[Check, ...] = (swarm.locked, swarm.managers, swarm.nodes, swarm.gossip)
+OF_A_SWARM: tuple[Check, ...] = (
+    swarm.locked,
+    swarm.managers,
+    swarm.nodes,
+    swarm.certificates,
+    swarm.gossip,
+)
 
 
 def faults(fleet: Fleet, live: Live) -> list[Fault]:

@@ -110,6 +110,36 @@ def nodes(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     return found
 
 
+def certificates(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
+    """Nodes' certificates that have ended, or that their engines should have renewed by now."""
+    found = []
+    for host, its in live.fleet.hosts.items():
+        engine, certificate = its.engine, its.node_certificate
+        if certificate is None or not certificate.late:
+            continue
+        day = f"{certificate.ends:%Y-%m-%d}"
+        if certificate.ended:
+            seen = f"its certificate as a node of the swarm ended on {day}"
+            matters = "its engine can't be in the swarm any more (moby#42660)"
+            fix = (
+                "`docker swarm leave --force` there, then `fab deploy-overlay` lets it join anew; where most "
+                "managers are so, `fab destroy-overlay` first"
+            )
+            found.append(Fault(error("swarm.certificate", seen, matters=matters, fix=fix, host=host)))
+            continue
+        runs = isinstance(engine, Engine) and engine.running
+        seen = f"its certificate as a node of the swarm ends on {day}, and its engine has not renewed it"
+        fix = (
+            "does TCP 2377 of the managers answer it, and has the swarm a leader? `fab rotate-certificates` "
+            "makes all of them anew"
+            if runs
+            else "start it before that day: `systemctl start docker`"
+        )
+        matters = "from then on its engine can't be in the swarm (moby#42660)"
+        found.append(Fault(warning("swarm.certificate", seen, matters=matters, fix=fix, host=host)))
+    return found
+
+
 def gossip(fleet: Fleet, live: Live, places: Places) -> list[Fault]:
     """Each network of a swarm has a gossip of its own, of the engines that have containers on it."""
     found = []

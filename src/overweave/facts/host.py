@@ -17,6 +17,7 @@ from . import (
     engine,
     identity,
     interfaces,
+    node_certificate,
     record,
     store_service,
     unit,
@@ -29,6 +30,7 @@ from .credentials import HostCredentials
 from .engine import DaemonJson, Engine
 from .identity import Identity
 from .interfaces import Interfaces
+from .node_certificate import NodeCertificate
 from .record import Before
 from .store_service import StoreService
 from .typed import NONSENSE, ipv4
@@ -52,7 +54,8 @@ ADVERTISE = "--cluster-advertise="
 class HostFacts:
     """``drop_in_folder``: whether docker.service has a folder for drop-ins in /etc that is not there for
     Overweave's own alone. ``store_config``: the text of the store's configuration file, "" without one.
-    ``moving``: it is being moved from a cluster store to a swarm."""
+    ``moving``: it is being moved from a cluster store to a swarm. ``node_certificate``: of the swarm that
+    its engine is in, None without one."""
 
     name: str
     reached_at: str
@@ -70,6 +73,7 @@ class HostFacts:
     service: StoreService = field(default_factory=StoreService)
     notes: HostNotes = field(default_factory=HostNotes)
     moving: bool = False
+    node_certificate: NodeCertificate | None = None
 
     @property
     def advertised(self) -> str:
@@ -101,6 +105,7 @@ def look(reader: Reader) -> HostFacts:
         backup_unit.QUERIES,
         store_service.QUERIES,
         wanted.QUERIES,
+        node_certificate.QUERIES,
     )
     # The way to the engine takes about as long as the commands: a program of Docker's has to start.
     reader.engine.prepare()
@@ -117,6 +122,7 @@ def look(reader: Reader) -> HostFacts:
         of_backup,
         of_service,
         of_wanted,
+        of_node,
     ) = ([next(answers) for _ in part] for part in parts)
     name = reader.host.name
     try:
@@ -142,6 +148,7 @@ def look(reader: Reader) -> HostFacts:
             service=store_service.parse(of_service),
             notes=wanted.parse(of_wanted),
             moving=of_record[1].ok,
+            node_certificate=node_certificate.parse(of_node),
         )
     except OverweaveError as e:
         e.host = e.host or name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.golden.site import Site, inventory_of
@@ -15,8 +16,11 @@ from overweave.doctor.fault import MOMENT
 from overweave.doctor.remedy import repair
 from overweave.facts.libnetwork import Endpoint
 from overweave.facts.namespaces import Namespace
+from overweave.facts.node_certificate import NodeCertificate
 from overweave.preflight.finding import Severity
 from overweave.steps import MendRows, PassGate, RejoinNetwork, RestartEngine, Row
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -56,7 +60,13 @@ def test_a_swarm_that_is_whole_has_no_fault(managers):
 
 def test_of_a_swarm_nothing_is_asked_that_only_a_store_can_tell():
     left = [check for check in CHECKS if check not in OF_A_STORE]
-    assert [check.__name__ for check in OF_A_SWARM] == ["locked", "managers", "nodes", "gossip"]
+    assert [check.__name__ for check in OF_A_SWARM] == [
+        "locked",
+        "managers",
+        "nodes",
+        "certificates",
+        "gossip",
+    ]
     assert set(CHECKS) >= OF_A_STORE
     assert {backups.scheduled, certificates.ending, engines.store, room.addresses} <= OF_A_STORE
     assert {gossip.whole, endpoints.stale, endpoints.unrecorded, endpoints.unheld} <= OF_A_STORE
@@ -278,6 +288,45 @@ def test_an_engine_is_to_see_only_hosts_that_have_containers_on_the_network(over
         overlay.peers[n] = {NETWORK: frozenset({vtep(1), vtep(2)})}
     overlay.peers[3] = {}
     assert overlay.told() == []
+
+
+def certified(overlay, left, *, running=True):
+    """What is told of the certificate of host2, of 90 days, when so many are left of them."""
+    live = overlay.live()
+    its = live.fleet.hosts["host2"]
+    engine = replace(its.engine, running=running)
+    certificate = NodeCertificate(NOW, NOW + timedelta(days=90), NOW + timedelta(days=90 - left))
+    hosts = live.fleet.hosts | {"host2": replace(its, engine=engine, node_certificate=certificate)}
+    live = replace(live, fleet=replace(live.fleet, hosts=hosts))
+    return [words(fault) for fault in swarm.certificates(overlay.site.fleet, live, None)]
+
+
+def test_a_nodes_certificate_that_its_engine_has_not_renewed_is_told_before_it_ends(overlay):
+    assert certified(overlay, 19) == []
+    seen = "its certificate as a node of the swarm ends on 2026-04-01, and its engine has not renewed it"
+    matters = "from then on its engine can't be in the swarm (moby#42660)"
+    start = "start it before that day: `systemctl start docker`"
+    reach = (
+        "does TCP 2377 of the managers answer it, and has the swarm a leader? `fab rotate-certificates` "
+        "makes all of them anew"
+    )
+    for running, fix in ((True, reach), (False, start)):
+        (told,) = certified(overlay, 17, running=running)
+        assert told == ("warning", "swarm.certificate", "host2", seen, matters, fix)
+
+
+def test_a_nodes_certificate_that_has_ended_is_an_error_and_the_node_has_to_join_anew(overlay):
+    assert certified(overlay, 0) == [
+        (
+            "error",
+            "swarm.certificate",
+            "host2",
+            "its certificate as a node of the swarm ended on 2026-04-01",
+            "its engine can't be in the swarm any more (moby#42660)",
+            "`docker swarm leave --force` there, then `fab deploy-overlay` lets it join anew; where most "
+            "managers are so, `fab destroy-overlay` first",
+        )
+    ]
 
 
 def test_an_engine_that_was_not_asked_for_its_peers_is_blamed_for_nothing(overlay):

@@ -24,7 +24,7 @@ TOLD = {
     "ip -json -4 route": (FOLDER / "route.json").read_text(),
     "dockerd --version": "",
     "libkv/store": "",
-    "/etc/docker/daemon.json": '{"debug": true}',
+    "sh /etc/docker/daemon.json": '{"debug": true}',
     "/var/lib/overweave/before.json": Before(frozenset({"bridge"}), frozenset(), True).text(),
     "test -d": (0, ""),
 }
@@ -64,7 +64,7 @@ def test_a_bare_host_without_docker():
     told = TOLD | {
         "systemctl cat": (1, ""),
         "dockerd --version": (127, ""),
-        "/etc/docker/daemon.json": "",
+        "sh /etc/docker/daemon.json": "",
         "/var/lib/overweave/before.json": "",
         "test -d": (1, ""),
     }
