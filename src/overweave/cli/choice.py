@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from overweave import inventory
+from overweave.adapters import vagrant
 from overweave.errors import InventoryError, UsageError
 from overweave.inventory_base import parse_subnet
 from overweave.model import ALL_AT_ONCE, AUTO, CONSUL, ETCD, IMAGES, SWARM, Batch, Fleet, Host
@@ -18,6 +19,12 @@ from overweave.model import ALL_AT_ONCE, AUTO, CONSUL, ETCD, IMAGES, SWARM, Batc
 VARIABLE = "OVERWEAVE_INVENTORY"
 LAB = Path("inventory/lab.yml")
 STDIN = "-"
+VAGRANT = "vagrant:"
+"""In the place of an inventory: the machines of vagrant/, with what the inventory behind it wants of them."""
+MACHINES = Path("vagrant/Vagrantfile")
+PRIVATE = "eth1"
+"""The interface that the Vagrantfile gives machines for each other. By eth0 Vagrant manages them: behind NAT,
+with VirtualBox under one address for all."""
 
 
 def fleet(
@@ -37,11 +44,11 @@ def fleet(
     lab, if ``may_be_lab`` and ``hosts`` has one of its hosts or none at all. ``without``: names or
     addresses of hosts that are left out, with commas.
 
-    Raises `UsageError` and `InventoryError`.
+    Raises `UsageError`, `InventoryError` and what `vagrant.reach` raises.
     """
     given = file or os.environ.get(VARIABLE)
     lab = _lab_inventory() if may_be_lab and not given else None
-    known = _load(given) if given else inventory.load(lab) if lab else None
+    known = _load(given, hosts) if given else inventory.load(lab) if lab else None
     if known and lab and hosts and not _any_known(hosts, known):
         known = None
     chosen = inventory.choose(hosts, known)
@@ -86,6 +93,9 @@ def file_of(hosts: Sequence[str], file: str | None = None, *, may_be_lab: bool =
     given = file or os.environ.get(VARIABLE)
     if given == STDIN:
         return None
+    if given and given.startswith(VAGRANT):
+        given = given.removeprefix(VAGRANT)
+        return Path(given).expanduser() if given else None
     if given:
         return Path(given).expanduser()
     return _lab_inventory() if may_be_lab and not hosts else None
@@ -107,13 +117,30 @@ def batch(text: str) -> Batch:
     return Batch(percent=int(number)) if percent else Batch(count=int(number))
 
 
-def _load(given: str) -> Fleet:
+def _load(given: str, hosts: Sequence[str]) -> Fleet:
+    if given.startswith(VAGRANT):
+        return _vagrant(given.removeprefix(VAGRANT), [inventory.parse_host(host).name for host in hosts])
     if given != STDIN:
         return inventory.load(Path(given).expanduser())
     try:
         return inventory.parse_listed(_standard_input())
     except InventoryError as e:
         raise InventoryError("", f"standard input: {e.message}", hint=e.hint) from e
+
+
+def _vagrant(file: str, names: Sequence[str]) -> Fleet:
+    found = _above(MACHINES)
+    if found is None:
+        raise UsageError(
+            f"--vagrant: there is no {MACHINES} here or above", hint="run it in a checkout of Overweave"
+        )
+    reached = vagrant.reach(found.parent, names)
+    made = inventory.load_beside(Path(file).expanduser(), reached) if file else inventory.of_hosts(reached)
+    machines = (
+        replace(host, advertise=host.advertise or PRIVATE, access=replace(host.access, key_learnt=True))
+        for host in made.hosts
+    )
+    return replace(made, hosts=tuple(machines))
 
 
 @cache
@@ -128,5 +155,9 @@ def _any_known(hosts: Sequence[str], known: Fleet) -> bool:
 
 
 def _lab_inventory() -> Path | None:
+    return _above(LAB)
+
+
+def _above(file: Path) -> Path | None:
     here = Path.cwd()
-    return next((path for folder in (here, *here.parents) if (path := folder / LAB).is_file()), None)
+    return next((path for folder in (here, *here.parents) if (path := folder / file).is_file()), None)
