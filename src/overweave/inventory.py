@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
@@ -80,6 +80,37 @@ def load(path: Path) -> Fleet:
 
     Raises `InventoryError`.
     """
+    return _of_file(path, lambda data: data)
+
+
+def load_beside(path: Path, hosts: Mapping[str, Mapping[str, Any]]) -> Fleet:
+    """`load`, where it is known already how ssh reaches the hosts: the file says what else is wanted of these
+    or of some of them, and needs no hosts."""
+    return _of_file(path, lambda data: _beside(data, hosts))
+
+
+def of_hosts(hosts: Mapping[str, Mapping[str, Any]]) -> Fleet:
+    """The fleet of hosts that are known already, with nothing else that is wanted."""
+    return _validated({"hosts": hosts}, Path())
+
+
+def _beside(data: dict[str, Any], hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    given = data.get("hosts") or {}
+    if not isinstance(given, dict):
+        return data
+    for name in given:
+        if name not in hosts:
+            raise InventoryError(
+                f"hosts.{name}", "is no machine that runs", hint=f"those that run are {', '.join(hosts)}"
+            )
+    merged = {}
+    for name, known in hosts.items():
+        its = given.get(name) or {}
+        merged[name] = {**its, **known} if isinstance(its, dict) else its
+    return data | {"hosts": merged}
+
+
+def _of_file(path: Path, complete: Callable[[dict[str, Any]], dict[str, Any]]) -> Fleet:
     try:
         # One more than allowed: /dev/zero has no size to look at.
         with path.open(encoding="utf-8") as file:
@@ -91,17 +122,21 @@ def load(path: Path) -> Fleet:
     except (OSError, UnicodeDecodeError) as e:
         raise InventoryError("", f"{path}: can't be read: {e}") from e
     try:
-        return parse(text, path.parent)
+        return _validated(complete(_mapping(text)), path.parent)
     except InventoryError as e:
         raise InventoryError("", f"{path}: {e.message}", hint=e.hint) from e
 
 
 def parse(text: str, folder: Path = Path()) -> Fleet:
     """As `load`, from the text of an inventory, or of another tool's that `sources` knows."""
+    return _validated(_mapping(text), folder)
+
+
+def _mapping(text: str) -> dict[str, Any]:
     if len(text) > SIZE_LIMIT:
         raise InventoryError("", f"more than {SIZE_LIMIT} characters are no inventory")
     if (known := sources.recognise(text)) is not None:
-        return _validated(known, folder)
+        return known
     try:
         data = yaml.load(text, _UniqueKeys)  # noqa: S506 - it is a SafeLoader
     except yaml.MarkedYAMLError as e:
@@ -114,7 +149,7 @@ def parse(text: str, folder: Path = Path()) -> Fleet:
             "", "an inventory is a mapping with the key 'hosts'", hint="see inventory/example.yml"
         )
     _refuse_bombs(data)
-    return _validated(data, folder)
+    return data
 
 
 def parse_listed(text: str) -> Fleet:

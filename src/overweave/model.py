@@ -27,13 +27,18 @@ VXLAN_OVERHEAD = 50
 
 @dataclass(frozen=True)
 class Access:
-    """How ssh gets into a host. ``None`` leaves the choice to ~/.ssh/config and its defaults."""
+    """How ssh gets into a host. ``None`` leaves the choice to ~/.ssh/config and its defaults.
+
+    ``key_learnt``: the first host key that it shows is kept in ``known_hosts``, as of a machine that was just
+    made on this computer; a changed one is refused as ever.
+    """
 
     address: str
     user: str | None = None
     port: int | None = None
     key: Path | None = None
     known_hosts: Path | None = None
+    key_learnt: bool = False
 
 
 @dataclass(frozen=True)

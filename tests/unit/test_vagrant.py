@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from overweave import inventory
+from overweave.lab.recipe import RECIPES
 
 FOLDER = Path(__file__).parents[2] / "vagrant"
 
@@ -53,14 +53,31 @@ def vagrant(tmp_path):
     return run
 
 
-@pytest.mark.parametrize("provider", ["virtualbox", "libvirt"])
-def test_settings_of_each_provider_are_valid(vagrant, provider):
-    result = vagrant("validate", VAGRANT_DEFAULT_PROVIDER=provider)
+ALL = {
+    "OVERWEAVE_DRIVER": "qemu",
+    "OVERWEAVE_ENGINE": "26",
+    "OVERWEAVE_BOX": "overweave/trixie",
+    "OVERWEAVE_MANAGEMENT": "10.197.0.0/24",
+    "OVERWEAVE_MANAGEMENT_MODE": "none",
+    "OVERWEAVE_POOL": "/var/tmp/pool",
+}
+
+
+@pytest.mark.parametrize(("provider", "variables"), [("virtualbox", {}), ("libvirt", {}), ("libvirt", ALL)])
+def test_settings_of_each_provider_are_valid(vagrant, provider, variables):
+    result = vagrant("validate", VAGRANT_DEFAULT_PROVIDER=provider, **variables)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize(("variables", "count"), [({}, 3), ({"OVERWEAVE_HOSTS": "5"}, 5)])
-def test_the_variable_sets_the_number_of_hosts(vagrant, variables, count):
+@pytest.mark.parametrize(
+    ("variables", "made", "count"),
+    [({}, [], 3), ({"OVERWEAVE_HOSTS": "2"}, ["host4"], 2), ({}, ["host4"], 4)],
+)
+def test_hosts_are_as_many_as_were_asked_for_or_made(vagrant, tmp_path, variables, made, count):
+    for name in (*made, "host9"):
+        (tmp_path / "machines/machines" / name / "libvirt").mkdir(parents=True)
+    for name in made:  # one that was destroyed leaves its folder
+        (tmp_path / "machines/machines" / name / "libvirt/id").write_text("a")
     result = vagrant("validate", "--ignore-provider", **variables)
     assert result.returncode == 0, result.stdout + result.stderr
     named = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("==> host")]
@@ -74,8 +91,8 @@ def test_a_number_of_hosts_that_makes_no_sense_is_refused(vagrant, hosts):
     assert "OVERWEAVE_HOSTS must be a number from 1 to 200" in result.stdout + result.stderr
 
 
-def test_the_inventory_names_the_default_hosts_and_their_private_interface():
-    fleet = inventory.load(FOLDER / "inventory.yml")
-    assert [(host.name, host.advertise) for host in fleet.hosts] == [
-        (f"host{number}", "eth1") for number in (1, 2, 3)
-    ]
+def test_words_that_nobody_knows_are_refused_and_engines_are_those_of_the_lab(vagrant):
+    for variable, words in (("ENGINE", f"one of {', '.join(RECIPES)}"), ("DRIVER", "kvm or qemu")):
+        result = vagrant("validate", "--ignore-provider", **{f"OVERWEAVE_{variable}": "xen"})
+        assert result.returncode != 0
+        assert f"OVERWEAVE_{variable} must be {words}\n" in result.stdout + result.stderr

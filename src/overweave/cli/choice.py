@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from overweave import inventory
+from overweave.adapters import vagrant
 from overweave.errors import InventoryError, UsageError
 from overweave.inventory_base import parse_subnet
 from overweave.model import ALL_AT_ONCE, AUTO, CONSUL, ETCD, IMAGES, SWARM, Batch, Fleet, Host
@@ -20,6 +21,12 @@ LAB = Path("inventory/lab.yml")
 NAMED_LABS = "inventory/lab-*.yml"
 """Where `fab lab.up --name` writes: which of several labs is meant, somebody has to say."""
 STDIN = "-"
+VAGRANT = "vagrant:"
+"""In the place of an inventory: the machines of vagrant/, with what the inventory behind it wants of them."""
+MACHINES = Path("vagrant/Vagrantfile")
+PRIVATE = "eth1"
+"""The interface that the Vagrantfile gives machines for each other. By eth0 Vagrant manages them: behind NAT,
+with VirtualBox under one address for all."""
 
 
 def fleet(
@@ -39,11 +46,11 @@ def fleet(
     lab, if ``may_be_lab`` and ``hosts`` has one of its hosts or none at all. ``without``: names or
     addresses of hosts that are left out, with commas.
 
-    Raises `UsageError` and `InventoryError`.
+    Raises `UsageError`, `InventoryError` and what `vagrant.reach` raises.
     """
     given = file or os.environ.get(VARIABLE)
     lab = _lab_inventory() if may_be_lab and not given else None
-    known = _load(given, asked=bool(file)) if given else inventory.load(lab) if lab else None
+    known = _load(given, hosts, asked=bool(file)) if given else inventory.load(lab) if lab else None
     if known and lab and hosts and not _any_known(hosts, known):
         known = None
     if not hosts and known is None and may_be_lab and (labs := sorted(Path().glob(NAMED_LABS))):
@@ -94,6 +101,9 @@ def file_of(hosts: Sequence[str], file: str | None = None, *, may_be_lab: bool =
     given = file or os.environ.get(VARIABLE)
     if given == STDIN:
         return None
+    if given and given.startswith(VAGRANT):
+        given = given.removeprefix(VAGRANT)
+        return Path(given).expanduser() if given else None
     if given:
         return Path(given).expanduser()
     return _lab_inventory() if may_be_lab and not hosts else None
@@ -115,8 +125,10 @@ def batch(text: str) -> Batch:
     return Batch(percent=int(number)) if percent else Batch(count=int(number))
 
 
-def _load(given: str, *, asked: bool) -> Fleet:
+def _load(given: str, hosts: Sequence[str], *, asked: bool) -> Fleet:
     """``asked``: an option names it, else the variable does."""
+    if given.startswith(VAGRANT):
+        return _vagrant(given.removeprefix(VAGRANT), [inventory.parse_host(host).name for host in hosts])
     if given != STDIN:
         path = Path(given).expanduser()
         if not asked and not path.exists():
@@ -132,6 +144,21 @@ def _load(given: str, *, asked: bool) -> Fleet:
         raise InventoryError("", f"standard input: {e.message}", hint=e.hint) from e
 
 
+def _vagrant(file: str, names: Sequence[str]) -> Fleet:
+    found = _above(MACHINES)
+    if found is None:
+        raise UsageError(
+            f"--vagrant: there is no {MACHINES} here or above", hint="run it in a checkout of Overweave"
+        )
+    reached = vagrant.reach(found.parent, names)
+    made = inventory.load_beside(Path(file).expanduser(), reached) if file else inventory.of_hosts(reached)
+    machines = (
+        replace(host, advertise=host.advertise or PRIVATE, access=replace(host.access, key_learnt=True))
+        for host in made.hosts
+    )
+    return replace(made, hosts=tuple(machines))
+
+
 @cache
 def _standard_input() -> str:
     """Once: there is no second time."""
@@ -144,5 +171,9 @@ def _any_known(hosts: Sequence[str], known: Fleet) -> bool:
 
 
 def _lab_inventory() -> Path | None:
+    return _above(LAB)
+
+
+def _above(file: Path) -> Path | None:
     here = Path.cwd()
-    return next((path for folder in (here, *here.parents) if (path := folder / LAB).is_file()), None)
+    return next((path for folder in (here, *here.parents) if (path := folder / file).is_file()), None)

@@ -22,6 +22,8 @@ from invoke.tasks import Call, Task
 from overweave.errors import Interrupted, OverweaveError, UsageError
 from overweave.printable import lines
 
+from .choice import STDIN, VAGRANT
+
 
 class FleetContext(Context):
     """Given to a cluster task instead of a connection.
@@ -62,10 +64,13 @@ SPEECH = {
     "no-color": "no colour; the same as NO_COLOR in the environment",
 }
 """Options of every cluster task."""
+MACHINES = {"vagrant": "the hosts are the machines that vagrant/ has; --inventory says what else is wanted"}
+"""Option of every cluster task that takes an inventory."""
 
 
 class ClusterTask(fabric.tasks.Task):  # type: ignore[misc]
-    """A task of the whole fleet, with the options of `SPEECH`."""
+    """A task of the whole fleet, with the options of `SPEECH`, and that of `MACHINES` if it takes an
+    inventory."""
 
     help: dict[str, str]
 
@@ -74,6 +79,7 @@ class ClusterTask(fabric.tasks.Task):  # type: ignore[misc]
         told = dict(self.help)
         own: list[Argument] = super().get_arguments(ignore_unknown_help)
         self.help = told
+        takes_inventory = any(arg.name == "inventory" for arg in own)
         return own + [
             # An alias that is the name itself is one too many for Invoke.
             Argument(
@@ -83,11 +89,17 @@ class ClusterTask(fabric.tasks.Task):  # type: ignore[misc]
                 help=words,
                 attr_name=name.replace("-", "_") if "-" in name else None,
             )
-            for name, words in SPEECH.items()
+            for name, words in (SPEECH | (MACHINES if takes_inventory else {})).items()
         ]
 
     def __call__(
-        self, *args: Any, quiet: bool = False, verbose: bool = False, no_color: bool = False, **kwargs: Any
+        self,
+        *args: Any,
+        quiet: bool = False,
+        verbose: bool = False,
+        no_color: bool = False,
+        vagrant: bool = False,
+        **kwargs: Any,
     ) -> Any:
         if quiet and verbose:
             raise UsageError("--quiet and --verbose say the opposite", hint="take one of them")
@@ -96,6 +108,12 @@ class ClusterTask(fabric.tasks.Task):  # type: ignore[misc]
             LOUDNESS.set(Loudness.QUIET if quiet else Loudness.VERBOSE)
         if no_color:
             os.environ["NO_COLOR"] = "1"
+        if vagrant:
+            if kwargs.get("inventory") == STDIN:
+                raise UsageError(
+                    "--vagrant takes no inventory from standard input", hint="name a file with --inventory"
+                )
+            kwargs["inventory"] = VAGRANT + (kwargs.get("inventory") or "")
         return super().__call__(*args, **kwargs)
 
 

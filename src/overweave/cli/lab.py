@@ -10,8 +10,11 @@ from pathlib import Path
 from invoke.exceptions import Exit
 from rich.table import Table
 
+from overweave.adapters.vagrant import add_box
 from overweave.errors import UsageError
 from overweave.lab import Lab, LabHost, faults
+from overweave.lab.box import ensure
+from overweave.lab.box_recipe import BOXES
 from overweave.lab.recipe import DEFAULT, RECIPES
 from overweave.report import text
 
@@ -112,6 +115,35 @@ def down(c: FleetContext, name: str = "lab") -> None:
     progress = Progress()
     Lab.load(name).down(lambda what: progress("", what))
     inventory_path(name).unlink(missing_ok=True)
+
+
+@cluster_task(
+    positional=["suite"],
+    help={
+        "suite": f"of Debian: {', '.join(BOXES)}",
+        "mirror": "address of a mirror of Debian, of which the box has the suite without its updates",
+    },
+)
+def box(c: FleetContext, suite: str, mirror: str = "") -> None:
+    """
+    Build a Vagrant box for libvirt from Debian's packages, and add it: lab.box SUITE.
+
+    Needs root and Linux on amd64, and a mirror of Debian, but nothing else of the Internet. A box that was
+    built of this recipe is kept; its container images and an inventory that names them are kept beside it.
+
+    Example: fab lab.box bullseye
+    """
+    progress = Progress()
+    made, new = ensure(suite, lambda what: progress("", what), mirror)
+    progress("", f"adding {made.name} {made.version} to the boxes of Vagrant")
+    added = add_box(made.name, made.version, made.catalog)
+    console = text.console()
+    if not (new or added):
+        console.print(f"nothing to do: {made.name} {made.version} is built and added")
+    console.print(
+        f"next: (cd vagrant && OVERWEAVE_BOX={made.name} vagrant up --provider=libvirt)\n"
+        f"      fab deploy-overlay --vagrant --inventory {made.inventory}"
+    )
 
 
 def _port(text: str) -> tuple[str, int]:

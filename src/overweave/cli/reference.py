@@ -10,7 +10,7 @@ from invoke.collection import Collection
 from invoke.parser.argument import Argument
 
 from .collection import collect
-from .executor import SPEECH
+from .executor import MACHINES, SPEECH
 
 HEAD = """\
 # Tasks
@@ -42,6 +42,8 @@ def _lines(tasks: Collection) -> Iterator[str]:
     yield from TABLE
     for name, told in SPEECH.items():
         yield f"| `--{name}` | {told} |"
+    for name, told in MACHINES.items():
+        yield f"| `--{name}` | where there is --inventory: {told} |"
     contexts = {str(context.name): context for context in tasks.to_contexts()}
     for name in sorted(contexts, key=lambda it: (it.count("."), it)):
         yield f"\n## {name}\n"
@@ -50,7 +52,7 @@ def _lines(tasks: Collection) -> Iterator[str]:
         for line in more:
             yield f"    {line.removeprefix('Example: ')}" if line.startswith("Example: ") else line
         yield ""
-        options = [arg for arg in contexts[name].args.values() if arg.names[0] not in SPEECH]
+        options = [arg for arg in contexts[name].args.values() if arg.names[0] not in SPEECH | MACHINES]
         if options:
             yield from TABLE
         for arg in options:

@@ -27,7 +27,7 @@ from overweave.report import text
 from overweave.session import Session, connect
 
 from . import reports
-from .choice import fleet
+from .choice import VAGRANT, fleet
 from .executor import LOUDNESS, FleetContext, Loudness
 from .story import story
 
@@ -89,6 +89,9 @@ def session(
     """Connections to the hosts that the command line asks for; with their locks where a ``task`` is named
     that must be alone on them. ``wait_lock``: seconds to wait for other runs; ``only_looks``: the task
     changes nothing."""
+    progress = progress or Progress()
+    if inventory and inventory.startswith(VAGRANT):
+        progress("", "asking Vagrant for its machines")
     # Names of an ssh configuration that was given must not be taken for those of a lab: host1, host2, …
     wanted = fleet(c.host_names, inventory, may_be_lab=not c.own_ssh_config, **changes)
     with session_of(

@@ -7,6 +7,7 @@
     network.py       bridge, cables, namespaces                  cgroups.py    its control groups
     faults.py        what can be broken                          slowlink.py   a slow cable without netem
     recipe.py        what is in a host's image, as data          image.py      built once, cached
+    box_recipe.py    what is in a Vagrant box, as data           box.py         built once, kept for all
     archives.py      container images without a registry         describe.py   the lab as an inventory
     requirements.py  what this machine must have                 machine.py    what is changed on it
     spec.py          names and addresses; all else follows       process.py, locking.py, shell.py, waiting.py

@@ -23,6 +23,13 @@ def inventory(
         f"ssh: {{user: root, key: {_text(key)}, known_hosts: {_text(known_hosts)}}}",
         "hosts:",
         *(f"  {name}: {{address: {address}}}" for name, address in hosts.items()),
+    ]
+    return "\n".join(lines) + "\n" + images(store=store, probe=probe, archives=archives)
+
+
+def images(*, store: str, probe: str, archives: Mapping[str, Path]) -> str:
+    """The part of `inventory` that names images."""
+    lines = [
         *([f"store: {{kind: {store.partition(':')[0]}, image: {_text(store)}}}"] if store else []),
         "images:",
         f"  probe: {_text(probe)}",

@@ -78,12 +78,17 @@ def cached(engine: str) -> Image | None:
 
 
 def ensure(engine: str, progress: Callable[[str], None]) -> Image:
-    """The image of an engine, built now if the cache has none of this recipe.
+    """The image of an engine, as `of` makes it."""
+    return of(recipe.recipe(engine), progress)
+
+
+def of(wanted: recipe.Recipe, progress: Callable[[str], None], mirror: str = "") -> Image:
+    """The image of a recipe, built now if the cache has none of it. ``mirror``: address of one of Debian's;
+    "": mmdebstrap's own.
 
     Two builders wait for each other. A build that is killed leaves a folder that nobody takes for an
     image, and that the next build removes.
     """
-    wanted = recipe.recipe(engine)
     image = Image(cache_root() / key(wanted))
     # Its programs are old on purpose, and some are setuid: nobody else on this machine may run them.
     cache_root().mkdir(parents=True, exist_ok=True)
@@ -98,14 +103,14 @@ def ensure(engine: str, progress: Callable[[str], None]) -> Image:
         partial = image.folder.with_name(f".{image.folder.name}.partial")
         partial.mkdir(parents=True)
         try:
-            _build(wanted, Image(partial), progress)
+            _build(wanted, Image(partial), progress, mirror)
             partial.rename(image.folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return image
 
 
-def _build(wanted: recipe.Recipe, image: Image, progress: Callable[[str], None]) -> None:
+def _build(wanted: recipe.Recipe, image: Image, progress: Callable[[str], None], mirror: str) -> None:
     progress(f"building the image of {wanted.suite}: about half a minute, once")
     hook = image.folder / "customize"
     hook.write_text(wanted.customize)
@@ -118,6 +123,7 @@ def _build(wanted: recipe.Recipe, image: Image, progress: Callable[[str], None])
         f'--customize-hook=chroot "$1" sh -eu < {hook}',
         wanted.suite,
         str(image.rootfs),
+        *([mirror] if mirror else []),
         timeout=BUILD_SECONDS,
     )
     if not built.ok:

@@ -61,8 +61,14 @@ def missing_packages(programs: Mapping[str, str], there: Callable[[str], bool]) 
     return sorted({package for program, package in programs.items() if not there(program)})
 
 
-def explain(*, root: bool, packages: Iterable[str] = (), features: Iterable[str] = ()) -> LabUnavailable:
-    """The error for a machine that lacks something."""
+def explain(
+    *,
+    root: bool,
+    packages: Iterable[str] = (),
+    features: Iterable[str] = (),
+    purpose: str = "carry a lab",
+) -> LabUnavailable:
+    """The error for a machine that lacks something for a ``purpose``."""
     lacks = []
     hints = []
     if packages := list(packages):
@@ -75,7 +81,7 @@ def explain(*, root: bool, packages: Iterable[str] = (), features: Iterable[str]
         lacks.append("root's rights")
         hints.append("run it as root")
     return LabUnavailable(
-        f"this machine can't carry a lab: it lacks {' and '.join(lacks)}", hint="; ".join(hints)
+        f"this machine can't {purpose}: it lacks {' and '.join(lacks)}", hint="; ".join(hints)
     )
 
 

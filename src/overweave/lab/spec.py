@@ -34,6 +34,11 @@ def cache_root() -> Path:
     return _root("OVERWEAVE_LAB_CACHE", "/var/cache/overweave/lab")
 
 
+def box_root() -> Path:
+    """Where Vagrant boxes are kept: ``OVERWEAVE_BOX_CACHE``, else /var/cache/overweave/boxes."""
+    return _root("OVERWEAVE_BOX_CACHE", "/var/cache/overweave/boxes")
+
+
 def _root(variable: str, default: str) -> Path:
     path = os.environ.get(variable) or default
     if not re.fullmatch(r"/[A-Za-z0-9/._-]+", path):

@@ -1,0 +1,69 @@
+"""The first key of a machine that was just made is taken, and no other one after it; of others none is."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import fabric
+import paramiko
+import pytest
+
+from overweave.adapters.ssh_connect import connection_to, verify_keys
+from overweave.errors import HostKeyProblem
+from overweave.model import Access, Host
+
+
+class Everybody(paramiko.ServerInterface):
+    def check_auth_password(self, username, password):
+        return paramiko.AUTH_SUCCESSFUL
+
+
+@pytest.fixture
+def sshd():
+    """An ssh server on loopback, which has another key after each connection; gives its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            for bits in (256, 384):
+                transport = paramiko.Transport(listening.accept()[0])
+                transport.add_server_key(paramiko.ECDSAKey.generate(bits=bits))
+                transport.start_server(server=Everybody())
+                serving.append(transport)
+
+        serving: list[paramiko.Transport] = []
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        for transport in serving:
+            transport.close()
+
+
+def connect(port, known_hosts, *, learnt):
+    host = Host("host1", Access("127.0.0.1", "vagrant", port, None, known_hosts, learnt))
+    connection = connection_to(host, fabric.Config())
+    verify_keys(connection, host, False)
+    try:
+        connection.client.connect(
+            "127.0.0.1", port, "vagrant", "secret", allow_agent=False, look_for_keys=False
+        )
+    finally:
+        connection.client.close()
+
+
+def test_the_first_key_is_kept_and_another_one_refused(sshd, tmp_path):
+    file = tmp_path / "machines/host1/known_hosts"
+    connect(sshd, file, learnt=True)
+    kept = file.read_text()
+    assert kept.startswith(f"[127.0.0.1]:{sshd} ecdsa-sha2-nistp256 ")
+    with pytest.raises((paramiko.BadHostKeyException, HostKeyProblem)):
+        connect(sshd, file, learnt=True)
+    assert file.read_text() == kept
+
+
+def test_the_key_of_any_other_host_is_not_taken(sshd, tmp_path):
+    file = tmp_path / "known_hosts"
+    file.touch()
+    with pytest.raises(HostKeyProblem):
+        connect(sshd, file, learnt=False)
+    assert file.read_text() == ""
