@@ -154,6 +154,8 @@ def test_one_that_has_lost_its_data_begins_anew_and_no_engine_restarts():
         "lists of servers",
     ]
     assert told(its, Change(add=("host2",)), dead=("host2",)) == []
+    kept = planned(site(), Change(add=("host2",)), dead=("host2",))
+    assert "list without host2" not in titles(kept), "one that has its data only has to run"
 
 
 def test_a_run_that_was_broken_off_is_finished_by_the_next():
