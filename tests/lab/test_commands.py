@@ -65,7 +65,7 @@ def test_the_list_of_tasks_reads_like_a_table_of_contents(bed, tmp_path, program
     ran = bed.run("--list", **elsewhere)
     assert ran.status == 0
     names = re.findall(r"^  ([a-z][a-z.-]+)  ", ran.out, re.MULTILINE)
-    labs = ["lab.down", "lab.fault", "lab.list", "lab.run", "lab.up"]
+    labs = ["lab.box", "lab.down", "lab.fault", "lab.list", "lab.run", "lab.up"]
     books = [name for name in names if name.startswith("runbook.")]
     assert names == [*TASKS, *labs, *books]
     assert bool(books) == (program == "fab")

@@ -47,7 +47,7 @@ CALLED = "shows how it is called"
     [
         ("deploy", "there is no task 'deploy'", f"did you mean deploy-overlay? {LIST}"),
         ("deploi-overlay", "there is no task 'deploi-overlay'", f"did you mean deploy-overlay? {LIST}"),
-        ("lab", "there is no task 'lab'", f"did you mean lab.down or lab.fault or lab.list? {LIST}"),
+        ("lab", "there is no task 'lab'", f"did you mean lab.box or lab.down or lab.fault? {LIST}"),
         ("kubernetes", "there is no task 'kubernetes'", LIST),
         ("networks extra", "there is no task 'extra'", LIST),
         ("--help statsu", "there is no task 'statsu'", f"did you mean status? {LIST}"),
