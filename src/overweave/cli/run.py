@@ -64,7 +64,7 @@ class Progress:
             self._console.print(
                 Text.assemble(
                     (f"{self.seconds:5.1f} s  ", "dim"),
-                    (f"{host:<10}" if host else "", "bold"),
+                    (f"{host:<9} " if host else "", "bold"),
                     one_line(what, LINE),
                 )
             )

@@ -63,3 +63,9 @@ def test_every_task_has_them_and_help_for_each_of_its_options(tmp_path):
         assert {f"--{name}" for name in SPEECH} <= set(context.flag_names())
         without = [arg.names[0] for arg in context.args.values() if not arg.help and not arg.positional]
         assert without == [], context.name
+
+
+def test_a_pair_of_hosts_is_parted_from_what_is_told_of_it(capsys):
+    Progress()("host1 -> host2", "warning: packets get lost")
+    told = capsys.readouterr().err.partition(" s  ")[2]
+    assert told == "host1 -> host2 warning: packets get lost\n"
