@@ -48,6 +48,7 @@ def test_an_engine_that_was_down_shows_the_rest_of_the_plan_once_it_runs(clean):
     assert GREEN in rest
 
 
+@pytest.mark.long
 def test_each_batch_passes_its_gate_before_the_next(clean):
     ran = clean.deploy("--batch", "1")
     assert ran.status == 0, ran

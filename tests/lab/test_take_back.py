@@ -186,6 +186,7 @@ def test_an_engine_that_is_killed_whenever_it_starts(clean):
     fails(clean, "cause on host3: the engine was killed", TAKEN_BACK, late=(6,))
 
 
+@pytest.mark.long
 def test_an_engine_that_is_killed_once_comes_back_and_is_waited_for(clean):
     """systemd starts it again after 2 s: no reason to give up."""
     sabotage(clean, "host3", "[ -e /root/once ] || { touch /root/once; kill -9 $1; }", hook="ExecStartPost")
