@@ -263,7 +263,7 @@ ADDRESS = {"family": "inet", "local": "10.96.0.11", "prefixlen": 24, "scope": "g
 NEARLY = {
     "ip -json -4 address": nearly([{"ifname": "eth0", "mtu": 1500, "addr_info": [ADDRESS, ADDRESS]}]),
     "ip -json -4 route": nearly([{"dst": "default", "dev": "eth0"}, {"dst": "10.0.0.0/8", "dev": "eth0"}]),
-    "/etc/docker/daemon.json": nearly({"cluster-store": "x", "live-restore": True, "hosts": ["fd://"]}),
+    "sh /etc/docker/daemon.json": nearly({"cluster-store": "x", "live-restore": True, "hosts": ["fd://"]}),
     "/var/lib/overweave/before.json": nearly({"networks": ["a"], "images": ["b"], "drop_in_folder": True}),
 }
 ENGINE = st.tuples(

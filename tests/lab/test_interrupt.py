@@ -49,7 +49,7 @@ def test_ctrl_c_of_a_proof_leaves_no_probe(deployed):
     ran = deployed.broken_off("proof: 6 directed pairs", signal.SIGINT, *WITH_PROBES)
     assert (ran.status, ran.out, ran.said) == (130, "", "overweave: interrupted")
     # What an engine was just doing when it was called off, it ends by itself.
-    wait_for(lambda: changes(before, deployed.state()) == [], 5, "the hosts as they were")
+    wait_for(lambda: changes(before, deployed.state()) == [], 20, "the hosts as they were")
 
 
 def test_sigterm_tidies_up_as_ctrl_c_does(deployed):
@@ -57,7 +57,7 @@ def test_sigterm_tidies_up_as_ctrl_c_does(deployed):
     ran = deployed.broken_off("proof: 6 directed pairs", signal.SIGTERM, *WITH_PROBES)
     assert (ran.status, ran.out, ran.said) == (130, "", "overweave: interrupted")
     # What an engine was just doing when it was called off, it ends by itself.
-    wait_for(lambda: changes(before, deployed.state()) == [], 5, "the hosts as they were")
+    wait_for(lambda: changes(before, deployed.state()) == [], 20, "the hosts as they were")
 
 
 def test_probes_of_a_run_that_was_killed_go_with_the_next(deployed):

@@ -137,10 +137,10 @@ def test_a_slow_cable_delays_one_way(pair, host):
     # A stream, which is cut into frames on the way.
     sink = "sleep 30 | busybox nc -l -p 9000 > /tmp/came"
     assert pair[1].run(("systemd-run", "--quiet", "sh", "-c", sink)).ok
-    wait_for(lambda: ":9000" in pair[1].run(("ss", "-Hltn")).stdout, 5, "a listener")
+    wait_for(lambda: ":9000" in pair[1].run(("ss", "-Hltn")).stdout, 20, "a listener")
     assert host.run(("bash", "-c", f"seq 300000 | tee /tmp/went > /dev/tcp/{pair[1].address}/9000")).ok
     went = host.run(("sh", "-c", "md5sum < /tmp/went")).stdout
-    wait_for(lambda: pair[1].run(("sh", "-c", "md5sum < /tmp/came")).stdout == went, 5, "the same bytes")
+    wait_for(lambda: pair[1].run(("sh", "-c", "md5sum < /tmp/came")).stdout == went, 20, "the same bytes")
     faults.undo_netem(host)
     assert pinged(host, pair[1].address)[1] < 10
 

@@ -39,6 +39,17 @@ def left(bed):
     return [bed.do(host.name, LEFT) for host in bed.hosts]
 
 
+def ended(bed):
+    """Wait for the unit that works behind each start of an engine: in Perl it tells all engines of its host's
+    containers, and they write that down."""
+    at_work = "systemctl is-active overweave-boot || true"
+    wait_for(
+        lambda: all(bed.do(h.name, at_work).strip() == "inactive" for h in bed.hosts),
+        60,
+        "the end of what a deployment gives engines to say",
+    )
+
+
 @pytest.fixture(scope="module", params=["clean", "deployed"])
 def kind(request):
     """For the module, so that all tests of one kind come together."""
@@ -53,10 +64,11 @@ WITHOUT = pytest.mark.parametrize("kind", ["clean"], indirect=True)
 def place(request, kind):
     """Hosts without and with engines that have the ports; in the end they must be as they were."""
     bed = request.getfixturevalue(kind)
+    ended(bed)
     before, were = bed.state(), left(bed)
     yield bed
     bed.mend()
-    wait_for(lambda: left(bed) == were, 5, "an end of everything that measured")
+    wait_for(lambda: left(bed) == were, 20, "an end of everything that measured")
     assert bed.state() == before
 
 
@@ -243,7 +255,7 @@ def test_a_port_of_somebody_else(clean, host, port):
     assert brief == [("ports.taken", "error", host, "")]
     assert f"{protocol.upper()} {number} at " in found["seen"]
     assert "is taken by perl (pid " in found["seen"]
-    wait_for(lambda: left(clean) == before, 5, "an end of everything")
+    wait_for(lambda: left(clean) == before, 20, "an end of everything")
 
 
 def test_vxlans_port_of_somebody_else(clean):
@@ -268,13 +280,7 @@ def test_engines_and_store_do_not_notice(deployed):
     def rows():
         return {h.name: set(deployed.do(h.name, FDB).splitlines()) for h in deployed.hosts}
 
-    # Behind a start of the engine it tells all engines of its host's containers, and they write that down.
-    at_work = "systemctl is-active overweave-boot || true"
-    wait_for(
-        lambda: all(deployed.do(h.name, at_work).strip() == "inactive" for h in deployed.hosts),
-        60,
-        "the end of what a deployment gives them to say",
-    )
+    ended(deployed)
     before = said(), rows()
     assert findings(deployed) == ([], [])
     assert {name: now.removeprefix(before[0][name]) for name, now in said().items()} == dict.fromkeys(
@@ -299,4 +305,4 @@ def test_nothing_is_left_of_one_that_is_broken_off(place, number):
                 process.wait(10)
         finally:
             process.kill()
-    wait_for(lambda: left(place) == before, 5, "an end of everything that measured")
+    wait_for(lambda: left(place) == before, 20, "an end of everything that measured")
