@@ -206,6 +206,7 @@ def test_an_endpoint_that_outlived_its_anchor_is_no_hindrance(deployed):
     repaired(deployed, "  run container overweave-anchor-overweave-host3 from busybox:1.30.1\n")
 
 
+@pytest.mark.long
 def test_an_anchor_that_was_removed_or_stopped_is_made_again(deployed):
     deployed.do("host1", "docker rm -f overweave-anchor-overweave-host1")
     deployed.do("host3", "docker stop -t 1 overweave-anchor-overweave-host3")

@@ -217,6 +217,7 @@ def test_an_open_store_is_closed_in_place_under_users_containers(deployed):
     assert deployed.deploy().ok().out == NOTHING_TO_DO
 
 
+@pytest.mark.long
 def test_files_that_were_lost_are_made_anew_and_the_store_opens_to_them(deployed):
     network = "docker network inspect -f '{{.Id}}' overweave"
     before = deployed.do("host1", network)

@@ -138,6 +138,7 @@ def test_a_port_that_is_taken(clean):
     )
 
 
+@pytest.mark.long
 def test_a_store_that_can_not_be_reached(clean):
     rule = REJECTED.format("{}", 8501)
     sabotage(clean, "host2", rule.format("A"), f"{rule.format('D')} 2>/dev/null; true")
