@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parents[2] / "docs/scenarios"
 PAGES_NET = "10.96.0"
 """What the addresses of hosts begin with in the pages: those of the lab that `fab lab.up` makes by itself."""
+OF_PAGES = (0, 1, 11, 12, 13, 14, 64, 128, 255)
+"""What addresses on the hosts' own network end with in the pages, and mean here, too."""
 WRITE = os.environ.get("OVERWEAVE_PAGES") == "write"
 ASKS = re.compile(r"docker exec|curl|fab (?!deploy|destroy)")
 SECONDS = 3 if WRITE else 15
@@ -148,7 +150,7 @@ def walk(bed: Bed, name: str) -> None:
     path = FOLDER / f"{name}.md"
     lines = path.read_text().splitlines()
     net, _, _ = bed.lab.host("host1").address.rpartition(".")
-    values = Values({f"{PAGES_NET}.{last}": f"{net}.{last}" for last in (11, 12, 13, 255)})
+    values = Values({f"{PAGES_NET}.{last}": f"{net}.{last}" for last in OF_PAGES})
     longer = 0
     for step in steps(path.read_text()):
         command = values.here(step.command)

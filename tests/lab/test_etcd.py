@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.contract import etcds
 from tests.lab.bed import NOTHING_TO_DO, SLOT, bed_of, changes, differences, fresh, load
+from tests.lab.pages import walk
 
 from overweave.adapters.etcd_http import SECONDS, EtcdHttp
 from overweave.adapters.tls_stream import TlsStream
@@ -73,6 +74,16 @@ def test_it_is_chosen_deployed_and_proven_and_lets_nobody_in_without_a_certifica
         "overweave: these hosts have their store in etcd, and this works on a store in Consul alone\n"
         "  -> `fab store-status` and `fab doctor` look at it; docs/etcd.md says what else works there",
     )
+
+
+def test_containers_of_users_reach_each_other_by_name(etcd):
+    """As the page tells it that people learn it by."""
+    etcd.undo += [
+        lambda: etcd.do("host1", "docker rm -f web"),
+        lambda: etcd.do("host2", "docker rm -f client"),
+    ]
+    walk(etcd, "overlay-by-etcd")
+    etcd.mend()
 
 
 def test_data_that_are_lost_are_put_back_from_a_backup_and_what_joined_since_is_written_anew(etcd):

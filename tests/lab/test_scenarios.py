@@ -1,6 +1,6 @@
 """The pages of docs/scenarios on one host and two: every command in them is run, and says what the page says.
 
-Those of overlays are in the tests that have one: test_deploy.py and test_swarm.py.
+Those of overlays are in the tests that have one: test_deploy.py, test_etcd.py and test_swarm.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.lab
 HOSTS = ("host1", "host2")
 REMOVE = "docker ps -aq | xargs -r docker rm -f; docker network prune -f"
 """For what a page that was broken off has left."""
-STRAY = "cd /var/run/docker/netns && for its in *; do umount $its || true; rm -f $its; done"
+STRAY = "for its in /var/run/docker/netns/*; do umount $its || true; rm -f $its; done"
 """Sandboxes of containers whose engine was killed, by tests before: `fab networks --tree` shows them. Of some
 nothing is mounted any more."""
 
@@ -36,7 +36,14 @@ def hosts(loaded):
 
 @pytest.mark.parametrize(
     "page",
-    ["default-bridge", "user-defined-bridge", "two-bridges", "published-port", "host-container-none"],
+    [
+        "default-bridge",
+        "user-defined-bridge",
+        "two-bridges",
+        "published-port",
+        "host-container-none",
+        "macvlan",
+    ],
 )
 def test_a_page_says_what_hosts_say_and_leaves_nothing(hosts, page):
     before = as_made(hosts.state())
