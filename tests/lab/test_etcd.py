@@ -138,7 +138,8 @@ def test_a_server_is_lost_and_comes_back(etcd):
     ran, told = status(etcd)
     assert (ran.status, [its["state"] for its in told["servers"]]) == (0, ["alive"] * 3), told
     assert etcd.deploy().out == NOTHING_TO_DO
-    assert "nothing found" in etcd.fab("doctor").ok().out
+    # Engines keep rows of what has moved meanwhile (moby#52661): notes.
+    assert etcd.fab("doctor").ok().out.startswith("healthy: ")
 
 
 def test_a_host_without_a_server_leaves_as_it_was(etcd):

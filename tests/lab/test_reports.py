@@ -120,8 +120,10 @@ def test_networks_are_listed_as_engines_and_kernels_have_them(shop):
     table = [line.split("  ") for line in shop.fab("networks").ok().out.splitlines()]
     cells = {row[0]: [cell.strip() for cell in row if cell] for row in table}
     subnet = engines["host1"]["shop"]["IPAM"]["Config"][0]["Subnet"]
+    # A store that has had other networks before this one gives it a higher one.
+    vni = re.search(r"network overweave  overlay, global, 10\.211\.0\.0/16, VNI (\d+)\n", tree)[1]
     assert cells["overweave"] == (
-        ["overweave", "overlay", "global", "10.211.0.0/16", "256", "-", "2 on host1, 1 on host[2-3]"]
+        ["overweave", "overlay", "global", "10.211.0.0/16", vni, "-", "2 on host1, 1 on host[2-3]"]
     )
     assert cells["shop"] == ["shop", "bridge", "local", subnet, "-", "internal", "1 on host1"]
 
