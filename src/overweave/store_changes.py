@@ -200,7 +200,7 @@ def dead_server(facts: FleetFacts, standing: Standing, names: Collection[str]) -
     Raises `Refused` where it is alive, or nobody knows it.
     """
     for server in standing.servers:
-        if server.host or not {server.name, server.address.rpartition(":")[0]} & {*names}:
+        if server.host or not {server.name, server.ip} & {*names}:
             continue
         if server.alive:
             raise Refused(

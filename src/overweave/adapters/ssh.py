@@ -213,12 +213,12 @@ class SshHost:
         return transport is not None and transport.is_active()
 
     def _transport(self) -> paramiko.Transport:
-        transport: paramiko.Transport = self._connection.transport
         if not self._active():
-            self._note_end(transport)
+            self._note_end()
             raise ConnectionProblem(
                 "the ssh connection is gone", host=self._host.name, hint="run the same command again"
             )
+        transport: paramiko.Transport = self._connection.transport
         return transport
 
     def _channel(self, words: Sequence[str], *, as_user: bool = False) -> paramiko.Channel:
@@ -337,15 +337,16 @@ class SshHost:
             hint=f"`chsh -s /bin/sh {self._connection.user}` on the host, or connect as another user",
         )
 
-    def _note_end(self, transport: paramiko.Transport | None) -> None:
+    def _note_end(self) -> None:
         """What ended the connection, for the record alone."""
+        transport: paramiko.Transport | None = self._connection.transport
         why = transport.get_exception() if transport is not None else None
         said = str(why or "") or "the server hung up"
         self._record(Record(self._host.name, "the ssh connection", 0, "is gone", said))
 
     def _lost(self, command: Command) -> ConnectionProblem:
         if not self._active():
-            self._note_end(self._connection.transport)
+            self._note_end()
         return ConnectionProblem(
             f"the ssh connection broke off during `{command}`",
             host=self._host.name,

@@ -25,10 +25,9 @@ def change_members(step: AddMember | RemoveMember, world: World) -> None:
         try:
             members = etcd_facts.members(store)
             if isinstance(step, AddMember):
-                url = etcd.peer_url(step.address)
-                if any(etcd.peer_url(its.address.rpartition(":")[0]) == url for its in members):
+                if any(its.address.rpartition(":")[0] == step.address for its in members):
                     return True
-                store.add_member(url)
+                store.add_member(etcd.peer_url(step.address))
             else:
                 if all(its.id != step.id for its in members):
                     return True

@@ -64,7 +64,7 @@ def findings(fleet: Fleet, standing: Standing, change: Change) -> Iterator[Findi
                 "servers.dead",
                 f"server {server.told} is not alive",
                 matters="etcd takes no other one in meanwhile",
-                fix=f"`fab store-replace-server {server.host or server.address.rpartition(':')[0]}`",
+                fix=f"`fab store-replace-server {server.host or server.ip}`",
             )
     if len(servers_after(fleet, standing, change)) == PAIR:
         yield error(
@@ -100,7 +100,7 @@ def plan(fleet: Fleet, facts: FleetFacts, standing: Standing, change: Change) ->
     comes: list[Stage] = []
     lists = {name: [s for s in steps[name] if isinstance(s, WriteFile)] for name in fleet.servers}
     dead = {change.gone, *(s for s in standing.servers if s.host in change.remove and not s.alive)}
-    known = {s.name or s.host: s.address.rpartition(":")[0] for s in standing.servers if s not in dead}
+    known = {s.name or s.host: s.ip for s in standing.servers if s not in dead}
     for name in change.add:
         server = standing.of(name)
         if server is None or not server.alive:

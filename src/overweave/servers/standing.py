@@ -32,9 +32,14 @@ class Server:
     raft: Raft | None = None
 
     @property
+    def ip(self) -> str:
+        """Its address without the port."""
+        return self.address.rpartition(":")[0]
+
+    @property
     def told(self) -> str:
         """For messages."""
-        return self.host or f"{self.name or '?'} ({self.address.rpartition(':')[0]})"
+        return self.host or f"{self.name or '?'} ({self.ip})"
 
 
 @dataclass(frozen=True)
