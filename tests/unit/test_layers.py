@@ -51,6 +51,7 @@ SHARED = {
     "adapters/http_stream",
     "adapters/host_keys",
     "adapters/ssh_errors",
+    "adapters/ssh_transport",
     "adapters/ssh_connect",
     "adapters/image_archive",
     "adapters/after_mark",

@@ -341,7 +341,7 @@ class SshHost:
         """What ended the connection, for the record alone."""
         transport: paramiko.Transport | None = self._connection.transport
         why = transport.get_exception() if transport is not None else None
-        said = str(why or "") or "the server hung up"
+        said = str(why or "") or getattr(transport, "last_words", "") or "the server hung up"
         self._record(Record(self._host.name, "the ssh connection", 0, "is gone", said))
 
     def _lost(self, command: Command) -> ConnectionProblem:

@@ -10,6 +10,7 @@ from overweave.errors import HostKeyProblem
 from overweave.model import Host
 
 from .host_keys import trust
+from .ssh_transport import OrderedTransport
 
 CONNECT_SECONDS = 10
 SILENCE_SECONDS = 15
@@ -20,7 +21,7 @@ waits for 15 minutes. Less than `lock.PATIENCE_SECONDS`: this side gives up firs
 def connection_to(host: Host, config: fabric.Config) -> fabric.Connection:
     access = host.access
     # A fresh dictionary per host: Fabric appends key files to the one of the configuration.
-    kwargs = dict(config.connect_kwargs)
+    kwargs = {**config.connect_kwargs, "transport_factory": OrderedTransport}
     if access.key is not None:
         kwargs["key_filename"] = [str(access.key)]
         # Else every key of the agent is offered first, and sshd hangs up after six.
@@ -32,7 +33,7 @@ def connection_to(host: Host, config: fabric.Config) -> fabric.Connection:
         user=access.user,
         port=access.port,
         config=config,
-        connect_kwargs=kwargs or {"allow_agent": True},
+        connect_kwargs=kwargs,
     )
     connection.connect_timeout = connection.connect_timeout or timeout
     return connection
