@@ -40,10 +40,10 @@ def inventory_path(name: str) -> Path:
 )
 def up(
     c: FleetContext,
-    engine: list[str],
     hosts: int = 0,
     name: str = "lab",
     subnet: str | None = None,
+    engine: list[str] | None = None,
 ) -> None:
     """
     Boot real hosts (Debian, systemd, sshd, Docker) on this machine.
@@ -55,7 +55,7 @@ def up(
     Example: fab lab.up --hosts 3
     """
     progress = Progress()
-    engines = [it.strip() for words in engine for it in words.split(",")]
+    engines = [it.strip() for words in engine or () for it in words.split(",")]
     lab = Lab.up(name, hosts or None, subnet, engines, progress=lambda what: progress("", what))
     path = inventory_path(name)
     path.parent.mkdir(exist_ok=True)

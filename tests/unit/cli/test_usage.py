@@ -32,6 +32,14 @@ def test_help_shows_the_words_that_a_task_needs_and_the_rest_by_name():
     assert "Arguments:" not in run("--help", "status")[1]
 
 
+def test_what_can_be_given_several_times_is_given_by_name():
+    """invoke takes it for a word that is needed where it has no default, and then takes no word for it."""
+    tasks = collect(ROOT)
+    wanted = [(name, arg) for name in tasks.task_names for arg in tasks[name].get_arguments()]
+    assert ("lab.up", True) in [(name, arg.kind is list) for name, arg in wanted]
+    assert [name for name, arg in wanted if arg.positional and arg.kind is list] == []
+
+
 def test_no_line_of_any_help_is_wider_than_the_terminal():
     tasks = collect(ROOT)
     told = [line for name in tasks.task_names for line in usage.prose(inspect.getdoc(tasks[name]), 80, "  ")]
