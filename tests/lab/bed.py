@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,9 @@ import yaml
 from tests.lab.preloaded import Preloaded
 
 from overweave.credentials import OPERATOR
+from overweave.errors import DeadlineExceeded
 from overweave.lab import Lab, LabHost, faults
+from overweave.lab.waiting import wait_for
 
 
 def _lock(name: str) -> int:
@@ -251,6 +253,18 @@ class Bed:
     def fab(self, *words: str, **more: Any) -> Ran:
         """`fab` in the checkout, on the hosts of the inventory."""
         return self.run(*words, **{"inventory": self.inventory} | more)
+
+    def prove(self, wanted: str, seconds: float = 60) -> None:
+        """Until a proof says ``wanted``; if none does, the last one tells why."""
+        last: list[Ran] = []
+
+        def proven() -> bool:
+            last[:] = [self.fab("validate-overlay")]
+            return wanted in last[0].out
+
+        with suppress(DeadlineExceeded):
+            wait_for(proven, seconds, "a proof")
+        assert wanted in last[0].ok().out
 
     def deploy(self, *words: str, **more: Any) -> Ran:
         return self.fab("deploy-overlay", "--yes", *words, **more)

@@ -14,7 +14,6 @@ from overweave.adapters.etcd_http import SECONDS, EtcdHttp
 from overweave.adapters.tls_stream import TlsStream
 from overweave.command import Secret
 from overweave.lab import faults
-from overweave.lab.waiting import wait_for
 from overweave.stores.etcd import TLS, TRUSTED
 
 pytestmark = pytest.mark.lab
@@ -115,7 +114,7 @@ def test_a_server_is_lost_and_comes_back(etcd):
     faults.power_off(host2)
     assert "2 of 2 directed pairs green" in etcd.fab("validate-overlay", "-H", "host1,host3").out
     faults.power_on(host2)
-    wait_for(lambda: GREEN in etcd.fab("validate-overlay").out, 60, "a proof of all pairs")
+    etcd.prove(GREEN)
     etcd.do("host3", "docker stop etcd")
     told = etcd.fab("doctor")
     assert (told.status, "host3: its server of etcd does not run" in told.out) == (1, True), told
