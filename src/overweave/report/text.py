@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType
@@ -23,6 +24,7 @@ from overweave.state import State
 from overweave.steps import Plan, Step, WriteFile
 
 from .hanging import Hanging, hung
+from .nodeset import nodeset
 
 ADDRESS = re.compile(r"\d+(\.\d+){3}")
 
@@ -97,11 +99,12 @@ def preflight(result: Preflight) -> RenderableType:
 
 
 def findings(found: Iterable[Finding]) -> list[RenderableType]:
-    """Each with its reason and its remedy."""
+    """Each with its reason and its remedy, and one of several hosts once."""
     parts: list[RenderableType] = []
-    for its in found:
+    for its, *others in _alike(found):
         style = STYLES[its.severity]
-        where = f"{its.where or 'all hosts'}: "
+        names = nodeset(one.host for one in (its, *others)) if others else its.where or "all hosts"
+        where = f"{names}: "
         told = Text.assemble((f"{its.severity.upper():<8}", style), (where, "bold"), its.seen)
         parts.append(Hanging(told, 12))
         parts += [
@@ -112,12 +115,20 @@ def findings(found: Iterable[Finding]) -> list[RenderableType]:
     return parts
 
 
+def _alike(found: Iterable[Finding]) -> list[list[Finding]]:
+    """Those of which nothing but the host differs, together where the first of them stands."""
+    groups: dict[Finding, list[Finding]] = {}
+    for its in found:
+        groups.setdefault(its if its.peer else replace(its, host=""), []).append(its)
+    return list(groups.values())
+
+
 def checkup(result: Checkup) -> RenderableType:
     """Whether something is wrong, and then each finding with its reason and its remedy."""
     seen = [fault.finding for fault in result.faults]
     word, style = ("healthy", "bold green") if result.healthy else ("NOT healthy", "bold red")
     headline = Text.assemble((word, style), f": {_counted(result.hosts, seen, result.seconds)}")
-    shown = seen[:MOST_FINDINGS]
+    shown = [its for group in _alike(seen)[:MOST_FINDINGS] for its in group]
     left = len(seen) - len(shown)
     more = [Text(f"… and {left} more; all are in --json")] if left else []
     if result.healthy:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 
+from rich.console import Group
 from tests.unit.doctor.overlay import Overlay, forwarding, neighbour, space, vtep
 
 from overweave.apply.world import Done
 from overweave.doctor.fault import Checkup
 from overweave.doctor.remedy import repair
 from overweave.errors import UsageError
+from overweave.preflight.finding import warning
 from overweave.report import data, text
 from overweave.report.text import SafeConsole
 
@@ -46,6 +48,21 @@ def test_a_finding_says_where_what_why_and_how_to_mend_it():
         "        why: packets for it go to another host, and those that come from it are\n"
         "             dropped (moby#52661)\n"
         "        fix: `fab repair` writes it anew\n"
+    )
+
+
+def test_what_differs_by_its_host_alone_is_told_once():
+    def on(host, seen="it has no Perl", **more):
+        return warning("pairs.measured", seen, fix="install it", host=host, **more)
+
+    found = [on("web1"), on("db1", "it is old"), *(on(f"web{n}") for n in (2, 3)), on("web4", peer="web1")]
+    assert shown(Group(*text.findings(found))) == (
+        "WARNING web[1-3]: it has no Perl\n"
+        "        fix: install it\n"
+        "WARNING db1: it is old\n"
+        "        fix: install it\n"
+        "WARNING web4 -> web1: it has no Perl\n"
+        "        fix: install it\n"
     )
 
 
