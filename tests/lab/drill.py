@@ -114,6 +114,12 @@ def look(bed: Bed) -> Look:
     return Look(tuple(wrong or dead(bed, addresses)))
 
 
+def address(bed: Bed, name: str) -> str:
+    """Of the users' container of a host that `dead` asks."""
+    its = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    return bed.do(name, f"docker inspect -f '{its}' app-{name}-always").strip()
+
+
 def dead(bed: Bed, addresses: dict[str, str]) -> list[str]:
     """Directed pairs of hosts whose users' containers don't reach each other."""
     pairs = [(a, b) for a in addresses for b in addresses if a != b]
@@ -210,11 +216,12 @@ DRILLS = {
 
 
 @contextmanager
-def populated(hosts: int) -> Iterator[Bed]:
-    """So many hosts of this drill's own, with a proven overlay and users' containers on it."""
+def populated(hosts: int, *words: str) -> Iterator[Bed]:
+    """So many hosts of this drill's own, with a proven overlay (``words``: of its deployment), and users'
+    containers on it."""
     lab = fresh(LAB, hosts=hosts, subnet=f"{NET}.0/24")
     with bed_of(lab, Path(tempfile.mkdtemp(prefix="overweave-drill-"))) as bed:
-        bed.deploy().ok()
+        bed.deploy(*words).ok()
         populate(bed)
         yield bed
 

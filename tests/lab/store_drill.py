@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +32,7 @@ JOIN_SECONDS = 15
 """Until a new container joins, from the moment of the fault."""
 LATER_SECONDS = 8
 """When somebody starts another one."""
+TASKS = ("validate-overlay", "store-status", "doctor")
 PATIENCE = 90
 """How long a container is tried again that does not join."""
 
@@ -256,8 +257,8 @@ def rotate_under_https(bed: Bed, hit: str) -> Shown:
 
 @dataclass(frozen=True)
 class Drill:
-    """``run`` is given the bed and the host that is hit. ``hits``: which these are, one run each; "" where
-    all hosts are. ``keeps``: whether connections of hosts that were not hit must stand."""
+    """``run`` is given the bed and the host that is hit, or some with commas. ``hits``: which these are, one
+    run each; "" where all hosts are. ``keeps``: whether connections of hosts that were not hit must stand."""
 
     run: Callable[[Bed, str], Shown]
     hits: Callable[[Bed], list[str]] = lambda bed: [""]
@@ -295,7 +296,7 @@ DRILLS = {
 @contextmanager
 def beside(bed: Bed, hit: str) -> Iterator[Counter]:
     """A counter on hosts that are not hit: the server, and clients on two others."""
-    spared = others(bed, hit)[::-1]
+    spared = others(bed, *hit.split(","))[::-1]
     with counting(bed, spared[0], spared[1:3], wait=False) as counter:
         try:
             counter.wait()
@@ -335,8 +336,8 @@ class Outcome:
         return "; ".join(filter(None, parts))
 
 
-def run(bed: Bed, its: Drill, hit: str) -> Outcome:
-    """Run a drill on a host, and look at everything behind it."""
+def run(bed: Bed, its: Drill, hit: str, tasks: Sequence[str] = TASKS) -> Outcome:
+    """Run a drill on a host, and look at everything behind it, by tasks that must find nothing wrong."""
     wrong: list[str] = []
     whole = 0.0
     with beside(bed, hit) as counter:
@@ -346,7 +347,7 @@ def run(bed: Bed, its: Drill, hit: str) -> Outcome:
             whole = drill.whole_within(bed, shown.mended)
         except AssertionError as e:
             wrong.append(str(e))
-        for task in ("validate-overlay", "store-status", "doctor"):
+        for task in tasks:
             if (ran := bed.fab(task)).status:
                 wrong.append(f"{task}: {ran.out}{ran.err}")
             if task == "validate-overlay":
@@ -378,25 +379,28 @@ def keep_journals(bed: Bed, folder: Path) -> None:
         (folder / f"{host.name}.log").write_text(said.stdout)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(
+    told: str, drills: Mapping[str, Drill], *, words: Sequence[str] = (), tasks: Sequence[str] = TASKS
+) -> None:
+    """``words``: of the deployment that the drills are run on; ``tasks`` as for `run`."""
+    parser = argparse.ArgumentParser(description=told)
     parser.add_argument("--times", type=int, default=1)
-    parser.add_argument("--only", choices=DRILLS, action="append")
+    parser.add_argument("--only", choices=drills, action="append")
     parser.add_argument("--journals", type=Path, help="folder for the journals of what was not whole")
     wanted = parser.parse_args()
     failed = 0
-    with drill.populated(HOSTS) as bed:
+    with drill.populated(HOSTS, *words) as bed:
         for turn in range(1, wanted.times + 1):
-            for name in wanted.only or DRILLS:
-                for hit in DRILLS[name].hits(bed):
-                    failed += not _one(bed, f"{turn}: {name}", DRILLS[name], hit, wanted.journals)
+            for name in wanted.only or drills:
+                for hit in drills[name].hits(bed):
+                    failed += not _one(bed, f"{turn}: {name}", drills[name], hit, wanted.journals, tasks)
     shutil.rmtree(bed.folder)
     sys.exit(1 if failed else 0)
 
 
-def _one(bed: Bed, title: str, its: Drill, hit: str, journals: Path | None) -> bool:
+def _one(bed: Bed, title: str, its: Drill, hit: str, journals: Path | None, tasks: Sequence[str]) -> bool:
     try:
-        outcome = run(bed, its, hit)
+        outcome = run(bed, its, hit, tasks)
         line, wrong = str(outcome), outcome.wrong
     except (AssertionError, OverweaveError) as e:
         line, wrong = "BROKEN OFF", (str(e),)
@@ -412,4 +416,4 @@ def _one(bed: Bed, title: str, its: Drill, hit: str, journals: Path | None) -> b
 
 
 if __name__ == "__main__":
-    main()
+    main(str(__doc__), DRILLS)
