@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from overweave import anchor, backup_unit, boot, store_form, store_part
 from overweave.advertise import Advertise
@@ -42,6 +43,42 @@ from overweave.stores import consul
 from . import cluster_host
 
 
+@dataclass(frozen=True)
+class _Change:
+    """What a deployment begins with. ``new``: there is no store yet, or none that has a network.
+
+    ``rolling``: the store has several servers and lives, so only a minority of them stops at once. One that
+    lets nobody in yet, or everybody, begins anew with all of its servers at once: those with and those
+    without the gossip's key would not find each other.
+    """
+
+    fleet: Fleet
+    facts: FleetFacts
+    advertise: Mapping[str, Advertise]
+    new: bool
+    rolling: bool
+
+    @property
+    def at_once(self) -> tuple[str, ...]:
+        """Hosts whose servers may all stop."""
+        return () if self.rolling else self.fleet.servers
+
+    @property
+    def peers(self) -> dict[str, str]:
+        return {name: its.address for name, its in self.advertise.items()}
+
+
+@dataclass
+class _Work:
+    """Steps of all hosts by when they come: the configuration and the store, the ``waits`` for its leader,
+    ``late`` the engines of its servers that could not go before it, and then the other engines."""
+
+    first: list[Step] = field(default_factory=list)
+    waits: list[Step] = field(default_factory=list)
+    late: list[Step] = field(default_factory=list)
+    engines: list[Step] = field(default_factory=list)
+
+
 def deployment(
     fleet: Fleet, facts: FleetFacts, *, replace_network: bool = False, batch: Batch = ALL_AT_ONCE
 ) -> Plan:
@@ -53,158 +90,179 @@ def deployment(
     part of the batches then. Behind the last batch, and behind every one if there are several, all that
     restarted passes a gate. A store that runs beside the engines comes first, and engines restart against it.
     """
-    in_engine = fleet.store.in_engine
     advertise, _ = addresses(fleet, facts)
-    servers = [advertise[host.name].address for host in fleet.store_hosts]
-    store_is_new = networks_are_gone(fleet, facts) or (
-        bool(fleet.servers) and all(cluster_host.carries_nothing(facts.hosts[name]) for name in fleet.servers)
-    )
     there = facts.store
-    # A store that lets nobody in yet, or everybody, begins anew with all of its servers at once: those with
-    # and those without the gossip's key would not find each other.
-    rolling = len(fleet.servers) > 1 and there is not None and bool(there.leader) and there.admits
-    at_once = () if rolling else fleet.servers
-    pulls = [s for h in fleet.names for s in images(fleet, facts.hosts[h]) if s.archive is None]
-    first: list[Step] = []
-    waits: list[Step] = []
-    late: list[Step] = []
-    engines: list[Step] = []
+    change = _Change(
+        fleet,
+        facts,
+        advertise,
+        new=networks_are_gone(fleet, facts) or _carry_nothing(facts, fleet.servers),
+        rolling=len(fleet.servers) > 1 and there is not None and bool(there.leader) and there.admits,
+    )
+    work = _Work()
     for name in fleet.names:
-        its = facts.hosts[name]
-        wanted = cluster_host.flags(fleet, servers, advertise[name])
-        first += left_over_probes(its)
-        certificate = cluster_host.certificate(fleet, facts, its, advertise[name].address)
-        files, restart = cluster_host.configure(
-            fleet, its, wanted, facts, advertise[name], certificate, store_is_new=store_is_new
-        )
-        first += files
-        first += boot.install(
-            name, its.boot, advertise[name].address, {n: a.address for n, a in advertise.items()}
-        )
-        first += backup_unit.wanted(fleet, name, its.backup)
-        run: list[Step] = []
-        wait: list[Step] = []
-        if name in fleet.agents:
-            config = cluster_host.store_config(fleet, facts, advertise, name)
-            first += cluster_host.write_store_config(its, config)
-            run, wait = cluster_host.run_store(fleet, facts, its, config)
-        first += cluster_host.write_credentials(fleet, facts, its, certificate)
-        shown = cluster_host.write_certificate(fleet, its, certificate)
-        if restart and its.credentials.certificate and consul.TLS in its.credentials.files:
-            # Its engine trusts what it has read at its start, and would not know its agent any more.
-            restart = [*shown, *restart]
-        else:
-            first += shown
-        if restart and not wait and name in fleet.servers and (store_is_new or rolling) and in_engine:
-            wait = [AwaitLeader(name, f"{fleet.store.title} restarts with its engine")]
-        if rolling and fleet.store.in_etcd:
-            # It answers when it has all that a quorum has.
-            if (run or restart) and name in fleet.servers:
-                wait = [AwaitLeader(name, "the next one stops only when this one has all")]
-        elif rolling and (run or restart) and name in fleet.servers and in_engine:
-            # One that is away for 10 s votes no more for the next 10 (Consul's autopilot): a drill had only
-            # two voters left, and stopped one of them.
-            others = tuple(
-                n for n in fleet.servers if n != name and consul.is_server(facts.hosts[n].store_config)
-            )
-            wait = [AwaitAgent(name, "the next one stops only when this one has all", others, votes=True)]
-        new = bool(run) and not fleet.store.in_etcd and not consul.is_server(its.store_config)
-        if rolling and new and name in fleet.servers:
-            # A leader that is lost before the others vote takes the store with it.
-            there_now = tuple(n for n in fleet.servers if consul.is_server(facts.hosts[n].store_config))
-            wait = [AwaitAgent(name, "a server that does not vote is of no use", there_now, votes=True)]
-        if rolling and name in fleet.servers and any(isinstance(step, MoveStore) for step in run):
-            others = tuple(n for n in fleet.servers if n != name)
-            wait = [AwaitAgent(name, "the next one stops only when this one has all", others, votes=True)]
-        uploads = [s for s in images(fleet, its) if s.archive is not None]
-        if not in_engine:
-            first += uploads
-            if rolling:
-                engines += [*run, *(wait if name in fleet.servers else []), *restart]
-            else:
-                first += run
-                waits += wait if name in fleet.servers else []
-                engines += restart
-        elif name not in at_once:
-            first += uploads
-            engines += _in_order(its, restart, run)
-            # A server that stops and comes back takes part in no quorum until it has found the leader.
-            engines += wait if name in fleet.servers else []
-        elif cluster_host.running(its):
-            # The probe's image goes up while the store elects its leader.
-            of_store = [s for s in uploads if s.image == fleet.store.image]
-            run = [*of_store, *run]
-            waiting = cluster_host.uses_a_store(its) and cluster_host.has_containers(its)
-            if run and restart and (waiting or (fleet.store.in_etcd and len(fleet.servers) > 1)):
-                # It would wait for a store that does not let it in yet. An engine that starts before all
-                # servers of etcd is held up by those that don't answer (46 s, measured).
-                first, late = [*first, *run], [*late, *restart]
-            else:
-                first += [*restart, *run]
-            first += (s for s in uploads if s not in of_store)
-            waits += wait
-        else:
-            first += restart
+        _add_host(work, change, name)
     down = [name for name in fleet.agents if not store_part.tells(fleet, facts.hosts[name])]
     if down:
-        # Without a store nothing else can come true: the rest is planned when its engines run. Their first
-        # drop-in too: it stays behind this gate, and must not point at a store that never came.
-        own = tuple(
-            s
-            for s in (*first, *engines)
-            if s.host in down
-            and not (isinstance(s, WriteFile) and not s.previous)
-            # Whether its server starts with the engine is not known either: it may be gone.
-            and not isinstance(s, AwaitAgent)
-        )
-        return make_plan(
-            Stage("engine of the store" if len(down) == 1 else "engines of the store", own, guarded=True),
-            Stage("gate", gates_of(fleet, facts, advertise, [down], registered=False)[0]),
-        )
-    access = _access(fleet, facts, new=store_is_new)
-    if len(at_once) == 1:
-        first += [*waits, *access]
-        waits, access = [], []
-    restarted = [s.host for s in (*first, *late, *engines) if isinstance(s, RestartEngine)]
-    moved = [s.host for s in (*first, *engines) if isinstance(s, MoveStore)]
+        return _until_all_tell(change, work, down)
+    pulls = [s for h in fleet.names for s in images(fleet, facts.hosts[h]) if s.archive is None]
+    first, waits, access = work.first, work.waits, _access(fleet, facts, new=change.new)
+    if len(change.at_once) == 1:
+        first, waits, access = [*first, *waits, *access], [], []
+    restarted = [s.host for s in (*first, *work.late, *work.engines) if isinstance(s, RestartEngine)]
+    moved = [s.host for s in (*first, *work.engines) if isinstance(s, MoveStore)]
     # What it ran in before goes behind a gate.
-    alone = [host for host in moved if host not in {s.host for s in engines}]
+    alone = [host for host in moved if host not in {s.host for s in work.engines}]
     gates = gates_of(fleet, facts, advertise, [alone]) if alone else []
-    with_store = [host for host in restarted if host in at_once and in_engine]
-    changed_store = any(store_form.runs_store(s) for s in (*first, *engines))
-    gossip: list[Step] = []
-    gossip_of = {name: a.address for name, a in advertise.items()}
-    missing = unseen(facts.views)
-    if changed_store and not restarted:
-        gossip.append(JoinGossip("", "the store restarts", gossip_of))
-    elif not restarted and missing:
-        gossip.append(JoinGossip("", f"{len(missing)} engines do not see all others", gossip_of))
-    elif not restarted and len(facts.views) < len(fleet.hosts):
-        silent = len(fleet.hosts) - len(facts.views)
-        gossip.append(JoinGossip("", f"{silent} engines say nothing", gossip_of))
+    with_store = [host for host in restarted if host in change.at_once and fleet.store.in_engine]
+    changed_store = any(store_form.runs_store(s) for s in (*first, *work.engines))
+    gossip = [] if restarted else _gossip(change, changed_store=changed_store)
     # What a stopped engine has on the network is not known: it has to run before the network is touched.
     all_run = all(cluster_host.running(facts.hosts[name]) for name in fleet.names)
     network = _network(fleet, facts) if all_run else []
     replaced = any(isinstance(step, RemoveNetwork) for step in network)
     created = any(isinstance(step, CreateNetwork) for step in network)
-    gone = replaced or store_is_new
+    gone = replaced or change.new
     return make_plan(
         Stage("images from a registry", tuple(pulls)),
         Stage("configuration and store", tuple(first), guarded=True),
         Stage("leader", tuple(waits)),
         Stage("access", tuple(access)),
         *(Stage("gate of the store", gate) for gate in gates),
-        *_one_by_one(fleet, late),
-        *_in_batches(fleet, facts, advertise, engines, batch, first=with_store),
+        *_one_by_one(fleet, work.late),
+        *_in_batches(fleet, facts, advertise, work.engines, batch, first=with_store),
         Stage("gossip", tuple(gossip)),
         Stage(
             "old anchors", tuple(anchors_there(fleet, facts, "its network is replaced") if replaced else ())
         ),
         Stage("old network", tuple(s for s in network if isinstance(s, RemoveNetwork))),
-        *(_after_replacement(fleet, facts, gossip_of) if replaced else ()),
+        *(_after_replacement(fleet, facts, change.peers) if replaced else ()),
         Stage("network", tuple(s for s in network if isinstance(s, CreateNetwork))),
         Stage("anchors", tuple(anchor.anchors(fleet, facts, gone=gone, anew=created) if all_run else ())),
     )
+
+
+def _carry_nothing(facts: FleetFacts, servers: Sequence[str]) -> bool:
+    return bool(servers) and all(cluster_host.carries_nothing(facts.hosts[name]) for name in servers)
+
+
+def _add_host(work: _Work, change: _Change, name: str) -> None:
+    fleet, facts, advertise = change.fleet, change.facts, change.advertise
+    its, own = facts.hosts[name], advertise[name]
+    wanted = cluster_host.flags(fleet, [advertise[host.name].address for host in fleet.store_hosts], own)
+    certificate = cluster_host.certificate(fleet, facts, its, own.address)
+    files, restart = cluster_host.configure(
+        fleet, its, wanted, facts, own, certificate, store_is_new=change.new
+    )
+    first = [
+        *left_over_probes(its),
+        *files,
+        *boot.install(name, its.boot, own.address, change.peers),
+        *backup_unit.wanted(fleet, name, its.backup),
+    ]
+    run: list[Step] = []
+    wait: list[Step] = []
+    if name in fleet.agents:
+        config = cluster_host.store_config(fleet, facts, advertise, name)
+        first += cluster_host.write_store_config(its, config)
+        run, wait = cluster_host.run_store(fleet, facts, its, config)
+    first += cluster_host.write_credentials(fleet, facts, its, certificate)
+    shown = cluster_host.write_certificate(fleet, its, certificate)
+    if restart and its.credentials.certificate and consul.TLS in its.credentials.files:
+        # Its engine trusts what it has read at its start, and would not know its agent any more.
+        restart = [*shown, *restart]
+    else:
+        first += shown
+    wait = _wait_of_server(change, name, run, restart, wait) if name in fleet.servers else wait
+    uploads = [s for s in images(fleet, its) if s.archive is not None]
+    if not fleet.store.in_engine:
+        first += uploads
+        server_wait = wait if name in fleet.servers else []
+        if change.rolling:
+            work.engines += [*run, *server_wait, *restart]
+        else:
+            first += run
+            work.waits += server_wait
+            work.engines += restart
+    elif name not in change.at_once:
+        first += uploads
+        work.engines += _in_order(its, restart, run)
+        # A server that stops and comes back takes part in no quorum until it has found the leader.
+        work.engines += wait if name in fleet.servers else []
+    elif cluster_host.running(its):
+        # The probe's image goes up while the store elects its leader.
+        of_store = [s for s in uploads if s.image == fleet.store.image]
+        run = [*of_store, *run]
+        waiting = cluster_host.uses_a_store(its) and cluster_host.has_containers(its)
+        if run and restart and (waiting or (fleet.store.in_etcd and len(fleet.servers) > 1)):
+            # It would wait for a store that does not let it in yet. An engine that starts before all
+            # servers of etcd is held up by those that don't answer (46 s, measured).
+            first += run
+            work.late += restart
+        else:
+            first += [*restart, *run]
+        first += (s for s in uploads if s not in of_store)
+        work.waits += wait
+    else:
+        first += restart
+    work.first += first
+
+
+def _wait_of_server(
+    change: _Change, name: str, run: Sequence[Step], restart: Sequence[Step], wait: list[Step]
+) -> list[Step]:
+    """What is waited for when a server has changed by ``run``, or its engine has by ``restart``; ``wait`` if
+    nothing more than that it needs by itself."""
+    fleet, facts, rolling = change.fleet, change.facts, change.rolling
+    servers_there = tuple(n for n in fleet.servers if consul.is_server(facts.hosts[n].store_config))
+    others = tuple(n for n in fleet.servers if n != name)
+    if rolling and any(isinstance(step, MoveStore) for step in run):
+        return [AwaitAgent(name, "the next one stops only when this one has all", others, votes=True)]
+    if rolling and run and not fleet.store.in_etcd and name not in servers_there:
+        # A leader that is lost before the others vote takes the store with it.
+        return [
+            AwaitAgent(name, "a server that does not vote is of no use", tuple(servers_there), votes=True)
+        ]
+    if rolling and fleet.store.in_etcd and (run or restart):
+        # It answers when it has all that a quorum has.
+        return [AwaitLeader(name, "the next one stops only when this one has all")]
+    if rolling and fleet.store.in_engine and not fleet.store.in_etcd and (run or restart):
+        # One that is away for 10 s votes no more for the next 10 (Consul's autopilot): a drill had only
+        # two voters left, and stopped one of them.
+        voting = tuple(n for n in others if n in servers_there)
+        return [AwaitAgent(name, "the next one stops only when this one has all", voting, votes=True)]
+    if restart and not wait and fleet.store.in_engine and (change.new or rolling):
+        return [AwaitLeader(name, f"{fleet.store.title} restarts with its engine")]
+    return wait
+
+
+def _until_all_tell(change: _Change, work: _Work, down: Sequence[str]) -> Plan:
+    """Without a store nothing else can come true: the rest is planned when the engines of its hosts run.
+    Their first drop-in too: it stays behind this gate, and must not point at a store that never came."""
+    own = tuple(
+        s
+        for s in (*work.first, *work.engines)
+        if s.host in down
+        and not (isinstance(s, WriteFile) and not s.previous)
+        # Whether its server starts with the engine is not known either: it may be gone.
+        and not isinstance(s, AwaitAgent)
+    )
+    (gate,) = gates_of(change.fleet, change.facts, change.advertise, [down], registered=False)
+    return make_plan(
+        Stage("engine of the store" if len(down) == 1 else "engines of the store", own, guarded=True),
+        Stage("gate", gate),
+    )
+
+
+def _gossip(change: _Change, *, changed_store: bool) -> list[Step]:
+    """What makes the gossip whole where no engine restarts."""
+    if changed_store:
+        return [JoinGossip("", "the store restarts", change.peers)]
+    if missing := unseen(change.facts.views):
+        return [JoinGossip("", f"{len(missing)} engines do not see all others", change.peers)]
+    if (silent := len(change.fleet.hosts) - len(change.facts.views)) > 0:
+        return [JoinGossip("", f"{silent} engines say nothing", change.peers)]
+    return []
 
 
 def store(fleet: Fleet, facts: FleetFacts) -> Plan:
