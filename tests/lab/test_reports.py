@@ -151,7 +151,8 @@ def test_networks_are_listed_as_engines_and_kernels_have_them(shop):
             f"veth pair {inside['name']}@if{port['index']} <-> {port['name']}@if{inside['index']} in" in tree
         )
     (vxlan,) = networks["overweave"]["vxlans"]
-    assert (vxlan["vni"], vxlan["port"], set(vxlan["peers"])) == (256, 4789, {f"{NET}.12", f"{NET}.13"})
+    its = (str(vxlan["vni"]), vxlan["port"], set(vxlan["peers"]))
+    assert its == (vni, 4789, {f"{NET}.12", f"{NET}.13"})
     assert f"to {NET}.12  (host2)  1 MAC" in tree
     assert re.search(
         r"sandbox \w+  web \(pid \d+\)  DNS 127\.0\.0\.11\n.*── shared by sidecar \(pid \d+\)\n", tree
