@@ -10,6 +10,7 @@ import base64
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -304,6 +305,12 @@ class Bed:
         result = self.lab.host(name).run(("sh", "-ec", script))
         assert result.ok, f"{name}: {script}: {result.output}"
         return result.stdout
+
+    def vni(self, name: str = "host1") -> int:
+        """Of the one overlay that a host has; a store that has had others before gives higher ones."""
+        spaces = "for space in /run/docker/netns/1-*; do nsenter --net=$space ip -d -o link; done"
+        (number,) = re.findall(r" vxlan id (\d+) ", self.do(name, spaces))
+        return int(number)
 
     def state(self) -> dict[str, HostState]:
         """What is on all hosts now."""

@@ -306,7 +306,8 @@ def test_a_vxlan_device_of_a_killed_engine_is_removed_and_containers_can_join_ag
     """An engine leaves it in the host's own namespace when it dies between making and moving it. One that
     meets it fails with it, and then goes on failing: it has to restart."""
     start(healthy, "host1", "--ip 10.211.40.1")
-    left = "ip link add vx-000100-left type vxlan id 256 dstport 4789"
+    vni = healthy.vni()
+    left = f"ip link add vx-{vni:06x}-left type vxlan id {vni} dstport 4789"
     anchor = "overweave-anchor-overweave-host2"
     no_anchor = f"docker update --restart no {anchor}; systemctl stop docker.socket docker"
     # systemd takes so many starts in so short a time for an engine that can't run.

@@ -60,7 +60,7 @@ def test_a_whole_store_is_shown_and_one_that_is_stopped_is_red(deployed):
     (network,) = state["networks"]
     assert (network["name"], network["vnis"], network["subnets"], network["endpoints"]) == (
         "overweave",
-        [256],
+        [deployed.vni()],
         ["10.211.0.0/16"],
         3,
     )
@@ -83,7 +83,7 @@ def test_what_would_be_lost_is_refused_or_forced_and_the_store_as_it_was_is_kept
     assert ran.status == 0, ran
     assert stat.S_IMODE(Path(file).stat().st_mode) == 0o600
     backup = backup_file.read(Path(file)).about
-    assert [(n.name, n.vnis, n.endpoints) for n in backup.networks] == [("overweave", (256,), 6)]
+    assert [(n.name, n.vnis, n.endpoints) for n in backup.networks] == [("overweave", (users.vni(),), 6)]
     there = users.fab("store-backup", file)
     assert (there.status, there.said) == (
         2,
