@@ -5,6 +5,7 @@ Fabric's own policy adds unknown keys silently; a tool that is root on a whole f
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import paramiko
@@ -18,6 +19,11 @@ def fingerprint(key: paramiko.PKey) -> str:
     """As OpenSSH prints it: ``ED25519 SHA256:…``."""
     name = key.get_name().removeprefix("ssh-").removeprefix("ecdsa-sha2-").upper()
     return f"{name} {key.fingerprint}"
+
+
+def _open_to(do: str) -> str:
+    """In a container one is seldom who one is outside: `--user` of `docker run` makes it so."""
+    return f"who runs this, uid {os.getuid()}, has to be able to {do} it"
 
 
 class RefuseUnknown(paramiko.MissingHostKeyPolicy):
@@ -38,16 +44,21 @@ class AcceptNew(paramiko.MissingHostKeyPolicy):
         self._path = path
 
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # One short line in append mode: hosts that are accepted in parallel can't tear each other's.
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # One short line in append mode: hosts that are accepted in parallel can't tear each other's.
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
+        except OSError as e:
+            raise HostKeyProblem(
+                f"{self._path}: the host's key can't be kept there: {e.strerror}", hint=_open_to("write")
+            ) from e
 
 
 def trust(client: paramiko.SSHClient, known_hosts: Path | None, *, accept_new: bool) -> None:
     """Make a client verify host keys: against ``known_hosts`` where given, else the files ssh uses.
 
-    Raises `HostKeyProblem` where a given file can't be read.
+    Raises `HostKeyProblem` where one of these can't be read.
     """
     if known_hosts is not None:
         try:
@@ -60,7 +71,11 @@ def trust(client: paramiko.SSHClient, known_hosts: Path | None, *, accept_new: b
     else:
         for name in SYSTEM_FILES:
             path = Path(name).expanduser()
-            if path.is_file():
+            try:
                 client.load_system_host_keys(str(path))
+            except FileNotFoundError:
+                continue
+            except OSError as e:
+                raise HostKeyProblem(f"{path}: can't be read: {e.strerror}", hint=_open_to("read")) from e
     writable = known_hosts or Path(SYSTEM_FILES[0]).expanduser()
     client.set_missing_host_key_policy(AcceptNew(writable) if accept_new else RefuseUnknown())

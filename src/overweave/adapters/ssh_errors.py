@@ -49,6 +49,12 @@ def connection_problem(
         return ConnectionProblem(
             f"ssh key {error.filename}: no such file", host=name, hint="check `key:` or -i"
         )
+    if isinstance(error, PermissionError) and error.filename:
+        return ConnectionProblem(
+            f"ssh key {error.filename}: can't be read: {error.strerror}",
+            host=name,
+            hint="`key:` or -i names another, or it belongs to another user",
+        )
     if isinstance(error, socket.gaierror):
         return ConnectionProblem(
             f"unknown host: {connection.host} has no address",

@@ -1,15 +1,20 @@
-"""The first key of a machine that was just made is taken, and no other one after it; of others none is."""
+"""The first key of a machine that was just made is taken, and no other one after it; of others none is.
+Files that can't be read or written are named."""
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
+from pathlib import Path
 
 import fabric
 import paramiko
 import pytest
 
+from overweave.adapters.host_keys import AcceptNew
 from overweave.adapters.ssh_connect import connection_to, verify_keys
+from overweave.adapters.ssh_errors import connection_problem
 from overweave.errors import HostKeyProblem
 from overweave.model import Access, Host
 
@@ -67,3 +72,34 @@ def test_the_key_of_any_other_host_is_not_taken(sshd, tmp_path):
     with pytest.raises(HostKeyProblem):
         connect(sshd, file, learnt=False)
     assert file.read_text() == ""
+
+
+OPEN_TO = f"\n  -> who runs this, uid {os.getuid()}, has to be able to "
+
+
+def test_a_list_of_known_keys_that_can_not_be_read_is_named(tmp_path, monkeypatch):
+    file = tmp_path / ".ssh/known_hosts"
+    file.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    host = Host("host1", Access("127.0.0.1"))
+    with pytest.raises(HostKeyProblem) as caught:
+        verify_keys(connection_to(host, fabric.Config()), host, False)
+    assert str(caught.value) == f"host1: {file}: can't be read: Is a directory{OPEN_TO}read it"
+
+
+def test_a_key_that_can_not_be_kept_is_not_accepted():
+    key = paramiko.ECDSAKey.generate(bits=256)
+    with pytest.raises(HostKeyProblem) as caught:
+        AcceptNew(Path("/proc/none/known_hosts")).missing_host_key(paramiko.SSHClient(), "host1", key)
+    assert str(caught.value) == (
+        "/proc/none/known_hosts: the host's key can't be kept there: No such file or directory"
+        f"{OPEN_TO}write it"
+    )
+
+
+def test_a_key_of_ones_own_that_can_not_be_read_is_named():
+    error = PermissionError(13, "Permission denied", "/home/ops/.ssh/id_ed25519")
+    assert str(connection_problem(error, fabric.Connection("10.0.0.1"), "host1", 10)) == (
+        "host1: ssh key /home/ops/.ssh/id_ed25519: can't be read: Permission denied\n"
+        "  -> `key:` or -i names another, or it belongs to another user"
+    )
