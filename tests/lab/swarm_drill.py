@@ -17,7 +17,11 @@ from overweave.lab.waiting import wait_for
 
 TASKS = ("validate-overlay", "doctor")
 CUT_SECONDS = 60
+JOIN_SECONDS = 60
+"""A worker asks a manager to let a container join, and finds the next leader by and by."""
 WORKERS = "host4,host5"
+HEALED_SECONDS = 120
+"""Managers that see each other again have no leader for up to 90 s (measured)."""
 NODES = "docker node ls --format '{{.Hostname}} {{.ManagerStatus}}'"
 
 
@@ -86,11 +90,11 @@ def the_leader(bed: Bed) -> list[str]:
 
 
 DRILLS = {
-    "the leader's engine is killed": Drill(kill_leader, the_leader),
-    "the leader's host is powered off": Drill(power_off, the_leader),
-    "both workers reboot at once": Drill(reboot, lambda bed: [WORKERS]),
+    "the leader's engine is killed": Drill(kill_leader, the_leader, joins=JOIN_SECONDS),
+    "the leader's host is powered off": Drill(power_off, the_leader, joins=JOIN_SECONDS),
+    "both workers reboot at once": Drill(reboot, lambda bed: [WORKERS], joins=JOIN_SECONDS),
     "the leader and a worker are cut from the others": Drill(
-        cut_in_two, lambda bed: [f"{leader(bed)},host5"]
+        cut_in_two, lambda bed: [f"{leader(bed)},host5"], joins=JOIN_SECONDS, whole=HEALED_SECONDS
     ),
 }
 
