@@ -23,6 +23,9 @@ ANCHOR_LABEL = "io.overweave.anchor"
 network that an anchor is on. Names are no mark: a host can be called by another one the next time."""
 VXLAN_OVERHEAD = 50
 """Bytes that VXLAN takes from every packet: a container's MTU is the underlay's minus this."""
+ESP_EXPANSION, ESP_UNIT = 26, 4
+"""Bytes that engines leave for encryption besides, and what the rest is a multiple of (libnetwork's overlay
+driver: `pktExpansion`, `maxMTU`)."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,17 @@ from .facts.engine import Engine, NetworkFact
 from .facts.fleet import FleetFacts
 from .facts.host import HostFacts
 from .facts.way import VXLAN_PORT
-from .model import MTU_OPTION, PROBE_LABEL, SPEC_LABEL, VNIS_OPTION, VXLAN_OVERHEAD, Fleet
+from .model import (
+    ENCRYPTED,
+    ESP_EXPANSION,
+    ESP_UNIT,
+    MTU_OPTION,
+    PROBE_LABEL,
+    SPEC_LABEL,
+    VNIS_OPTION,
+    VXLAN_OVERHEAD,
+    Fleet,
+)
 from .steps import Plan, RemoveContainer, RemoveNetwork
 
 GATEWAY_BRIDGE = "docker_gwbridge"
@@ -64,7 +74,15 @@ def overlay_options(
 def container_mtu(network: NetworkFact) -> int:
     """Bytes that a container on a network can send in one packet: what the network was made for, whatever
     its underlay can do now."""
-    return int(network.options.get(MTU_OPTION, 1500)) - VXLAN_OVERHEAD
+    size = underlay_mtu(network) - VXLAN_OVERHEAD
+    if ENCRYPTED not in network.options:
+        return size
+    return (size - ESP_EXPANSION) // ESP_UNIT * ESP_UNIT
+
+
+def underlay_mtu(network: NetworkFact) -> int:
+    """Bytes that the hosts have to carry for a network, whatever they can do now."""
+    return int(network.options.get(MTU_OPTION, 1500))
 
 
 def network_differences(fleet: Fleet, facts: FleetFacts, there: NetworkFact) -> list[str]:

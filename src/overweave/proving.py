@@ -17,8 +17,8 @@ from .facts.typed import text
 from .facts.unit import Unit
 from .fleet import each
 from .gossip.islands import unseen
-from .model import VXLAN_OVERHEAD, Fleet
-from .overlay import addresses, container_mtu, vxlan_port
+from .model import Fleet
+from .overlay import addresses, container_mtu, underlay_mtu, vxlan_port
 from .plan import refuse
 from .printable import one_line
 from .prove import proof, underlay, wire
@@ -83,7 +83,7 @@ def prove(
     if wanted:
         session.progress("", "the underlay between the hosts")
         started = session.clock.monotonic()
-        measured = measure_paths(session, facts, mtu=place.mtu + VXLAN_OVERHEAD)
+        measured = measure_paths(session, facts, mtu=place.underlay_mtu)
         verdicts = underlay.verdicts(measured, wanted)
         context = replace(context, largest=underlay.largest(measured))
         spent = session.clock.monotonic() - started
@@ -220,6 +220,7 @@ def _place(session: Session, facts: FleetFacts, choice: Choice) -> Place:
         network=fleet.network.name,
         network_id=there.id,
         mtu=container_mtu(there),
+        underlay_mtu=underlay_mtu(there),
         vteps={name: a.address for name, a in advertise.items()},
         image=fleet.images.probe,
         stands=stands(fleet, facts),

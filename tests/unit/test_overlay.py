@@ -11,7 +11,7 @@ from tests.golden.site import Site, inventory_of
 from overweave.facts.engine import NetworkFact
 from overweave.facts.swarm import Member
 from overweave.model import MTU_OPTION, Network
-from overweave.overlay import container_mtu, network_differences, network_spec, vxlan_port
+from overweave.overlay import container_mtu, network_differences, network_spec, underlay_mtu, vxlan_port
 
 
 def site(mtus=(1500, 1500), **network):
@@ -70,6 +70,15 @@ def there(driver="overlay", scope="global", subnets=("10.50.0.0/24",), **options
 def test_containers_get_what_the_network_was_made_for_less_vxlans_overhead():
     assert container_mtu(there()) == 1450
     assert container_mtu(there(**{MTU_OPTION: "9000"})) == 8950
+    assert underlay_mtu(there(**{MTU_OPTION: "9000"})) == 9000
+
+
+def test_an_encrypted_network_leaves_room_for_esp():
+    """As engines have it: libnetwork's maxMTU()."""
+    assert container_mtu(there(encrypted="")) == 1424
+    assert container_mtu(there(**{MTU_OPTION: "1400", "encrypted": ""})) == 1324
+    assert container_mtu(there(**{MTU_OPTION: "1402", "encrypted": ""})) == 1324
+    assert underlay_mtu(there(encrypted="")) == 1500
 
 
 BRIDGE = "driver bridge and scope local, wanted overlay and global"

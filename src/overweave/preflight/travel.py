@@ -8,7 +8,7 @@ from overweave.facts.engine import Engine
 from overweave.facts.fleet import FleetFacts
 from overweave.facts.paths import PairFacts, Path, Travel
 from overweave.model import VXLAN_OVERHEAD, Fleet
-from overweave.overlay import addresses, container_mtu
+from overweave.overlay import addresses, underlay_mtu
 
 from .directions import Direction, Group, arrows, groups
 from .finding import Finding, Severity, note, warning
@@ -31,7 +31,7 @@ def wanted_mtu(fleet: Fleet, facts: FleetFacts) -> int:
     for its in facts.hosts.values():
         there = its.engine.network(fleet.network.name) if isinstance(its.engine, Engine) else None
         if there and there.driver == "overlay":
-            return container_mtu(there) + VXLAN_OVERHEAD
+            return underlay_mtu(there)
     return min(a.mtu for a in addresses(fleet, facts)[0].values())
 
 

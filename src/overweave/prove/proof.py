@@ -21,7 +21,8 @@ from .signs import Context
 
 @dataclass(frozen=True)
 class Place:
-    """What is proven: a ``network`` by name and id, whose containers have ``mtu`` bytes; ``vteps`` are the
+    """What is proven: a ``network`` by name and id, whose containers have ``mtu`` bytes, and hosts are to
+    carry ``underlay_mtu`` for (0 where nothing is measured between them); ``vteps`` are the
     hosts' advertise addresses, ``stands`` containers that run on it for good, by host; ``image`` is for those
     that are made for the proof where there are none. ``avoid``: addresses that must not answer from it."""
 
@@ -32,6 +33,7 @@ class Place:
     image: str
     stands: Mapping[str, str] = field(default_factory=dict)
     avoid: Mapping[str, str] = field(default_factory=dict)
+    underlay_mtu: int = 0
 
 
 @dataclass(frozen=True)
