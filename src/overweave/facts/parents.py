@@ -15,10 +15,11 @@ from .typed import objects, text, whole
 KINDS = {
     "under": "type veth peer name ow-under",
     "macvlan": "link ow-under type macvlan mode bridge",
-    "ipvlan": "link ow-under type ipvlan mode l2",
+    "ipvlan": "link ow-link-under type ipvlan mode l2",
     "vlan": "link ow-under type vlan id 5",
 }
-"""Links of each kind, on one end of the first."""
+"""Links of each kind on the ends of the first: what has a macvlan on it takes no ipvlan ("Device or resource
+busy")."""
 
 QUERIES = (
     query("ip", "-json", "-details", "link", "show"),
