@@ -10,7 +10,7 @@ import time
 
 from tests.lab import drill
 from tests.lab.bed import Bed
-from tests.lab.store_drill import Drill, Shown, join, join_twice, main, others
+from tests.lab.store_drill import Drill, Shown, join, join_twice, main, others, power_off
 
 from overweave.lab import faults
 from overweave.lab.waiting import wait_for
@@ -41,17 +41,6 @@ def kill_leader(bed: Bed, hit: str) -> Shown:
     shown.broke()
     shown.mends()
     join_twice(bed, others(bed, hit), shown)
-    return shown
-
-
-def power_off(bed: Bed, hit: str) -> Shown:
-    shown = Shown()
-    host = bed.lab.host(hit)
-    faults.power_off(host)
-    shown.broke()
-    join_twice(bed, others(bed, hit), shown)
-    shown.mends()
-    faults.power_on(host)
     return shown
 
 

@@ -40,11 +40,7 @@ def test_a_host_with_nothing_but_its_anchor_loses_power_while_its_store_lives(de
     host = deployed.hosts[-1]
     faults.power_off(host)
     faults.power_on(host)
-
-    def proves():
-        return GREEN in deployed.fab("validate-overlay").out
-
-    wait_for(proves, 45, "a proof")
+    deployed.prove(GREEN, 45)
     assert "it is restarted, once" in drill.journal(deployed, host.name)
 
 

@@ -120,10 +120,10 @@ def test_networks_are_listed_as_engines_and_kernels_have_them(shop):
     table = [line.split("  ") for line in shop.fab("networks").ok().out.splitlines()]
     cells = {row[0]: [cell.strip() for cell in row if cell] for row in table}
     subnet = engines["host1"]["shop"]["IPAM"]["Config"][0]["Subnet"]
-    # A store that has had other networks before this one gives it a higher one.
-    vni = re.search(r"network overweave  overlay, global, 10\.211\.0\.0/16, VNI (\d+)\n", tree)[1]
+    vni = shop.vni()
+    assert f"network overweave  overlay, global, 10.211.0.0/16, VNI {vni}\n" in tree
     assert cells["overweave"] == (
-        ["overweave", "overlay", "global", "10.211.0.0/16", vni, "-", "2 on host1, 1 on host[2-3]"]
+        ["overweave", "overlay", "global", "10.211.0.0/16", str(vni), "-", "2 on host1, 1 on host[2-3]"]
     )
     assert cells["shop"] == ["shop", "bridge", "local", subnet, "-", "internal", "1 on host1"]
 
@@ -151,8 +151,7 @@ def test_networks_are_listed_as_engines_and_kernels_have_them(shop):
             f"veth pair {inside['name']}@if{port['index']} <-> {port['name']}@if{inside['index']} in" in tree
         )
     (vxlan,) = networks["overweave"]["vxlans"]
-    its = (str(vxlan["vni"]), vxlan["port"], set(vxlan["peers"]))
-    assert its == (vni, 4789, {f"{NET}.12", f"{NET}.13"})
+    assert (vxlan["vni"], vxlan["port"], set(vxlan["peers"])) == (vni, 4789, {f"{NET}.12", f"{NET}.13"})
     assert f"to {NET}.12  (host2)  1 MAC" in tree
     assert re.search(
         r"sandbox \w+  web \(pid \d+\)  DNS 127\.0\.0\.11\n.*── shared by sidecar \(pid \d+\)\n", tree

@@ -35,6 +35,7 @@ from .after_mark import AfterMark, before_mark, make_mark
 from .engine_socket import SOCKET, dial_line
 from .ssh_connect import CONNECT_SECONDS, connection_to, tune, verify_keys
 from .ssh_errors import connection_problem
+from .ssh_transport import OrderedTransport
 
 CHUNK = 1 << 16
 OUTPUT_LIMIT = 8 << 20
@@ -339,10 +340,11 @@ class SshHost:
 
     def _note_end(self) -> None:
         """What ended the connection, for the record alone."""
-        transport: paramiko.Transport | None = self._connection.transport
-        why = transport.get_exception() if transport is not None else None
-        said = str(why or "") or getattr(transport, "last_words", "") or "the server hung up"
-        self._record(Record(self._host.name, "the ssh connection", 0, "is gone", said))
+        transport: OrderedTransport | None = self._connection.transport
+        said = str(transport.get_exception() or "") or transport.last_words if transport is not None else ""
+        self._record(
+            Record(self._host.name, "the ssh connection", 0, "is gone", said or "the server hung up")
+        )
 
     def _lost(self, command: Command) -> ConnectionProblem:
         if not self._active():

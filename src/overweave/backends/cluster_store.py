@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from overweave import anchor, backup_unit, boot, store_form, store_part
 from overweave.advertise import Advertise
@@ -63,9 +64,14 @@ class _Change:
         """Hosts whose servers may all stop."""
         return () if self.rolling else self.fleet.servers
 
-    @property
+    @cached_property
     def peers(self) -> dict[str, str]:
         return {name: its.address for name, its in self.advertise.items()}
+
+    @cached_property
+    def store(self) -> list[str]:
+        """Addresses of the hosts that carry a server."""
+        return [self.peers[host.name] for host in self.fleet.store_hosts]
 
 
 @dataclass
@@ -149,7 +155,7 @@ def _carry_nothing(facts: FleetFacts, servers: Sequence[str]) -> bool:
 def _add_host(work: _Work, change: _Change, name: str) -> None:
     fleet, facts, advertise = change.fleet, change.facts, change.advertise
     its, own = facts.hosts[name], advertise[name]
-    wanted = cluster_host.flags(fleet, [advertise[host.name].address for host in fleet.store_hosts], own)
+    wanted = cluster_host.flags(fleet, change.store, own)
     certificate = cluster_host.certificate(fleet, facts, its, own.address)
     files, restart = cluster_host.configure(
         fleet, its, wanted, facts, own, certificate, store_is_new=change.new
@@ -173,22 +179,20 @@ def _add_host(work: _Work, change: _Change, name: str) -> None:
         restart = [*shown, *restart]
     else:
         first += shown
-    wait = _wait_of_server(change, name, run, restart, wait) if name in fleet.servers else wait
+    wait = _wait_of_server(change, name, run, restart, wait) if name in fleet.servers else []
     uploads = [s for s in images(fleet, its) if s.archive is not None]
     if not fleet.store.in_engine:
         first += uploads
-        server_wait = wait if name in fleet.servers else []
         if change.rolling:
-            work.engines += [*run, *server_wait, *restart]
+            work.engines += [*run, *wait, *restart]
         else:
             first += run
-            work.waits += server_wait
+            work.waits += wait
             work.engines += restart
     elif name not in change.at_once:
         first += uploads
-        work.engines += _in_order(its, restart, run)
         # A server that stops and comes back takes part in no quorum until it has found the leader.
-        work.engines += wait if name in fleet.servers else []
+        work.engines += [*_in_order(its, restart, run), *wait]
     elif cluster_host.running(its):
         # The probe's image goes up while the store elects its leader.
         of_store = [s for s in uploads if s.image == fleet.store.image]
@@ -220,13 +224,11 @@ def _wait_of_server(
         return [AwaitAgent(name, "the next one stops only when this one has all", others, votes=True)]
     if rolling and run and not fleet.store.in_etcd and name not in servers_there:
         # A leader that is lost before the others vote takes the store with it.
-        return [
-            AwaitAgent(name, "a server that does not vote is of no use", tuple(servers_there), votes=True)
-        ]
+        return [AwaitAgent(name, "a server that does not vote is of no use", servers_there, votes=True)]
     if rolling and fleet.store.in_etcd and (run or restart):
         # It answers when it has all that a quorum has.
         return [AwaitLeader(name, "the next one stops only when this one has all")]
-    if rolling and fleet.store.in_engine and not fleet.store.in_etcd and (run or restart):
+    if rolling and fleet.store.in_engine and (run or restart):
         # One that is away for 10 s votes no more for the next 10 (Consul's autopilot): a drill had only
         # two voters left, and stopped one of them.
         voting = tuple(n for n in others if n in servers_there)

@@ -100,8 +100,12 @@ def preflight(result: Preflight) -> RenderableType:
 
 def findings(found: Iterable[Finding]) -> list[RenderableType]:
     """Each with its reason and its remedy, and one of several hosts once."""
+    return _told(_alike(found))
+
+
+def _told(groups: Iterable[Sequence[Finding]]) -> list[RenderableType]:
     parts: list[RenderableType] = []
-    for its, *others in _alike(found):
+    for its, *others in groups:
         style = STYLES[its.severity]
         names = nodeset(one.host for one in (its, *others)) if others else its.where or "all hosts"
         where = f"{names}: "
@@ -128,13 +132,13 @@ def checkup(result: Checkup) -> RenderableType:
     seen = [fault.finding for fault in result.faults]
     word, style = ("healthy", "bold green") if result.healthy else ("NOT healthy", "bold red")
     headline = Text.assemble((word, style), f": {_counted(result.hosts, seen, result.seconds)}")
-    shown = [its for group in _alike(seen)[:MOST_FINDINGS] for its in group]
-    left = len(seen) - len(shown)
+    groups = _alike(seen)
+    left = sum(len(group) for group in groups[MOST_FINDINGS:])
     more = [Text(f"… and {left} more; all are in --json")] if left else []
     if result.healthy:
         unproven = Text("no packet was sent: that they arrive, `fab validate-overlay` proves", style="dim")
         more.insert(0, unproven)
-    return Group(headline, *findings(shown), *more)
+    return Group(headline, *_told(groups[:MOST_FINDINGS]), *more)
 
 
 def _counted(hosts: Sequence[str], found: Sequence[Finding], seconds: float) -> str:
