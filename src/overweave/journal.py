@@ -139,10 +139,13 @@ SIGNATURES = (
 
 SINCE_THE_CHANGE = query_script(
     'journalctl -u docker -o cat --no-pager -n 300 --since "@$(stat -c %Y "$1/take-back")" 2>/dev/null\n'
-    "docker logs --tail 50 consul 2>&1 | tail -c 20000",
+    'timeout "$2" docker logs --tail 50 consul 2>&1 | tail -c 20000',
     NOTES,
+    "10",
 )
-"""The engine's journal since the first note of a run, and the last words of the store if it is here."""
+"""The engine's journal since the first note of a run, and the last words of the store if it is here.
+
+While systemd listens for an engine and does not start it, a CLI waits for an answer without an end."""
 
 
 @dataclass(frozen=True)

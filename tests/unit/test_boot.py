@@ -31,7 +31,13 @@ WANTED = boot.files("10.0.0.2", PEERS)
 def test_its_own_address_comes_first_and_the_engine_starts_it_and_waits_for_nothing_of_it():
     unit = WANTED[UNIT_FILE]
     assert f"\nExecStart=/bin/sh {SCRIPT} 10.0.0.2 10.0.0.1 10.0.0.3\n" in unit
-    for line in ("After=docker.service", "PartOf=docker.service", "Type=simple", "WantedBy=docker.service"):
+    for line in (
+        "After=docker.service",
+        "PartOf=docker.service",
+        "Type=simple",
+        "TimeoutStopSec=5",
+        "WantedBy=docker.service",
+    ):
         assert f"\n{line}\n" in unit
 
 

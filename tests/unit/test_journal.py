@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overweave.journal import SIGNATURES, causes
+from overweave.journal import SIGNATURES, SINCE_THE_CHANGE, causes
 
 LINES = {
     "unable to configure the Docker daemon with file /etc/docker/daemon.json: the following directives are "
@@ -107,3 +110,15 @@ def test_any_text_gives_printable_causes(text):
     for line in (text, f"unknown flag: --{text}", f"error initializing graphdriver: {text}"):
         for its in causes(line):
             assert (its.text + its.remedy).isprintable()
+
+
+def test_an_engine_that_answers_nobody_holds_no_search_for_causes_up(tmp_path):
+    """systemd listens for an engine that it is about to start again, and a CLI waits until it does."""
+    for name, text in (("docker", "exec sleep 60"), ("journalctl", "echo the journal")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    *words, seconds = SINCE_THE_CHANGE.words
+    assert int(seconds) > 1
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ran = subprocess.run([*words, "1"], capture_output=True, text=True, timeout=30, env=environment)
+    assert ran.stdout == "the journal\n"
