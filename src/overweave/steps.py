@@ -517,7 +517,7 @@ class CreateNetwork(_Step):
 
 def _pool(config: Mapping[str, Any]) -> str:
     """A subnet, and what is given out of it."""
-    part = f" of {config['IPRange']}" if config.get("IPRange") else ""
+    part = f", giving out {config['IPRange']}" if config.get("IPRange") else ""
     return f"{config['Subnet']}{part}"
 
 

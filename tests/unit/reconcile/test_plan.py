@@ -23,8 +23,8 @@ def test_local_networks_are_made_on_each_host_and_an_overlay_once():
     world = World({"lan": LAN, "shop": SHOP, "mesh": MESH}, overlay=True)
     assert world.apply() == [
         "-- networks",
-        f"host1: create macvlan network lan (10.0.50.0/24 of 10.0.50.0/26, parent=eth0) {LISTED}",
-        f"host2: create macvlan network lan (10.0.50.0/24 of 10.0.50.64/26, parent=eth0) {LISTED}",
+        f"host1: create macvlan network lan (10.0.50.0/24, giving out 10.0.50.0/26, parent=eth0) {LISTED}",
+        f"host2: create macvlan network lan (10.0.50.0/24, giving out 10.0.50.64/26, parent=eth0) {LISTED}",
         f"host1: create bridge network shop (10.77.0.0/24) {LISTED}",
         f"host2: create bridge network shop (10.77.0.0/24) {LISTED}",
         f"host1: create overlay network mesh (10.78.0.0/16) {LISTED}",
@@ -40,7 +40,7 @@ def test_a_host_that_is_added_behind_the_others_changes_nobodys_range():
     world.only = None
     assert world.apply() == [
         "-- networks",
-        "host3: create macvlan network lan (10.0.50.0/24 of 10.0.50.128/26, parent=eth0) "
+        "host3: create macvlan network lan (10.0.50.0/24, giving out 10.0.50.128/26, parent=eth0) "
         "(the inventory lists it)",
     ]
 
