@@ -11,6 +11,7 @@ from invoke.exceptions import ParseError
 from invoke.parser.context import ParserContext
 
 from overweave.errors import UsageError
+from overweave.printable import one_line
 
 from . import usage
 
@@ -53,6 +54,15 @@ def not_a_number(error: ValueError, words: Sequence[str], program: str) -> Usage
     ]
     option = f"{options[0]}: " if options else ""
     return UsageError(f"{option}'{value}' is not a number", hint=f"`{program} --help TASK` shows its options")
+
+
+def unreadable(error: Exception) -> UsageError:
+    """Fabric's own configuration, or that of ssh, which it reads for every task."""
+    return UsageError(
+        f"the configuration of Fabric or ssh can't be read: {one_line(' '.join(str(error).split()))}",
+        hint="it is in ~/.fabric.yaml, fabric.yaml, ~/.ssh/config, and in what -f and -S name: "
+        "mend it, or move it away",
+    )
 
 
 def nearest(word: str, names: Iterable[str]) -> list[str]:

@@ -49,6 +49,14 @@ class Program(Fab):  # type: ignore[misc]
         self.print_columns(usage.options(task))
         print(f"`{self.binary} --help` has those of all tasks, such as -H HOSTS and -i KEY.")
 
+    def create_config(self) -> None:
+        with _readable():
+            super().create_config()
+
+    def update_config(self) -> None:
+        with _readable():
+            super().update_config()
+
     def parse_core(self, argv: list[str] | None) -> None:
         with self._explained():
             super().parse_core(argv)
@@ -93,7 +101,22 @@ class Program(Fab):  # type: ignore[misc]
             error = mistakes.not_a_number(e, self.argv, self.binary)
         else:
             return
-        raise Exit(message=lines(f"overweave: {error}"), code=UsageError.exit_code) from None
+        raise _ended(error) from None
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (Exit, EOFError):
+        # A password that is asked for, and does not come.
+        raise
+    except Exception as e:
+        raise _ended(mistakes.unreadable(e)) from None
+
+
+def _ended(error: UsageError) -> Exit:
+    return Exit(message=lines(f"overweave: {error}"), code=error.exit_code)
 
 
 def adopt(program: Fab) -> None:

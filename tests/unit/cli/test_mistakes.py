@@ -111,6 +111,53 @@ def test_the_stock_program_says_it_in_the_same_words_with_its_own_name():
     )
 
 
+MEND = (
+    "  -> it is in ~/.fabric.yaml, fabric.yaml, ~/.ssh/config, and in what -f and -S name: "
+    "mend it, or move it away\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [b\n", 'while parsing a flow sequence in "{file}", line 1, column 4 expected'),
+        ("hello\n", "'str' object has no attribute 'items'"),
+        ("sudo: 3\n", "Can't cleanly merge <class 'dict'>"),
+    ],
+)
+def test_a_configuration_of_fabric_that_can_not_be_read(tmp_path, monkeypatch, text, said):
+    file = tmp_path / ".fabric.yaml"
+    file.write_text(text)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    status, out, err = run("--list")
+    assert (status, out) == (2, "")
+    told = f"overweave: the configuration of Fabric or ssh can't be read: {said.format(file=file)}"
+    assert err.startswith(told)
+    assert err.endswith(MEND)
+
+
+@pytest.mark.parametrize("program", ["ours", "the stock one"])
+@pytest.mark.parametrize(
+    ("option", "text", "said"),
+    [
+        ("-S", "Match foo\n", "Missing parameter to Match 'foo' keyword"),
+        ("-S", None, "[Errno 2] No such file or directory: '{file}'"),
+        ("-f", "a: 'b", 'while scanning a quoted scalar in "{file}", line 1, column 4'),
+    ],
+)
+def test_a_file_of_configuration_that_was_named(tmp_path, option, text, said, program):
+    file = tmp_path / "x.yaml"
+    if text is not None:
+        file.write_text(text)
+    stock = Fab(name="Fabric", binary="fab", namespace=collect(ROOT), config_class=fabric.Config)
+    if program != "ours":
+        adopt(stock)
+    status, out, err = run(option, str(file), "status", made=stock if program != "ours" else None)
+    assert (status, out) == (2, "")
+    assert said.format(file=file) in err
+    assert err.endswith(MEND)
+
+
 def test_the_words_of_a_terminal_are_shown_safe():
     assert "\x1b" not in run("a\x1b[31m")[2]
 
