@@ -52,6 +52,8 @@ VALUE = re.compile(
     r"|\d+\.\d+(?:/\d+\.\d+)*(?= m?s\b))"
 )
 NOT_COMPARED = "number"
+OF_EARLIER_RULES = "# Warning: iptables-legacy tables present, "
+"""A kernel keeps tables that other tests have had rules in, for as long as the host runs."""
 WHOLE_ID = 64
 SHORT_ID = 12
 
@@ -180,7 +182,8 @@ def _said(bed: Bed, host: str, command: str) -> list[str]:
     """What a command says: of a host's all that a terminal would show, of Overweave's all but the lines of
     progress."""
     if host:
-        return bed.lab.host(host).run(("sh", "-c", f"exec 2>&1; {command}")).stdout.splitlines()
+        said = bed.lab.host(host).run(("sh", "-c", f"exec 2>&1; {command}")).stdout.splitlines()
+        return [line for line in said if not line.startswith(OF_EARLIER_RULES)]
     program, *words = shlex.split(command)
     assert program == "fab"
     return bed.fab(*words).ok().out.splitlines()
