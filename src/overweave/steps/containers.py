@@ -92,3 +92,14 @@ class RemoveVolume(HostStep):
 
     def __str__(self) -> str:
         return f"remove volume {self.name}"
+
+
+ContainerStep = (
+    RunContainer
+    | StartContainer
+    | StopContainers
+    | RewireContainer
+    | StartContainers
+    | RemoveContainer
+    | RemoveVolume
+)

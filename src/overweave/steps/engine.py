@@ -67,3 +67,6 @@ class RemoveImage(HostStep):
 
     def __str__(self) -> str:
         return f"remove image {self.name}"
+
+
+EngineStep = RestartEngine | UpgradeEngine | ProvideImage | RemoveImage

@@ -61,3 +61,6 @@ class TellLeft(HostStep):
     def __str__(self) -> str:
         who = some(its.address for its in self.gone)
         return f"tell the engine that {who} at {self.gone[0].vtep} {'are' if self.gone[1:] else 'is'} gone"
+
+
+GossipStep = JoinGossip | PassGate | TellLeft

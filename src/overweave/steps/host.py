@@ -96,3 +96,6 @@ class RemoveUnit(HostStep):
 
     def __str__(self) -> str:
         return f"remove {self.unit}"
+
+
+FileStep = RecordBefore | WriteFile | WriteSecret | RemoveFile | InstallUnit | RemoveUnit

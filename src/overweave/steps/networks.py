@@ -152,3 +152,15 @@ class RejoinNetwork(HostStep):
 
     def __str__(self) -> str:
         return f"join {self.container} to network {self.network_name} again, with another address"
+
+
+NetworkStep = (
+    CreateNetwork
+    | RemoveNetwork
+    | LeaveNetwork
+    | ConnectContainer
+    | MendRows
+    | DisconnectEndpoint
+    | RemoveVxlan
+    | RejoinNetwork
+)

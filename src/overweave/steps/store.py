@@ -13,6 +13,13 @@ from .base import HostStep, some
 
 
 @dataclass(frozen=True)
+class _StopsStore(HostStep):
+    @property
+    def restarts(self) -> tuple[str, ...]:
+        return ("consul",)
+
+
+@dataclass(frozen=True)
 class RunService(HostStep):
     """Write the file of a host's own service for the store, and have systemd run it, now and from each boot
     on. ``replace``: it runs, and is restarted. ``new_data``: the folder that it makes, "" where that is
@@ -42,7 +49,7 @@ class StartService(HostStep):
 
 
 @dataclass(frozen=True)
-class RemoveService(HostStep):
+class RemoveService(_StopsStore):
     """Stop a host's own service for the store, and remove its file and its ``data``."""
 
     unit: str
@@ -53,13 +60,9 @@ class RemoveService(HostStep):
     def __str__(self) -> str:
         return f"remove service {self.unit}, and its data"
 
-    @property
-    def restarts(self) -> tuple[str, ...]:
-        return ("consul",)
-
 
 @dataclass(frozen=True)
-class MoveStore(HostStep):
+class MoveStore(_StopsStore):
     """Stop a host's part of the store, and give a copy of its data to the form that it is ``to`` run in. What
     it ran in goes when all is settled, and so does its ``image``, where a deployment had brought that."""
 
@@ -68,10 +71,6 @@ class MoveStore(HostStep):
 
     def __str__(self) -> str:
         return f"stop the store, and copy its data to where a {self.to} has them"
-
-    @property
-    def restarts(self) -> tuple[str, ...]:
-        return ("consul",)
 
 
 @dataclass(frozen=True)
@@ -111,16 +110,19 @@ class RetireServer(HostStep):
 
 
 @dataclass(frozen=True)
-class RemovePeer(HostStep):
-    """Take a server out of the quorum whose host is gone. ``id`` is raft's, ``name`` its agent's, "" where
-    nobody knows it. ``host``: one with a server that goes on."""
-
+class _ServerGoes(HostStep):
     id: str
     name: str
     address: str
 
     def __str__(self) -> str:
         return f"take the server {self.name or '?'} at {self.address} out of the quorum"
+
+
+@dataclass(frozen=True)
+class RemovePeer(_ServerGoes):
+    """Take a server out of the quorum whose host is gone. ``id`` is raft's, ``name`` its agent's, "" where
+    nobody knows it. ``host``: one with a server that goes on."""
 
 
 @dataclass(frozen=True)
@@ -135,19 +137,12 @@ class AddMember(HostStep):
 
 
 @dataclass(frozen=True)
-class RemoveMember(HostStep):
+class RemoveMember(_ServerGoes):
     """Take a server out of a store in etcd by its ``id``. ``host``: one whose server goes on."""
-
-    id: str
-    name: str
-    address: str
-
-    def __str__(self) -> str:
-        return f"take the server {self.name or '?'} at {self.address} out of the quorum"
 
 
 @dataclass(frozen=True)
-class ForgetQuorum(HostStep):
+class ForgetQuorum(_StopsStore):
     """Stop a server, and remove its copy of the store, so that it can't vote as one of an old quorum."""
 
     run_as: str = CONTAINER
@@ -156,13 +151,9 @@ class ForgetQuorum(HostStep):
     def __str__(self) -> str:
         return "stop its server, and remove its copy of the store"
 
-    @property
-    def restarts(self) -> tuple[str, ...]:
-        return ("consul",)
-
 
 @dataclass(frozen=True)
-class RecoverQuorum(HostStep):
+class RecoverQuorum(_StopsStore):
     """Make a server that has lost its quorum the only one that votes. ``id`` is raft's, ``address`` has the
     port."""
 
@@ -173,10 +164,6 @@ class RecoverQuorum(HostStep):
 
     def __str__(self) -> str:
         return "start its server as the only one that votes (raft/peers.json)"
-
-    @property
-    def restarts(self) -> tuple[str, ...]:
-        return ("consul",)
 
 
 @dataclass(frozen=True)
@@ -277,3 +264,26 @@ class ForgetAgent(HostStep):
     def __str__(self) -> str:
         what = "server" if self.server else "agent"
         return f"take the {what} {self.agent} out of the store"
+
+
+StoreStep = (
+    RunService
+    | StartService
+    | RemoveService
+    | MoveStore
+    | AwaitLeader
+    | AwaitAgent
+    | RetireServer
+    | RemovePeer
+    | AddMember
+    | RemoveMember
+    | ForgetQuorum
+    | RecoverQuorum
+    | CheckVersion
+    | GrantAccess
+    | RestoreStore
+    | RestoreKeys
+    | HoldAddresses
+    | PutKeys
+    | ForgetAgent
+)

@@ -128,3 +128,18 @@ class UnlockSwarm(HostStep):
 
     def __str__(self) -> str:
         return f"unlock its manager with the key {f'that {self.via} knows' if self.via else 'that was kept'}"
+
+
+SwarmStep = (
+    InitSwarm
+    | JoinSwarm
+    | ChangeRole
+    | LeaveSwarm
+    | RemoveNode
+    | TakeOverSwarm
+    | RenewAuthority
+    | RenewJoinTokens
+    | ChangeAutolock
+    | RenewUnlockKey
+    | UnlockSwarm
+)

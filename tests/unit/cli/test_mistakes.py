@@ -100,10 +100,14 @@ def test_what_is_wrong_and_what_is_nearest(words, said, next_step):
     assert run(*words.split()) == (2, "", f"overweave: {said}\n  -> {next_step}\n")
 
 
+def stock():
+    program = Fab(name="Fabric", binary="fab", namespace=collect(ROOT), config_class=fabric.Config)
+    adopt(program)
+    return program
+
+
 def test_the_stock_program_says_it_in_the_same_words_with_its_own_name():
-    stock = Fab(name="Fabric", binary="fab", namespace=collect(ROOT), config_class=fabric.Config)
-    adopt(stock)
-    assert run("deploy", made=stock) == (
+    assert run("deploy", made=stock()) == (
         2,
         "",
         "overweave: there is no task 'deploy'\n"
@@ -136,7 +140,7 @@ def test_a_configuration_of_fabric_that_can_not_be_read(tmp_path, monkeypatch, t
     assert err.endswith(MEND)
 
 
-@pytest.mark.parametrize("program", ["ours", "the stock one"])
+@pytest.mark.parametrize("made", [lambda: None, stock], ids=["ours", "the stock one"])
 @pytest.mark.parametrize(
     ("option", "text", "said"),
     [
@@ -145,14 +149,11 @@ def test_a_configuration_of_fabric_that_can_not_be_read(tmp_path, monkeypatch, t
         ("-f", "a: 'b", 'while scanning a quoted scalar in "{file}", line 1, column 4'),
     ],
 )
-def test_a_file_of_configuration_that_was_named(tmp_path, option, text, said, program):
+def test_a_file_of_configuration_that_was_named(tmp_path, option, text, said, made):
     file = tmp_path / "x.yaml"
     if text is not None:
         file.write_text(text)
-    stock = Fab(name="Fabric", binary="fab", namespace=collect(ROOT), config_class=fabric.Config)
-    if program != "ours":
-        adopt(stock)
-    status, out, err = run(option, str(file), "status", made=stock if program != "ours" else None)
+    status, out, err = run(option, str(file), "status", made=made())
     assert (status, out) == (2, "")
     assert said.format(file=file) in err
     assert err.endswith(MEND)
